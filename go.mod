@@ -1,0 +1,3 @@
+module dozo
+
+go 1.26
