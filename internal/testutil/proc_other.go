@@ -1,0 +1,19 @@
+//go:build !linux
+
+package testutil
+
+import (
+	"errors"
+	"syscall"
+	"time"
+)
+
+func endWithParent() *syscall.SysProcAttr { return nil }
+
+var errNoProc = errors.New("process times are read from /proc, which only Linux has")
+
+// CPUTime returns the processor time (user and system) that a process used.
+func CPUTime(int) (user, system time.Duration, err error) { return 0, 0, errNoProc }
+
+// RSS returns the resident memory of a process in bytes.
+func RSS(int) (int64, error) { return 0, errNoProc }
