@@ -1,0 +1,115 @@
+package text
+
+import (
+	"math"
+	"strconv"
+	"unsafe"
+)
+
+// syntax is what a number text looks like, before it is given a value.
+type syntax uint8
+
+const (
+	notNumber syntax = iota
+	decimalNumber
+	hexNumber
+	infinity
+)
+
+// shape is a number text taken apart.
+type shape struct {
+	syntax   syntax
+	negative bool
+	nonzero  bool // some mantissa digit is not 0
+	exponent bool // has an exponent part
+	body     []byte
+}
+
+// scanNumber classifies the whole of b by the grammar of C's strtod: optional
+// sign, then a decimal or a 0x number with an optional exponent, or inf or
+// infinity in any case. NaN in any spelling is not a number here: every reader
+// of Redis refuses it.
+func scanNumber(b []byte) shape {
+	var s shape
+	if len(b) > 0 && (b[0] == '-' || b[0] == '+') {
+		s.negative = b[0] == '-'
+		b = b[1:]
+	}
+	s.body = b
+	switch {
+	case EqualFold(b, "inf") || EqualFold(b, "infinity"):
+		s.syntax = infinity
+	case len(b) > 2 && b[0] == '0' && Lower(b[1]) == 'x':
+		s.scanMantissa(b[2:], hexNumber, 'p')
+	default:
+		s.scanMantissa(b, decimalNumber, 'e')
+	}
+	return s
+}
+
+// scanMantissa reads digits with at most one point, and the exponent behind.
+func (s *shape) scanMantissa(b []byte, kind syntax, mark byte) {
+	digits, points, i := 0, 0, 0
+	for ; i < len(b); i++ {
+		if b[i] == '.' && points == 0 {
+			points++
+			continue
+		}
+		d := hexDigit(b[i])
+		if d < 0 || d >= 10 && kind == decimalNumber {
+			break
+		}
+		digits++
+		s.nonzero = s.nonzero || d != 0
+	}
+	if digits > 0 && s.scanExponent(b[i:], mark) {
+		s.syntax = kind
+	}
+}
+
+// scanExponent reads nothing, or the mark with an optional sign and digits.
+func (s *shape) scanExponent(b []byte, mark byte) bool {
+	if len(b) == 0 {
+		return true
+	}
+	if Lower(b[0]) != mark {
+		return false
+	}
+	s.exponent = true
+	b = b[1:]
+	if len(b) > 0 && (b[0] == '-' || b[0] == '+') {
+		b = b[1:]
+	}
+	for _, c := range b {
+		if !isDigit(c) {
+			return false
+		}
+	}
+	return len(b) > 0
+}
+
+// ParseFloat reads a double as Redis reads scores and increments: all that
+// strtod accepts (decimal and hexadecimal, inf, infinity, a plus sign), but no
+// space before or behind, no NaN, nothing too large for a double, and nothing
+// that is not zero but would become zero.
+func ParseFloat(b []byte) (v float64, ok bool) {
+	s := scanNumber(b)
+	switch s.syntax {
+	case notNumber:
+		return 0, false
+	case infinity:
+		if s.negative {
+			return math.Inf(-1), true
+		}
+		return math.Inf(1), true
+	case hexNumber:
+		if !s.exponent {
+			b = append(append(make([]byte, 0, len(b)+2), b...), "p0"...)
+		}
+	}
+	v, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(b), len(b)), 64)
+	if err != nil || v == 0 && s.nonzero {
+		return 0, false
+	}
+	return v, true
+}
