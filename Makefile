@@ -1,0 +1,65 @@
+# Dozo. `make run` builds and starts a server on port 6379; `make test` runs all
+# checks and does its own set-up. CONTRIBUTING.md says when to use the others.
+
+GO ?= go
+PORT ?= 6379
+
+# Length of the long runs.
+FUZZTIME ?= 30s
+SOAK_COMMANDS ?= 1000000
+SOAK_TIME ?= 3m
+SEED ?= 0
+
+UNITS = $(shell $(GO) list ./... | grep -v -e /tests/ -e /internal/lint)
+
+.PHONY: build run test peers lint testrace testinv diff e2e soak fuzz bench generate clean
+
+build:
+	$(GO) build -o bin/dozo ./cmd/dozo
+
+run: build
+	exec bin/dozo server --port $(PORT)
+
+# Everything a change must pass; under 12 minutes on two cores.
+test: peers
+	scripts/check
+
+# Installs what the tests run beside Dozo (as root on Debian), or says what is missing.
+peers:
+	scripts/peers
+
+lint:
+	$(GO) test -count=1 ./internal/lint
+
+testrace: peers
+	$(GO) test -count=1 -race $(UNITS)
+
+testinv:
+	$(GO) test -count=1 -tags invariants $(UNITS)
+
+# Replies of Dozo and of redis-server, compared. SEED=0 chooses a new seed.
+diff: peers
+	$(GO) test -count=1 -v ./tests/differential -seed $(SEED)
+
+# Real programs and client libraries against a real server process.
+e2e: peers
+	$(GO) test -count=1 -v ./tests/e2e
+
+# The long versions: a million generated commands, minutes of mixed load on the
+# race and the invariants builds.
+soak: peers
+	$(GO) test -count=1 -v -timeout 4h ./tests/differential -commands $(SOAK_COMMANDS) -seed $(SEED)
+	$(GO) test -count=1 -v -timeout 2h ./tests/e2e -run Storm -storm $(SOAK_TIME)
+
+fuzz:
+	scripts/fuzz $(FUZZTIME)
+
+# Dozo beside redis-server on this machine, one core each; BENCH="-rounds 5 -write docs/benchmarks.md".
+bench: peers
+	$(GO) run ./tests/bench $(BENCH)
+
+generate:
+	$(GO) generate ./...
+
+clean:
+	rm -rf bin
