@@ -1,0 +1,88 @@
+package arena
+
+import "math/bits"
+
+const (
+	// smallMax is the largest block that comes from a slab.
+	smallMax = 16 << 10
+
+	// steppedMax is where the 8-byte steps end and eight classes a doubling begin.
+	steppedMax     = 128
+	steppedClasses = steppedMax / 8
+
+	numClasses = steppedClasses + 7*8
+	// classSlots is numClasses rounded up to a power of two, against bounds checks.
+	classSlots = 128
+
+	// pageSize is what sizes beyond smallMax are rounded up to. It is a unit of
+	// account: the system's own page may be larger.
+	pageSize = 4 << 10
+)
+
+// class is what must be known about a size class.
+type class struct {
+	size     uint32 // bytes of a block
+	offMask  uint32 // slab size - 1
+	granMask uint32 // granules in a slab - 1
+	capacity uint16 // blocks in a slab
+	end      uint16 // where carving stops, in units of 8 bytes
+}
+
+// classes is the table of size classes. It is never written to.
+var classes = makeClasses()
+
+// classOf is the class that serves n bytes, 1 <= n <= smallMax.
+func classOf(n int) int {
+	if n <= steppedMax {
+		return (n+7)>>3 - 1
+	}
+	k := bits.Len(uint(n - 1)) // 8 for 129..256
+	return (k-8)*8 + steppedClasses + (n-1)>>(k-4)&7
+}
+
+// sizeOfClass is the inverse of classOf: the largest size that class c serves.
+func sizeOfClass(c int) int {
+	if c < steppedClasses {
+		return (c + 1) * 8
+	}
+	c -= steppedClasses
+	return (8 + c&7 + 1) << (c>>3 + 4)
+}
+
+// slabGranules is how large the slabs for a block size are. The small ones have
+// the smallest slab, because each of some hundred heaps may hold a slab of each
+// class; the large ones have room for eight blocks at the least.
+func slabGranules(size int) int {
+	switch {
+	case size <= 1<<10:
+		return 1
+	case size <= 4<<10:
+		return 4
+	}
+	return 8
+}
+
+func makeClasses() (t [classSlots]class) {
+	for c := range numClasses {
+		size, granules := sizeOfClass(c), slabGranules(sizeOfClass(c))
+		capacity := granules * granuleSize / size
+		t[c] = class{
+			size:     uint32(size),
+			offMask:  uint32(granules*granuleSize - 1),
+			granMask: uint32(granules - 1),
+			capacity: uint16(capacity),
+			end:      uint16(capacity * size / 8),
+		}
+	}
+	return t
+}
+
+// UsableSize is the number of bytes that a request for n bytes really gets, and
+// the number that the counters count for it. UsableSize(UsableSize(n)) is
+// UsableSize(n).
+func UsableSize(n int) int {
+	if n > smallMax {
+		return (n + pageSize - 1) &^ (pageSize - 1)
+	}
+	return int(classes[classOf(max(n, 1))&(classSlots-1)].size)
+}

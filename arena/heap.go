@@ -1,0 +1,167 @@
+package arena
+
+import "unsafe"
+
+// The lists of a class: lists 0 to 3 hold the slabs that are filled to a
+// quarter, a half, three quarters and more; listFull those without a free
+// block. The slab that blocks are taken from is on no list.
+const (
+	numLists = 5
+	listFull = 4
+	listNone = 5
+)
+
+// heapClass is a heap's part of one size class.
+type heapClass struct {
+	slab  *desc // blocks are taken from here; the arena's granule 0 when there is none
+	at    Ref   // where that slab begins
+	lists [numLists]uint32
+}
+
+// Heap hands out blocks. It is not safe for concurrent use: whoever holds the
+// shard holds its heap.
+type Heap struct {
+	base    unsafe.Pointer
+	descs   unsafe.Pointer
+	used    [purposeSlots]int64
+	pending int64 // change not published yet
+	step    int64
+	total   int64 // published
+	arena   *Arena
+	id      uint32
+	idle    int    // slabs kept though empty
+	larges  uint32 // list of large blocks
+	classes [classSlots]heapClass
+}
+
+// idleMax is how many empty slabs a heap keeps, so that a block which comes and
+// goes alone in its class does not take and give a slab each time.
+const idleMax = 4
+
+// NewHeap makes a heap.
+func (a *Arena) NewHeap() *Heap {
+	h := &Heap{base: a.base, descs: a.descs, arena: a}
+	for c := range h.classes {
+		h.classes[c].slab = h.desc(0)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.heapIDs++
+	h.id = a.heapIDs
+	a.heaps = append(a.heaps, h)
+	return h
+}
+
+// Arena is the arena that the heap takes its memory from.
+func (h *Heap) Arena() *Arena { return h.arena }
+
+func (h *Heap) desc(g uint32) *desc {
+	return (*desc)(unsafe.Add(h.descs, uintptr(g)<<descShift))
+}
+
+// link is the place in a free block that says where the next one is.
+func (h *Heap) link(r Ref) *uint16 { return (*uint16)(unsafe.Add(h.base, r)) }
+
+// Alloc returns a block of n bytes, n > 0, with arbitrary contents. A block
+// of a multiple of 64 bytes lies on a multiple of 64. It panics when the
+// arena's reserve is exhausted or the system has no memory.
+func (h *Heap) Alloc(p Purpose, n int) Ref {
+	if uint(n-1) >= smallMax {
+		return h.allocLarge(p, n, false)
+	}
+	c := classOf(n) & (classSlots - 1)
+	h.account(p, int64(classes[c].size))
+	k := &h.classes[c]
+	d := k.slab
+	f := d.free
+	if f == 0 {
+		return h.allocSlow(p, n, c)
+	}
+	r := k.at + Ref(f-1)<<3
+	d.free = *h.link(r)
+	d.used++
+	if checked {
+		h.allocated(p, r, int(classes[c].size), true)
+	}
+	return r
+}
+
+// AllocZero returns a block of n bytes, all zero.
+func (h *Heap) AllocZero(p Purpose, n int) Ref {
+	if uint(n-1) >= smallMax {
+		return h.allocLarge(p, n, true)
+	}
+	r := h.Alloc(p, n)
+	clear(unsafe.Slice((*byte)(unsafe.Add(h.base, r)), n))
+	return r
+}
+
+// Free takes back the block at r. p and n are those of its Alloc, or n is
+// another size with the same UsableSize.
+func (h *Heap) Free(p Purpose, r Ref, n int) {
+	if uint(n-1) >= smallMax {
+		h.freeLarge(p, r, n)
+		return
+	}
+	c := classOf(n) & (classSlots - 1)
+	k := &classes[c]
+	d := h.desc(uint32(r>>granuleShift) &^ k.granMask)
+	if checked {
+		h.checkSlab(d, c, r)
+		h.freed(p, r, int(k.size))
+	}
+	*h.link(r) = d.free
+	d.free = uint16(uint32(r)&k.offMask>>3) + 1
+	d.used--
+	h.account(p, -int64(k.size))
+	if d.used < d.low {
+		h.freeSlow(c, d, uint32(r>>granuleShift)&^k.granMask)
+	}
+}
+
+// Realloc makes the block of old bytes at r one of size bytes, which may be
+// another block, and returns it; the first min(old, size) bytes are kept. It is
+// the same block whenever both sizes have the same UsableSize.
+func (h *Heap) Realloc(p Purpose, r Ref, old, size int) Ref {
+	if UsableSize(old) == UsableSize(size) {
+		return r
+	}
+	if old > smallMax && size > smallMax && h.resizeLarge(p, r, old, size) {
+		return r
+	}
+	to := h.Alloc(p, size)
+	n := min(old, size)
+	copy(h.arena.Bytes(to, n), h.arena.Bytes(r, n))
+	h.Free(p, r, old)
+	return to
+}
+
+// account counts n bytes, and publishes when the step is exceeded.
+func (h *Heap) account(p Purpose, n int64) {
+	h.used[p&(purposeSlots-1)] += n
+	h.pending += n
+	if uint64(h.pending+h.step) > uint64(2*h.step) {
+		h.Publish()
+	}
+}
+
+// Publish adds what is pending to the arena's count.
+func (h *Heap) Publish() {
+	h.arena.used.Add(h.pending)
+	h.total += h.pending
+	h.pending = 0
+}
+
+// SetPublishStep says how many bytes the arena's count may be wrong by because
+// of this heap. 0, the start, publishes every change, which costs an atomic
+// addition each.
+func (h *Heap) SetPublishStep(n int64) {
+	h.step = max(n, 0)
+	h.Publish()
+}
+
+// Used is the number of bytes in use, as UsableSize counts them.
+func (h *Heap) Used() int64 { return h.total + h.pending }
+
+// UsedBy is the part of Used that is for p.
+func (h *Heap) UsedBy(p Purpose) int64 { return h.used[p&(purposeSlots-1)] }

@@ -1,0 +1,55 @@
+package arena
+
+// granulesFor is the number of granules that hold n bytes.
+func granulesFor(n int) uint32 { return uint32((n + granuleSize - 1) >> granuleShift) }
+
+// allocLarge is Alloc for blocks that have granules of their own.
+func (h *Heap) allocLarge(p Purpose, n int, zero bool) Ref {
+	if n <= 0 {
+		return h.Alloc(p, 1)
+	}
+	h.account(p, int64(UsableSize(n)))
+	g, clean := h.arena.takeRun(kindLarge, granulesFor(n), 1)
+	d := h.desc(g)
+	d.heap = h.id
+	h.push(&h.larges, d, g)
+	r := Ref(g) << granuleShift
+	if checked {
+		h.allocated(p, r, UsableSize(n), false)
+		clean = false
+	}
+	if zero && !clean {
+		clear(h.arena.Bytes(r, n))
+	}
+	return r
+}
+
+// freeLarge is Free for blocks that have granules of their own.
+func (h *Heap) freeLarge(p Purpose, r Ref, n int) {
+	if n <= 0 {
+		h.Free(p, r, 1)
+		return
+	}
+	g := uint32(r >> granuleShift)
+	d := h.desc(g)
+	if checked {
+		h.checkLarge(d, r, n)
+		h.freed(p, r, UsableSize(n))
+	}
+	h.account(p, -int64(UsableSize(n)))
+	h.unlink(&h.larges, d)
+	h.arena.giveRun(g)
+}
+
+// resizeLarge changes the size of a large block in place, if it can.
+func (h *Heap) resizeLarge(p Purpose, r Ref, old, size int) bool {
+	if granulesFor(old) != granulesFor(size) {
+		return false
+	}
+	if checked {
+		h.checkLarge(h.desc(uint32(r>>granuleShift)), r, old)
+		h.resized(p, r, UsableSize(old), UsableSize(size))
+	}
+	h.account(p, int64(UsableSize(size)-UsableSize(old)))
+	return true
+}

@@ -1,0 +1,44 @@
+//go:build unix && !race
+
+package arena
+
+import (
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// defaultReserve is the address space asked for when Options does not say.
+const defaultReserve = 1 << 40
+
+// regionAlign is the alignment of a region's base: that of a huge page.
+const regionAlign = 2 << 20
+
+const reserveFlags = unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_NORESERVE
+
+// reserveRegion reserves n bytes of address space, none of it accessible.
+func reserveRegion(n int64) (region, error) {
+	raw, err := unix.Mmap(-1, 0, int(n+regionAlign), unix.PROT_NONE, reserveFlags)
+	if err != nil {
+		return region{}, fmt.Errorf("reserving %d bytes of address space: %w", n, err)
+	}
+	start := unsafe.Pointer(unsafe.SliceData(raw))
+	skip := -uintptr(start) & (regionAlign - 1)
+	return region{base: unsafe.Add(start, skip), reserved: n, raw: raw}, nil
+}
+
+// commit makes the bytes from r.committed to `to` accessible.
+func (r *region) commit(to int64) error {
+	return unix.Mprotect(r.bytes(r.committed, to-r.committed), unix.PROT_READ|unix.PROT_WRITE)
+}
+
+// release gives the addresses back.
+func (r *region) release() error {
+	raw := r.raw
+	*r = region{}
+	if raw == nil {
+		return nil
+	}
+	return unix.Munmap(raw)
+}

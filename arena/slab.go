@@ -1,0 +1,206 @@
+package arena
+
+// push puts slab or large block g on a list.
+func (h *Heap) push(head *uint32, d *desc, g uint32) {
+	d.prev, d.next = 0, *head
+	if d.next != 0 {
+		h.desc(d.next).prev = g
+	}
+	*head = g
+}
+
+// unlink takes slab or large block g off the list.
+func (h *Heap) unlink(head *uint32, d *desc) {
+	if d.prev != 0 {
+		h.desc(d.prev).next = d.next
+	} else {
+		*head = d.next
+	}
+	if d.next != 0 {
+		h.desc(d.next).prev = d.prev
+	}
+}
+
+// allocSlow is Alloc when the slab at hand has no freed block: it carves a new
+// one from it, or goes on to another slab.
+func (h *Heap) allocSlow(p Purpose, n, c int) Ref {
+	k, t := &h.classes[c], &classes[c]
+	if k.slab.free == 0 && k.slab.carved >= t.end {
+		h.nextSlab(c)
+	}
+	d := k.slab
+	var r Ref
+	recycled := d.free != 0
+	if recycled {
+		r = k.at + Ref(d.free-1)<<3
+		d.free = *h.link(r)
+	} else {
+		r = k.at + Ref(d.carved)<<3
+		d.carved += uint16(t.size >> 3)
+	}
+	d.used++
+	if checked {
+		h.allocated(p, r, int(t.size), recycled)
+	}
+	return r
+}
+
+// nextSlab finds another slab to take blocks from: the fullest that has room,
+// so that the emptier ones have a chance to become empty.
+func (h *Heap) nextSlab(c int) {
+	k := &h.classes[c]
+	if k.at != 0 {
+		h.retire(c)
+	}
+	for l := listFull - 1; l >= 0; l-- {
+		if g := k.lists[l]; g != 0 {
+			d := h.desc(g)
+			h.unlink(&k.lists[l], d)
+			h.current(k, d, g)
+			return
+		}
+	}
+	granules := classes[c].granMask + 1
+	g, _ := h.arena.takeRun(kindSlab, granules, granules)
+	d := h.desc(g)
+	d.class, d.heap = uint8(c), h.id
+	d.free, d.carved, d.used = 0, 0, 0
+	h.current(k, d, g)
+}
+
+// current makes d the slab that blocks are taken from.
+func (h *Heap) current(k *heapClass, d *desc, g uint32) {
+	d.list, d.low = listNone, 1
+	k.slab, k.at = d, Ref(g)<<granuleShift
+}
+
+// retire puts the full slab at hand on its list.
+func (h *Heap) retire(c int) {
+	k := &h.classes[c]
+	d, g := k.slab, uint32(k.at>>granuleShift)
+	if d.low == 0 {
+		h.idle--
+	}
+	d.list, d.low = listFull, classes[c].capacity
+	h.push(&k.lists[listFull], d, g)
+}
+
+// freeSlow is called when a slab has got so empty that it changes lists, or has
+// become empty.
+func (h *Heap) freeSlow(c int, d *desc, g uint32) {
+	k := &h.classes[c]
+	if d.list == listNone {
+		h.emptied(k, d, g)
+		return
+	}
+	h.unlink(&k.lists[d.list], d)
+	if d.used == 0 {
+		h.arena.giveRun(g)
+		return
+	}
+	capacity := uint32(classes[c].capacity)
+	l := uint32(d.used) * 4 / capacity
+	d.list, d.low = uint8(l), uint16(max((l*capacity+3)/4, 1))
+	h.push(&k.lists[l], d, g)
+}
+
+// emptied is called when the slab at hand has become empty. A few small ones
+// are kept; low = 0 marks them and keeps freeSlow from being called again.
+func (h *Heap) emptied(k *heapClass, d *desc, g uint32) {
+	if d.length == 1 && h.idle < idleMax {
+		h.idle++
+		d.low = 0
+		return
+	}
+	k.slab, k.at = h.desc(0), 0
+	h.arena.giveRun(g)
+}
+
+// Trim gives back the empty slabs that the heap keeps for the next block.
+func (h *Heap) Trim() {
+	for c := range h.classes {
+		k := &h.classes[c]
+		if k.at != 0 && k.slab.used == 0 {
+			if k.slab.low == 0 {
+				h.idle--
+			}
+			g := uint32(k.at >> granuleShift)
+			k.slab, k.at = h.desc(0), 0
+			h.arena.giveRun(g)
+		}
+	}
+}
+
+// Sparse tells whether moving the block of n bytes at r to a new place helps to
+// empty its slab. It is true for blocks in slabs that are filled to less than
+// three quarters, when blocks are taken from another slab and there are others
+// at least as full to go on to. So a pass over all blocks that moves the sparse
+// ones ends with at most one such slab in each class.
+func (h *Heap) Sparse(r Ref, n int) bool {
+	if uint(n-1) >= smallMax {
+		return false
+	}
+	c := classOf(n) & (classSlots - 1)
+	g := uint32(r>>granuleShift) &^ classes[c].granMask
+	d, k := h.desc(g), &h.classes[c]
+	if d.list >= listFull-1 {
+		return false
+	}
+	if k.at != 0 && (k.slab.free != 0 || k.slab.carved < classes[c].end) {
+		return true
+	}
+	for l := d.list; l < listFull; l++ {
+		if k.lists[l] != 0 && k.lists[l] != g {
+			return true
+		}
+	}
+	return d.next != 0
+}
+
+// Close gives back everything at once, also blocks that are in use. It costs
+// as many steps as the heap has slabs and large blocks, not blocks.
+func (h *Heap) Close() {
+	for c := range h.classes {
+		k := &h.classes[c]
+		if k.at != 0 {
+			h.give(uint32(k.at >> granuleShift))
+		}
+		for l := range k.lists {
+			h.giveAll(k.lists[l])
+		}
+		*k = heapClass{slab: h.desc(0)}
+	}
+	h.giveAll(h.larges)
+	h.larges, h.idle = 0, 0
+	h.pending -= h.total + h.pending
+	h.Publish()
+	h.used = [purposeSlots]int64{}
+	h.arena.forget(h)
+}
+
+func (h *Heap) giveAll(g uint32) {
+	for g != 0 {
+		next := h.desc(g).next
+		h.give(g)
+		g = next
+	}
+}
+
+func (h *Heap) give(g uint32) {
+	if checked {
+		h.forgetRun(g)
+	}
+	h.arena.giveRun(g)
+}
+
+// forget takes a closed heap off the list.
+func (a *Arena) forget(h *Heap) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i := range a.heaps {
+		if a.heaps[i] == h {
+			a.heaps = append(a.heaps[:i], a.heaps[i+1:]...)
+			return
+		}
+	}
+}
