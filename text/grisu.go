@@ -39,13 +39,13 @@ func appendGrisu(dst []byte, v float64) []byte {
 	if v < 0 {
 		dst = append(dst, '-')
 	}
-	var digits [20]byte
-	n, exp10 := grisu2(v, digits[:0])
-	return appendDigits(dst, digits[:n], exp10)
+	var g generator
+	g.generate(v)
+	return appendDigits(dst, g.buf[:g.n], g.exp10)
 }
 
-// grisu2 writes the digits of |v| to buf; v is digits * 10^exp10.
-func grisu2(v float64, buf []byte) (n, exp10 int) {
+// generate finds the digits of |v|, which is digits * 10^exp10.
+func (g *generator) generate(v float64) {
 	w := unpack(v)
 	lower, upper := boundaries(w)
 	shift := bits.LeadingZeros64(w.mant)
@@ -54,15 +54,11 @@ func grisu2(v float64, buf []byte) (n, exp10 int) {
 	w, lower, upper = w.mul(power), lower.mul(power), upper.mul(power)
 	lower.mant++
 	upper.mant--
-	g := generator{
-		buf:   buf,
-		delta: upper.mant - lower.mant,
-		above: upper.mant - w.mant,
-		shift: uint(-upper.exp),
-		exp10: -k,
-	}
+	g.delta = upper.mant - lower.mant
+	g.above = upper.mant - w.mant
+	g.shift = uint(-upper.exp)
+	g.exp10 = -k
 	g.run(upper.mant)
-	return len(g.buf), g.exp10
 }
 
 func unpack(v float64) unpacked {
@@ -119,7 +115,8 @@ func cachedPower(exp int) (p unpacked, k int) {
 // fractional bits: delta the width of the interval, above the distance of the
 // value from its upper end.
 type generator struct {
-	buf          []byte
+	buf          [20]byte // at most 18 digits are needed
+	n            int
 	delta, above uint64
 	shift        uint
 	exp10        int
@@ -157,8 +154,9 @@ func (g *generator) fraction(frac uint64) {
 }
 
 func (g *generator) digit(d uint64) {
-	if d != 0 || len(g.buf) > 0 {
-		g.buf = append(g.buf, byte('0'+d))
+	if d != 0 || g.n > 0 {
+		g.buf[g.n] = byte('0' + d)
+		g.n++
 	}
 }
 
@@ -166,7 +164,7 @@ func (g *generator) digit(d uint64) {
 // and comes nearer to the value. rest is the distance of the digits so far from
 // the upper end, unit the weight of the last digit.
 func (g *generator) roundLast(rest, unit, above uint64) {
-	last := len(g.buf) - 1
+	last := g.n - 1
 	for rest < above && g.delta-rest >= unit &&
 		(rest+unit < above || above-rest > rest+unit-above) {
 		g.buf[last]--

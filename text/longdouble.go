@@ -67,13 +67,21 @@ func (x LongDouble) Add(y LongDouble) LongDouble {
 	if x.special != finite || y.special != finite {
 		return addSpecial(x, y)
 	}
-	if x.exp < y.exp || x.exp == y.exp && x.mant < y.mant {
-		x, y = y, x
+	if y.mant == 0 || x.mant != 0 && (x.exp > y.exp || x.exp == y.exp && x.mant >= y.mant) {
+		return addOrdered(x, y)
+	}
+	return addOrdered(y, x)
+}
+
+// addOrdered is x + y for finite numbers where y is not the larger.
+func addOrdered(x, y LongDouble) LongDouble {
+	if y.mant == 0 {
+		x.negative = x.negative && (x.mant != 0 || y.negative)
+		return x
 	}
 	hi, lo, sticky := shiftRight(y.mant, 0, uint(x.exp-y.exp))
 	if x.negative == y.negative {
-		lo, hi, carry := lo, hi, uint64(0)
-		hi, carry = bits.Add64(x.mant, hi, 0)
+		hi, carry := bits.Add64(x.mant, hi, 0)
 		if carry == 0 {
 			return roundLong(x.negative, hi, lo, sticky, int(x.exp)-64)
 		}

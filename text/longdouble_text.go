@@ -229,35 +229,19 @@ func (x LongDouble) split() (whole, fraction uint64) {
 		whole = x.mant >> n
 		rest = x.mant & (1<<n - 1)
 	}
-	hi, lo := bits.Mul64(rest, fractionUnit)
-	_, q, _ := shiftRight(hi, lo, n)
-	if roundsUp(hi, lo, n, q&1 != 0) {
-		q++
+	if n == 0 {
+		return whole, 0
 	}
-	if q == fractionUnit {
+	hi, lo := bits.Mul64(rest, fractionUnit)
+	_, twice, sticky := shiftRight(hi, lo, n-1)
+	fraction = twice >> 1
+	if twice&1 != 0 && (sticky || fraction&1 != 0) {
+		fraction++
+	}
+	if fraction == fractionUnit {
 		return whole + 1, 0
 	}
-	return whole, q
-}
-
-// roundsUp tells whether hi:lo shifted right by n < 128 rounds up.
-func roundsUp(hi, lo uint64, n uint, odd bool) bool {
-	if n == 0 {
-		return false
-	}
-	halfHi, halfLo := uint64(0), uint64(1)<<(n-1)
-	maskHi, maskLo := uint64(0), uint64(1)<<n-1
-	if n > 64 {
-		halfHi, halfLo = 1<<(n-65), 0
-	}
-	if n >= 64 {
-		maskHi, maskLo = 1<<(n-64)-1, ^uint64(0)
-	}
-	hi, lo = hi&maskHi, lo&maskLo
-	if hi != halfHi {
-		return hi > halfHi
-	}
-	return lo > halfLo || lo == halfLo && odd
+	return whole, fraction
 }
 
 func appendFraction(dst []byte, fraction uint64) []byte {
