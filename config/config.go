@@ -1,0 +1,188 @@
+package config
+
+import (
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"dozo/env"
+)
+
+// Options are what a Config needs to know of the world around it.
+type Options struct {
+	// FS reads configuration files and writes them in Rewrite.
+	FS env.FS
+	// WorkDir is the process' working folder, absolute: `dir` until something sets
+	// it, and what relative names start from.
+	WorkDir string
+	// Cores is the number of loops when `io-threads` is not given; 0 means 1.
+	Cores int
+	// Sentinel allows `sentinel` lines.
+	Sentinel bool
+	// Warn is told what cannot be returned as an error; nil drops it.
+	Warn func(message string)
+}
+
+// Config holds the running values of one server. All methods are safe for
+// concurrent use; Load and the registration of hooks belong to the start.
+type Config struct {
+	options  Options
+	defaults *Values
+	running  atomic.Pointer[Values]
+
+	mu        sync.Mutex // one change, rewrite or load at a time
+	file      string     // absolute; "" when the server runs without a file
+	sources   Sources
+	lines     map[string][]FileLine
+	hooks     []*hook
+	rewriters map[string]func() []string
+}
+
+// hook is a function to run when one of its directives changes.
+type hook struct {
+	on  []*Directive
+	run func(old, new *Values) error
+}
+
+// New gives a Config in which everything has its default.
+func New(o Options) *Config {
+	c := &Config{options: o, rewriters: make(map[string]func() []string)}
+	c.defaults = c.makeDefaults()
+	c.running.Store(c.defaults)
+	return c
+}
+
+// makeDefaults parses the defaults in the table and puts the two in place that
+// depend on the machine.
+func (c *Config) makeDefaults() *Values {
+	v := &Values{all: make([]value, len(directives.rows))}
+	for _, d := range directives.rows {
+		if d.def == "" {
+			continue // the zero value of every kind
+		}
+		args := []string{d.def}
+		if d.Has(MultiArg) {
+			args = strings.Split(d.def, " ")
+		}
+		// The table's test proves that every default parses.
+		v.all[d.index], _ = d.kind.parse(input{args: args})
+	}
+	v.all[IOThreads.index].num = int64(min(max(c.options.Cores, 1), maxIOThreads))
+	v.all[Dir.index].str = c.options.WorkDir
+	return v
+}
+
+// Default is the value of d when nothing sets it, as CONFIG GET shows it.
+func (c *Config) Default(d *Directive) string { return c.defaults.String(d) }
+
+// Values are the running values. A caller that reads several in one go takes
+// them from one Values.
+func (c *Config) Values() *Values { return c.running.Load() }
+
+// Int is Values().Int(d).
+func (c *Config) Int(d *Directive) int64 { return c.running.Load().Int(d) }
+
+// Bool is Values().Bool(d).
+func (c *Config) Bool(d *Directive) bool { return c.running.Load().Bool(d) }
+
+// String is Values().String(d).
+func (c *Config) String(d *Directive) string { return c.running.Load().String(d) }
+
+// Path is Values().Path(d).
+func (c *Config) Path(d *Directive) string { return c.running.Load().Path(d) }
+
+// File is the configuration file's absolute name, "" when there is none.
+func (c *Config) File() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.file
+}
+
+// Lines are the lines of a directive that is no row but only occurs in files:
+// user, rename-command, loadmodule, sentinel. They are in the order read.
+func (c *Config) Lines(directive string) []FileLine {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lines[directive]
+}
+
+// OnChange has fn called when d has changed. It runs inside the change, after
+// the new values are published; an error refuses the change with that error's
+// text. Then the old values are published again, and fn is called once more with
+// old and new exchanged, like every hook that ran before it: a hook that fails
+// may have done half its work. fn must not call Set, Update or Rewrite.
+func (c *Config) OnChange(d *Directive, fn func(old, new *Values) error) {
+	c.OnChangeOf([]*Directive{d}, fn)
+}
+
+// OnChangeOf is OnChange for a function that serves several directives: it runs
+// once however many of them one CONFIG SET changes.
+func (c *Config) OnChangeOf(ds []*Directive, fn func(old, new *Values) error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hooks = append(c.hooks, &hook{on: ds, run: fn})
+}
+
+// OnRewrite names the function that gives the lines of a file-only directive for
+// Rewrite (the words after its name). Without one such lines stay as they are.
+func (c *Config) OnRewrite(directive string, lines func() []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rewriters[directive] = lines
+}
+
+// Update sets d without regard to its flags and without hooks: for what the
+// server itself changes, such as REPLICAOF. The error says why text is no value.
+func (c *Config) Update(d *Directive, text string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := c.running.Load().clone()
+	v, err := c.parse(next, d, splitWords(d, text))
+	if err != nil {
+		return err
+	}
+	next.all[d.index] = v
+	c.running.Store(next)
+	return nil
+}
+
+// parse reads words as a value of d, where v has the values so far.
+func (c *Config) parse(v *Values, d *Directive, words []string) (value, error) {
+	return d.kind.parse(input{args: words, old: v.all[d.index], place: c.place})
+}
+
+// splitWords cuts a CONFIG SET value as Redis does: at every single space, so
+// that two spaces make an empty word.
+func splitWords(d *Directive, text string) []string {
+	switch {
+	case !d.Has(MultiArg):
+		return []string{text}
+	case text == "":
+		return nil
+	}
+	return strings.Split(text, " ")
+}
+
+// place resolves a folder name against the current one and checks that it is
+// there.
+func (c *Config) place(from, to string) (string, error) {
+	if !filepath.IsAbs(to) {
+		to = filepath.Join(from, to)
+	}
+	to = filepath.Clean(to)
+	info, err := c.options.FS.Stat(to)
+	if err != nil {
+		return "", systemError(err)
+	}
+	if !info.IsDir() {
+		return "", errNotDirectory
+	}
+	return to, nil
+}
+
+func (c *Config) warn(message string) {
+	if c.options.Warn != nil {
+		c.options.Warn(message)
+	}
+}

@@ -1,0 +1,275 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"dozo/text"
+)
+
+// maxIncludeDepth bounds files that include files, so that a file that includes
+// itself is an error and not an endless loop.
+const maxIncludeDepth = 16
+
+// Sources are where the values of a start come from, weakest first.
+type Sources struct {
+	File    string // file name, "" for none
+	Stdin   []byte // what came on standard input, nil for nothing
+	Options string // lines made of the command line; see Args.Options
+}
+
+// FileLine is a line of a directive that is no row of the table.
+type FileLine struct {
+	Source string   // as in Error
+	Line   int      // from 1
+	Text   string   // the line without surrounding blanks
+	Args   []string // its words, the directive's lower-case name first
+}
+
+// Wrong makes an error about the line, for the one who understands it.
+func (l FileLine) Wrong(reason string) *Error {
+	return &Error{Source: l.Source, Line: l.Line, Text: l.Text, Reason: reason}
+}
+
+// Load reads the sources over the defaults and makes the result the running
+// values. Hooks do not run. After an error nothing has changed; it is an *Error.
+func (c *Config) Load(s Sources) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s = s.absolute(c.options.WorkDir)
+	l, err := c.read(s)
+	if err != nil {
+		return err
+	}
+	c.file, c.sources, c.lines = s.File, s, l.lines
+	c.running.Store(l.values)
+	return nil
+}
+
+func (s Sources) absolute(dir string) Sources {
+	if s.File != "" && !filepath.IsAbs(s.File) {
+		s.File = filepath.Join(dir, s.File)
+	}
+	return s
+}
+
+// read is Load without its effects.
+func (c *Config) read(s Sources) (*loader, error) {
+	l := &loader{c: c, values: c.defaults.clone(), lines: make(map[string][]FileLine)}
+	if s.File != "" {
+		if err := l.readFile(s.File); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.readText("standard input", string(s.Stdin)); err != nil {
+		return nil, err
+	}
+	// Redis puts the options behind a line break, which is why its message about
+	// the first of them names line 2.
+	return l, asError(l.readText("command line", "\n"+s.Options))
+}
+
+// loader is the state of one Load.
+type loader struct {
+	c      *Config
+	values *Values
+	lines  map[string][]FileLine
+	depth  int  // of includes
+	saved  bool // a save line replaced the default points, so the next adds to them
+}
+
+// asError keeps a nil *Error from becoming a non-nil error.
+func asError(e *Error) error {
+	if e == nil {
+		return nil
+	}
+	return e
+}
+
+func (l *loader) readFile(name string) *Error {
+	content, err := l.c.options.FS.ReadFile(name)
+	if err != nil {
+		return &Error{Source: name, Reason: systemError(err).Error(), opened: true}
+	}
+	return l.readText(name, string(content))
+}
+
+func (l *loader) readText(source, content string) *Error {
+	for i, line := range strings.Split(content, "\n") {
+		fl := FileLine{Source: source, Line: i + 1, Text: strings.Trim(line, " \t\r\n")}
+		if err := l.readLine(fl); err != nil {
+			var inner *Error
+			if errors.As(err, &inner) { // from an included file
+				return inner
+			}
+			return fl.Wrong(err.Error())
+		}
+	}
+	return nil
+}
+
+func (l *loader) readLine(fl FileLine) error {
+	if fl.Text == "" || fl.Text[0] == '#' {
+		return nil
+	}
+	words, ok := splitLine(fl.Text)
+	if !ok {
+		return refusal("Unbalanced quotes in configuration line")
+	}
+	if len(words) == 0 {
+		return nil
+	}
+	words[0] = strings.ToLower(words[0])
+	if d := Lookup(words[0]); d != nil {
+		return l.set(d, words[1:])
+	}
+	fl.Args = words
+	return l.fileOnly(fl)
+}
+
+// splitLine cuts a line into words by the rules of quoting.
+func splitLine(line string) ([]string, bool) {
+	parts, ok := text.SplitArgs([]byte(line))
+	if !ok {
+		return nil, false
+	}
+	words := make([]string, len(parts))
+	for i, p := range parts {
+		words[i] = string(p)
+	}
+	return words, true
+}
+
+func (l *loader) set(d *Directive, words []string) error {
+	if !d.Has(MultiArg) && len(words) != 1 {
+		return errWords
+	}
+	if d.Has(MultiArg) && len(words) == 1 && words[0] != "" {
+		// One quoted argument may hold all the words: save "900 1".
+		var ok bool
+		if words, ok = splitLine(words[0]); !ok {
+			return refusal("Unbalanced quotes in configuration line")
+		}
+	}
+	v, err := d.kind.parse(input{
+		args: words, old: l.values.all[d.index],
+		grow: d == Save && l.saved, place: l.c.place,
+	})
+	if err != nil {
+		return err
+	}
+	l.saved = l.saved || d == Save
+	l.values.all[d.index] = v
+	return nil
+}
+
+// fileOnly is a directive that is not in the table: it has no value to show.
+type fileOnly struct {
+	words int  // with its name
+	more  bool // more words are allowed
+	doc   string
+}
+
+// fileOnlyDirectives are acted upon by those who ask Config.Lines, all but
+// include.
+var fileOnlyDirectives = map[string]fileOnly{
+	"include":        {2, false, "Read another file here; wildcards are allowed, and none matching is no error."},
+	"rename-command": {3, false, "Give a command another name, or with an empty name take it away."},
+	"user":           {2, true, "Define an ACL user: user NAME RULE..."},
+	"loadmodule":     {2, true, "Load a module. Dozo has no modules."},
+	"sentinel":       {1, true, "A directive of Sentinel."},
+}
+
+// forgotten were directives once; Redis 7.2 takes them without a word.
+var forgotten = []string{"list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands"}
+
+func (l *loader) fileOnly(fl FileLine) error {
+	name, n := fl.Args[0], len(fl.Args)
+	if n == 2 && slices.Contains(forgotten, name) {
+		return nil
+	}
+	if strings.Contains(name, ".") {
+		return fmt.Errorf("'%s' is a directive of a module, and Dozo loads no modules: remove the line", name)
+	}
+	f, known := fileOnlyDirectives[name]
+	if !known || n < f.words || n > f.words && !f.more {
+		return refusal("Bad directive or wrong number of arguments")
+	}
+	switch name {
+	case "include":
+		return asError(l.include(fl))
+	case "sentinel":
+		if n == 1 {
+			return nil // the bare word only asks for the mode
+		}
+		if !l.c.options.Sentinel {
+			return refusal("sentinel directive while not in sentinel mode")
+		}
+	}
+	l.lines[name] = append(l.lines[name], fl)
+	return nil
+}
+
+func (l *loader) include(fl FileLine) *Error {
+	if l.depth == maxIncludeDepth {
+		return fl.Wrong(fmt.Sprintf("include goes deeper than %d files: does a file include itself?", maxIncludeDepth))
+	}
+	l.depth++
+	defer func() { l.depth-- }()
+	name := fl.Args[1]
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(l.values.String(Dir), name)
+	}
+	if !strings.ContainsAny(name, "*?[") {
+		return l.readFile(name)
+	}
+	for _, match := range l.glob(name) {
+		if err := l.readFile(match); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// glob lists the files that a pattern matches, in alphabetical order. Wildcards
+// do not match a slash, nor a dot at the start of a name.
+func (l *loader) glob(pattern string) []string {
+	matches := []string{"/"}
+	for part := range strings.SplitSeq(filepath.ToSlash(pattern), "/") {
+		if part == "" {
+			continue
+		}
+		var next []string
+		for _, dir := range matches {
+			next = append(next, l.globIn(dir, part)...)
+		}
+		matches = next
+	}
+	return matches
+}
+
+func (l *loader) globIn(dir, part string) (names []string) {
+	if !strings.ContainsAny(part, `*?[\`) {
+		name := filepath.Join(dir, part)
+		if _, err := l.c.options.FS.Stat(name); err != nil {
+			return nil
+		}
+		return []string{name}
+	}
+	entries, err := l.c.options.FS.ReadDir(dir)
+	if err != nil {
+		return nil // not a folder, or none we may see: nothing matches in it
+	}
+	for _, e := range entries {
+		hidden := strings.HasPrefix(e.Name(), ".") && !strings.HasPrefix(part, ".")
+		if ok, _ := path.Match(part, e.Name()); ok && !hidden {
+			names = append(names, filepath.Join(dir, e.Name()))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
