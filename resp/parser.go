@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
+
+	"dozo/text"
 )
 
 // Defaults of Limits, in effect where a field is zero.
@@ -46,8 +48,6 @@ type Parser struct {
 	scan  int      // the search for a line end goes on here, if beyond pos
 	bulk  int      // length of the argument at pos; -1: its header is not read yet
 	need  int      // what Missing answers
-
-	scratch []byte // unquoted inline arguments
 }
 
 // span is an argument's place, counted from the command's first byte.
@@ -69,70 +69,85 @@ const fastBulkMax = 10000
 // nil. When more bytes are needed it gives (nil, 0, nil), and Missing tells how
 // many at least. After an error, always a *ProtocolError, the connection is of no
 // further use.
+//
+// The body is the fast path: up to nine arguments from the first byte on, with
+// headers as every client library writes them. Whatever else it meets it hands to
+// general, together with what it has parsed.
 func (p *Parser) Next(buf []byte) (args [][]byte, n int, err error) {
-	if p.left|p.scan == 0 && len(buf) >= 8 && buf[0] == '*' {
-		return p.fresh(buf)
+	if len(buf) < 8 || p.left|p.scan != 0 || p.tight() {
+		return p.general(buf)
 	}
-	return p.general(buf)
-}
-
-// fresh is the fast path: a command of up to nine arguments from its first byte,
-// its headers written as every client library writes them. Whatever else it
-// meets it hands to general, together with what it has parsed.
-func (p *Parser) fresh(buf []byte) ([][]byte, int, error) {
-	count := int(buf[1]) - '0'
-	if uint(count-1) >= fewArgs || buf[2] != '\r' || buf[3] != '\n' || p.tight() {
+	h := binary.LittleEndian.Uint32(buf)
+	count := int(h>>8&0xff) - '0'
+	if h&headerMask1 != headerCount || uint(count-1) >= fewArgs {
 		return p.general(buf)
 	}
 	if uint(cap(p.args)-fewArgs) > manyArgs-fewArgs {
 		p.args = make([][]byte, fewArgs)
 	}
-	args := p.args[:count]
+	args = p.args[:count]
 	at := 4
 	for k := range args {
-		length, from := fastHeader(buf, at)
-		to := from + length
-		if from == 0 || to+2 > len(buf) {
+		if at+5 > len(buf) {
 			return p.handOver(buf, args, k)
 		}
-		args[k] = buf[from:to:to]
+		var length uint32
+		h = binary.LittleEndian.Uint32(buf[at:])
+		units, tens := h>>16&0xff-'0', h>>8&0xff-'0'
+		switch {
+		case h&headerMask1 == header1 && tens <= 9:
+			length = tens
+			at += 4
+		case h&headerMask2 == header2 && buf[at+4] == '\n' && units <= 9 && tens-1 <= 8:
+			length = tens*10 + units
+			at += 5
+		default:
+			var next int
+			if length, next = plainHeader(buf, at); next == 0 {
+				return p.handOver(buf, args, k)
+			}
+			at = next
+		}
+		to := at + int(length)
+		if to+2 > len(buf) {
+			return p.handOver(buf, args, k)
+		}
+		args[k] = buf[at:to:to]
 		at = to + 2
 	}
 	return args, at, nil
 }
+
+// Headers of one and of two digits, as their first four bytes look when loaded as
+// a little-endian word, with the digits masked out.
+const (
+	headerCount = '*' | '\r'<<16 | '\n'<<24
+	header1     = '$' | '\r'<<16 | '\n'<<24
+	headerMask1 = 0xffff00ff
+	header2     = '$' | '\r'<<24
+	headerMask2 = 0xff0000ff
+)
 
 // tight reports limits so low that the fast path would have to look at them.
 func (p *Parser) tight() bool {
 	return uint64(p.Limits.MaxBulk-1) < fastBulkMax-1 || uint(p.Limits.MaxArgs-1) < fewArgs-1
 }
 
-// fastHeader reads a "$<length>\r\n" of one to four digits at buf[at]. from is
-// where the argument begins; 0 asks for the general path.
-func fastHeader(buf []byte, at int) (length, from int) {
-	if at+4 > len(buf) {
+// plainHeader reads a "$<length>\r\n" of one to four digits at buf[at]. next is
+// where the argument begins; 0 means that it is something else, or not there yet.
+func plainHeader(buf []byte, at int) (length uint32, next int) {
+	if at+4 > len(buf) || buf[at] != '$' || buf[at+1] == '0' && buf[at+2] != '\r' {
 		return 0, 0
 	}
-	h := binary.LittleEndian.Uint32(buf[at:])
-	if byte(h) != '$' {
-		return 0, 0
-	}
-	d := h>>8&0xff - '0'
-	if h>>16 == '\r'|'\n'<<8 && d <= 9 {
-		return int(d), at + 4
-	}
-	if d-1 > 8 { // no digit, or a leading zero
-		return 0, 0
-	}
-	length = int(d)
-	for i := at + 2; i < len(buf)-1 && i <= at+5; i++ {
-		c := uint(buf[i]) - '0'
-		if c > 9 {
-			if buf[i] == '\r' && buf[i+1] == '\n' {
+	for i := at + 1; i < len(buf)-1 && i <= at+5; i++ {
+		d := uint32(buf[i]) - '0'
+		if d > 9 {
+			if buf[i] == '\r' && buf[i+1] == '\n' && i > at+1 {
 				return length, i + 2
 			}
-			return 0, 0
+			break
 		}
-		length = length*10 + int(c)
+		length = length*10 + d
 	}
 	return 0, 0
 }
@@ -181,9 +196,12 @@ func (p *Parser) general(buf []byte) ([][]byte, int, error) {
 			return p.emptyOrNothing(n, err)
 		}
 	}
+	tight := p.tight()
 	for p.left > 0 {
 		if p.bulk < 0 {
-			if ok, err := p.bulkHeader(buf); !ok {
+			if length, next := plainHeader(buf, p.pos); next != 0 && !tight {
+				p.bulk, p.pos, p.scan = int(length), next, 0
+			} else if ok, err := p.bulkHeader(buf); !ok {
 				return nil, 0, err
 			}
 		}
@@ -224,7 +242,7 @@ func (p *Parser) finish(buf []byte) ([][]byte, int, error) {
 
 // room gives storage for n arguments.
 func (p *Parser) room(n int) [][]byte {
-	if cap(p.args) < n || cap(p.args) > manyArgs && n <= manyArgs {
+	if cap(p.args) < max(n, 1) || cap(p.args) > manyArgs && n <= manyArgs {
 		p.args = make([][]byte, max(n, fewArgs))
 	}
 	return p.args[:n]
@@ -241,7 +259,7 @@ func (p *Parser) countHeader(buf []byte) (n int, err error) {
 		p.need = 1
 		return 0, nil
 	}
-	count, ok := ParseInt(buf[1:end])
+	count, ok := text.ParseInt(buf[1:end])
 	if !ok || count > int64(orDefault(p.Limits.MaxArgs, DefaultMaxArgs)) {
 		return 0, errBadCount
 	}
@@ -269,7 +287,7 @@ func (p *Parser) bulkHeader(buf []byte) (ok bool, err error) {
 	if buf[p.pos] != '$' {
 		return false, expectedDollar(buf[p.pos])
 	}
-	length, ok := ParseInt(buf[p.pos+1 : end])
+	length, ok := text.ParseInt(buf[p.pos+1 : end])
 	if !ok || length < 0 || length > orDefault(p.Limits.MaxBulk, DefaultMaxBulk) || length > math.MaxInt-2 {
 		return false, errBadBulk
 	}

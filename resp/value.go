@@ -49,9 +49,6 @@ func (v Value) Err() error {
 	return nil
 }
 
-// Text is what a scalar says: its characters, or "" for null and aggregates.
-func (v Value) Text() string { return v.Str }
-
 // Strings is the texts of an aggregate's elements.
 func (v Value) Strings() []string {
 	out := make([]string, len(v.Elems))

@@ -3,7 +3,12 @@ package resp
 import (
 	"strconv"
 	"strings"
+
+	"dozo/text"
 )
+
+// maxIntLen is the longest text of an int64.
+const maxIntLen = 20
 
 // Writer appends replies to Buf in the client's dialect. It may be a value on the
 // stack around a connection's output slice.
@@ -31,8 +36,8 @@ func appendHeader(b []byte, kind byte, n int64) []byte {
 }
 
 // line appends a type byte, a text of one line and the line's end.
-func (w *Writer) line(kind byte, text string) {
-	w.Buf = append(append(append(w.Buf, kind), text...), '\r', '\n')
+func (w *Writer) line(kind byte, s string) {
+	w.Buf = append(append(append(w.Buf, kind), s...), '\r', '\n')
 }
 
 // OK is the usual answer of commands that have nothing to say.
@@ -44,11 +49,11 @@ func (w *Writer) SimpleString(s string) { w.line('+', s) }
 // Error appends an error reply: code and text, without the leading '-'. Line
 // breaks, which would end the reply early, become spaces, and those at the ends
 // are dropped.
-func (w *Writer) Error(text string) {
-	text = strings.Trim(text, "\r\n")
+func (w *Writer) Error(s string) {
+	s = strings.Trim(s, "\r\n")
 	w.Buf = append(w.Buf, '-')
 	from := len(w.Buf)
-	w.Buf = append(w.Buf, text...)
+	w.Buf = append(w.Buf, s...)
 	for i, c := range w.Buf[from:] {
 		if isBreak(c) {
 			w.Buf[from+i] = ' '
@@ -156,62 +161,64 @@ func (w *Writer) EndMap(mark, n int) { w.aggregate(mark, '%', n) }
 // EndSet is EndArray for a set.
 func (w *Writer) EndSet(mark, n int) { w.aggregate(mark, '~', n) }
 
-// Double appends a floating point number; in RESP2 a bulk string.
+// Double appends a floating point number as Redis 7.2 prints it, with the fewest
+// digits that read back as the same (7.0 printed seventeen); in RESP2 a bulk
+// string.
 func (w *Writer) Double(d float64) {
 	var space [32]byte
-	w.number(',', AppendDouble(space[:0], d))
+	w.number(',', text.AppendDouble(space[:0], d))
 }
 
 // HumanDouble appends a double without exponent, as GEOPOS does; in RESP2 a bulk
 // string.
 func (w *Writer) HumanDouble(d float64) {
 	var space [352]byte // 309 digits, point, 17 places
-	w.number(',', AppendHumanDouble(space[:0], d))
+	w.number(',', text.LongDoubleFromFloat(d).AppendHuman(space[:0]))
 }
 
 // BigNumber appends an integer of any size given as its decimal text; in RESP2 a
 // bulk string.
-func (w *Writer) BigNumber(text string) {
+func (w *Writer) BigNumber(s string) {
 	if w.Proto == 3 {
-		w.line('(', text)
+		w.line('(', s)
 		return
 	}
-	w.BulkString(text)
+	w.BulkString(s)
 }
 
-func (w *Writer) number(kind byte, text []byte) {
+func (w *Writer) number(kind byte, s []byte) {
 	if w.Proto == 3 {
-		w.Buf = append(append(append(w.Buf, kind), text...), '\r', '\n')
+		w.Buf = append(append(append(w.Buf, kind), s...), '\r', '\n')
 		return
 	}
-	w.Bulk(text)
+	w.Bulk(s)
 }
 
 // Bool appends a truth value; in RESP2 the integer 1 or 0.
 func (w *Writer) Bool(v bool) {
-	text := ":0\r\n"
+	s := ":0\r\n"
 	switch {
 	case w.Proto == 3 && v:
-		text = "#t\r\n"
+		s = "#t\r\n"
 	case w.Proto == 3:
-		text = "#f\r\n"
+		s = "#f\r\n"
 	case v:
-		text = ":1\r\n"
+		s = ":1\r\n"
 	}
-	w.Buf = append(w.Buf, text...)
+	w.Buf = append(w.Buf, s...)
 }
 
 // Verbatim appends a text for human eyes; ext names its format in three letters
 // ("txt", "mkd"), padded or cut. In RESP2 it is a bulk string.
-func (w *Writer) Verbatim(ext, text string) {
+func (w *Writer) Verbatim(ext, s string) {
 	if w.Proto != 3 {
-		w.BulkString(text)
+		w.BulkString(s)
 		return
 	}
 	format := [4]byte{' ', ' ', ' ', ':'}
 	copy(format[:3], ext)
-	w.header('=', int64(len(text)+len(format)))
-	w.Buf = append(append(w.Buf, format[:]...), text...)
+	w.header('=', int64(len(s)+len(format)))
+	w.Buf = append(append(w.Buf, format[:]...), s...)
 	w.Buf = append(w.Buf, '\r', '\n')
 }
 
