@@ -51,7 +51,7 @@ type Message struct {
 	Bytes []byte
 	Any   any
 
-	op op // zero: for the Handler
+	op op
 }
 
 // Transport says how bytes are moved.
@@ -106,14 +106,12 @@ var (
 
 // Stats counts what a loop has done, and what it holds now.
 type Stats struct {
-	Conns      int64  // open connections
-	Accepted   uint64 // connections opened since the start
-	BytesIn    uint64 // read from peers
-	BytesOut   uint64 // written to peers
-	Rounds     uint64 // rounds of the loop
-	Sleeps     uint64 // rounds that blocked for want of work
-	Reads      uint64 // calls that read from a socket
-	Writes     uint64 // calls that wrote to a socket
-	PendingOut int64  // bytes that wait for slow readers or for gates
-	QueryBytes int64  // bytes held in query buffers (their capacity)
+	Conns    int64  // open connections
+	Accepted uint64 // connections opened since the start
+	BytesIn  uint64 // read from peers
+	BytesOut uint64 // written to peers
+	Rounds   uint64 // rounds of the loop
+	Sleeps   uint64 // rounds that blocked for want of work
+	Reads    uint64 // calls that read from a socket
+	Writes   uint64 // calls that wrote to a socket
 }
