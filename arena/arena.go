@@ -17,6 +17,10 @@ type Ref uint64
 const (
 	maxReserve = 1 << 43
 	minReserve = 1 << 20
+
+	// From these offsets on huge pages are asked for; the essay says why.
+	hugeDataFrom = 256 << 20
+	hugeMetaFrom = 2 << 20
 )
 
 // Options are what New can be told.
@@ -25,6 +29,8 @@ type Options struct {
 	// the arena can ever hold. 0 means 1 TiB. Less is reserved when the system
 	// does not grant so much; Stats tells how much it is.
 	Reserve int64
+	// NoHugePages keeps the arena from asking for huge pages where it is large.
+	NoHugePages bool
 }
 
 // Arena is one reserved range of addresses, from which heaps take their memory.
@@ -38,21 +44,21 @@ type Arena struct {
 	used atomic.Int64 // published by the heaps
 	_    [64]byte
 
-	mu       sync.Mutex
-	data     region
-	meta     region
-	shade    region
-	top      uint32 // granules from here on were never used
-	mapped   int64  // granules that heaps have
-	dirty    runList
-	clean    runList
-	slabs    int
-	larges   int
-	purged   int64 // bytes given back to the system, ever
-	heapIDs  uint32
-	heaps    []*Heap
-	closed   bool
-	osPageGr uint32 // granules in a page of the system, at least 1
+	mu          sync.Mutex
+	data        region
+	meta        region
+	shade       region
+	top         uint32 // granules from here on were never used
+	mapped      int64  // granules that heaps have
+	dirty       runList
+	clean       runList
+	slabs       int
+	larges      int
+	purgedBytes int64 // bytes given back to the system, ever
+	heapIDs     uint32
+	heaps       []*Heap
+	closed      bool
+	osPage      uint32 // granules in a page of the system, at least 1
 }
 
 // New reserves the range. It fails when the system grants not even a small one.
@@ -67,11 +73,14 @@ func New(o Options) (*Arena, error) {
 	want = (max(want, minReserve) + granuleSize - 1) &^ (granuleSize - 1)
 	var err error
 	for ; want >= minReserve; want = want / 2 &^ (granuleSize - 1) {
-		a := &Arena{top: 1, dirty: runList{kind: kindDirty}, clean: runList{kind: kindClean}, osPageGr: osPageGranules()}
-		if err = a.reserve(want); err == nil {
+		a := &Arena{
+			top: 1, dirty: runList{kind: kindDirty}, clean: runList{kind: kindClean},
+			osPage: uint32(max(osPageSize()>>granuleShift, 1)),
+		}
+		if err = a.reserve(want, o.NoHugePages); err == nil {
 			return a, nil
 		}
-		a.unmap()
+		_ = a.unmap()
 	}
 	return nil, fmt.Errorf("arena: no address space: %w: raise the limit (ulimit -v)", err)
 }
@@ -81,8 +90,9 @@ func New(o Options) (*Arena, error) {
 const noRoom = 1<<16 - 1
 
 // reserve gets the ranges for n bytes of blocks. Granule 0 stays unused: Ref 0
-// is no block, and granule number 0 ends lists.
-func (a *Arena) reserve(n int64) (err error) {
+// is no block, and granule number 0 ends lists. A quarter of n is left to the
+// rest of the process: under a limit (ulimit -v) the Go heap needs addresses too.
+func (a *Arena) reserve(n int64, noHuge bool) (err error) {
 	if a.data, err = reserveRegion(n); err != nil {
 		return err
 	}
@@ -94,7 +104,14 @@ func (a *Arena) reserve(n int64) (err error) {
 			return err
 		}
 	}
+	if !roomFor(n / 4) {
+		return errors.New("too little would be left for the rest of the process")
+	}
 	a.base, a.descs, a.shad = a.data.base, a.meta.base, a.shade.base
+	a.data.hugeFrom, a.meta.hugeFrom, a.shade.hugeFrom = hugeDataFrom, hugeMetaFrom, never
+	if noHuge {
+		a.data.hugeFrom, a.meta.hugeFrom = never, never
+	}
 	if err = a.ensure(1); err != nil {
 		return err
 	}

@@ -75,10 +75,10 @@ func (h *Heap) checkSlab(d *desc, c int, r Ref) {
 		invariants.Failf("arena: block %#x freed with %d bytes, but it is in no slab", r, t.size)
 	case d.heap != h.id:
 		invariants.Failf("arena: block %#x of heap %d freed by heap %d", r, d.heap, h.id)
-	case int(d.class) != c:
+	case int(d.class) != c && int(d.class) != lender(c):
 		invariants.Failf("arena: block %#x of %d bytes freed with %d", r, classes[d.class].size, t.size)
-	case uint32(r)&t.offMask%t.size != 0:
-		invariants.Failf("arena: %#x freed, which is inside a block of %d bytes", r, t.size)
+	case uint32(r)&t.offMask%classes[d.class].size != 0:
+		invariants.Failf("arena: %#x freed, which is inside a block of %d bytes", r, classes[d.class].size)
 	}
 }
 

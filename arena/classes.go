@@ -62,6 +62,27 @@ func slabGranules(size int) int {
 	return 8
 }
 
+// The lender classes are those of 64, 256 and 1024 bytes.
+const (
+	lenderTiny  = 7
+	lenderSmall = 23
+	lenderLarge = 39
+)
+
+// lender is the class that serves the first blocks of class c, or c. It has
+// slabs of the same size as c, so that Free finds the descriptor all the same.
+func lender(c int) int {
+	switch {
+	case c <= lenderTiny:
+		return lenderTiny
+	case c <= lenderSmall:
+		return lenderSmall
+	case c <= lenderLarge:
+		return lenderLarge
+	}
+	return c
+}
+
 func makeClasses() (t [classSlots]class) {
 	for c := range numClasses {
 		size, granules := sizeOfClass(c), slabGranules(sizeOfClass(c))

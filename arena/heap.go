@@ -16,6 +16,7 @@ type heapClass struct {
 	slab  *desc // blocks are taken from here; the arena's granule 0 when there is none
 	at    Ref   // where that slab begins
 	lists [numLists]uint32
+	lent  uint8 // blocks that came from the lender class
 }
 
 // Heap hands out blocks. It is not safe for concurrent use: whoever holds the
@@ -34,6 +35,10 @@ type Heap struct {
 	classes [classSlots]heapClass
 }
 
+// lentMax is how many blocks of a class come from the slabs of a larger class
+// before the class gets a slab of its own.
+const lentMax = 4
+
 // idleMax is how many empty slabs a heap keeps, so that a block which comes and
 // goes alone in its class does not take and give a slab each time.
 const idleMax = 4
@@ -41,7 +46,7 @@ const idleMax = 4
 // NewHeap makes a heap.
 func (a *Arena) NewHeap() *Heap {
 	h := &Heap{base: a.base, descs: a.descs, arena: a}
-	for c := range h.classes {
+	for c := range numClasses {
 		h.classes[c].slab = h.desc(0)
 	}
 	a.mu.Lock()
@@ -51,9 +56,6 @@ func (a *Arena) NewHeap() *Heap {
 	a.heaps = append(a.heaps, h)
 	return h
 }
-
-// Arena is the arena that the heap takes its memory from.
-func (h *Heap) Arena() *Arena { return h.arena }
 
 func (h *Heap) desc(g uint32) *desc {
 	return (*desc)(unsafe.Add(h.descs, uintptr(g)<<descShift))
@@ -75,7 +77,7 @@ func (h *Heap) Alloc(p Purpose, n int) Ref {
 	d := k.slab
 	f := d.free
 	if f == 0 {
-		return h.allocSlow(p, n, c)
+		return h.allocSlow(p, c)
 	}
 	r := k.at + Ref(f-1)<<3
 	d.free = *h.link(r)
@@ -108,14 +110,14 @@ func (h *Heap) Free(p Purpose, r Ref, n int) {
 	d := h.desc(uint32(r>>granuleShift) &^ k.granMask)
 	if checked {
 		h.checkSlab(d, c, r)
-		h.freed(p, r, int(k.size))
+		h.freed(p, r, int(classes[d.class].size))
 	}
 	*h.link(r) = d.free
 	d.free = uint16(uint32(r)&k.offMask>>3) + 1
 	d.used--
 	h.account(p, -int64(k.size))
 	if d.used < d.low {
-		h.freeSlow(c, d, uint32(r>>granuleShift)&^k.granMask)
+		h.freeSlow(d, uint32(r>>granuleShift)&^k.granMask)
 	}
 }
 
@@ -135,6 +137,9 @@ func (h *Heap) Realloc(p Purpose, r Ref, old, size int) Ref {
 	h.Free(p, r, old)
 	return to
 }
+
+// Arena is the arena that the heap takes its memory from.
+func (h *Heap) Arena() *Arena { return h.arena }
 
 // account counts n bytes, and publishes when the step is exceeded.
 func (h *Heap) account(p Purpose, n int64) {

@@ -43,11 +43,14 @@ func (h *Heap) freeLarge(p Purpose, r Ref, n int) {
 
 // resizeLarge changes the size of a large block in place, if it can.
 func (h *Heap) resizeLarge(p Purpose, r Ref, old, size int) bool {
-	if granulesFor(old) != granulesFor(size) {
+	g := uint32(r >> granuleShift)
+	if checked {
+		h.checkLarge(h.desc(g), r, old)
+	}
+	if n := granulesFor(size); n != granulesFor(old) && !h.arena.resizeRun(g, n) {
 		return false
 	}
 	if checked {
-		h.checkLarge(h.desc(uint32(r>>granuleShift)), r, old)
 		h.resized(p, r, UsableSize(old), UsableSize(size))
 	}
 	h.account(p, int64(UsableSize(size)-UsableSize(old)))

@@ -11,6 +11,9 @@ import (
 // purgeZeroes tells whether purged memory reads as zero.
 const purgeZeroes = true
 
+// adviseHuge does nothing: these systems choose the size of pages themselves.
+func (r *region) adviseHuge(off, n int64, huge bool) {}
+
 // purge gives the pages of a range back to the system. MADV_DONTNEED means
 // other things outside Linux, so the range is mapped anew: the old pages go at
 // once and the new ones read as zero.

@@ -6,14 +6,18 @@ import (
 )
 
 // region is one reserved range of addresses that is made accessible from its
-// start, piece by piece. Its base never moves. The platform files give reserve,
-// (*region).commit, purge and release.
+// start, piece by piece. Its base never moves. The platform files give
+// reserveRegion and the methods commit, purge and release.
 type region struct {
 	base      unsafe.Pointer
 	reserved  int64  // bytes of address space
 	committed int64  // bytes accessible
+	hugeFrom  int64  // from this offset on, huge pages are asked for
 	raw       []byte // the whole mapping, or the Go memory that stands in for it
 }
+
+// never is a hugeFrom that no offset reaches.
+const never = 1 << 62
 
 // commitStep is how much is made accessible at once: enough that the calls do
 // not count, little enough that a system that accounts for every accessible

@@ -22,6 +22,10 @@ func (r *region) release() error {
 	return nil
 }
 
+func roomFor(int64) bool { return true }
+
+func osPageSize() int { return pageSize }
+
 // purgeZeroes tells whether purged memory reads as zero.
 const purgeZeroes = false
 

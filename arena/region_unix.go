@@ -28,10 +28,26 @@ func reserveRegion(n int64) (region, error) {
 	return region{base: unsafe.Add(start, skip), reserved: n, raw: raw}, nil
 }
 
+// roomFor tells whether n bytes more of address space could be had.
+func roomFor(n int64) bool {
+	probe, err := reserveRegion(n)
+	return err == nil && probe.release() == nil
+}
+
 // commit makes the bytes from r.committed to `to` accessible.
 func (r *region) commit(to int64) error {
-	return unix.Mprotect(r.bytes(r.committed, to-r.committed), unix.PROT_READ|unix.PROT_WRITE)
+	from := r.committed
+	if err := unix.Mprotect(r.bytes(from, to-from), unix.PROT_READ|unix.PROT_WRITE); err != nil {
+		return err
+	}
+	split := min(max(r.hugeFrom, from), to)
+	r.adviseHuge(from, split-from, false)
+	r.adviseHuge(split, to-split, true)
+	return nil
 }
+
+// osPageSize is the size of a page of the system.
+func osPageSize() int { return unix.Getpagesize() }
 
 // release gives the addresses back.
 func (r *region) release() error {

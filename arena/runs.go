@@ -180,17 +180,36 @@ func (a *Arena) takeRun(k kind, n, align uint32) (g uint32, clean bool) {
 	defer a.mu.Unlock()
 	if run, ok := a.find(&a.dirty, n, align); ok {
 		g = a.cut(&a.dirty, run, n, align)
-	} else if run, ok := a.find(&a.clean, n, align); ok {
-		g, clean = a.cut(&a.clean, run, n, align), true
 	} else {
-		g, clean = a.grow(n, align), true
+		g, clean = a.takeClean(n, align), purgeZeroes
 	}
+	a.own(k, g, n)
+	a.mapped += int64(n)
+	a.count(k, 1)
+	return g, clean
+}
+
+// own writes down that a run is in the hands of a heap.
+func (a *Arena) own(k kind, g, n uint32) {
 	a.desc(g + n - 1).kind = kindBody
 	d := a.desc(g)
 	d.kind, d.length = k, n
-	a.mapped += int64(n)
-	a.count(k, 1)
-	return g, clean && purgeZeroes
+}
+
+// takeClean takes granules that have no pages. The server keeps a limit below
+// the reserve (maxmemory), so running out here has no answer but to say so.
+func (a *Arena) takeClean(n, align uint32) uint32 {
+	g, err := a.findOrGrow(n, align)
+	if err != nil {
+		a.purgeAll()
+		g, err = a.findOrGrow(n, align)
+	}
+	if err == nil {
+		return g
+	}
+	panic(fmt.Sprintf("arena: out of memory: %v; %d bytes are in use, %d reserved: "+
+		"set maxmemory below what the system grants this process",
+		err, a.mapped<<granuleShift, a.data.reserved))
 }
 
 func (a *Arena) count(k kind, by int) {
@@ -214,22 +233,35 @@ func (a *Arena) cut(l *runList, run, n, align uint32) uint32 {
 	return g
 }
 
-// grow takes granules that were never used. The server keeps a limit below the
-// reserve (maxmemory), so running out here has no answer but to say so.
-func (a *Arena) grow(n, align uint32) uint32 {
-	g := alignUp(a.top, align)
+func (a *Arena) findOrGrow(n, align uint32) (uint32, error) {
+	if run, ok := a.find(&a.clean, n, align); ok {
+		return a.cut(&a.clean, run, n, align), nil
+	}
+	return a.grow(n, align)
+}
+
+// grow takes granules that were never used, and the clean ones before them.
+func (a *Arena) grow(n, align uint32) (uint32, error) {
+	start := a.top
+	if left := a.desc(start - 1); left.kind == kindClean {
+		start -= left.length
+	}
+	g := alignUp(start, align)
 	if err := a.ensure(g + n); err != nil {
-		panic(fmt.Sprintf("arena: out of memory: %v (in use %d bytes, reserved %d): "+
-			"set maxmemory below what the system grants this process",
-			err, a.mapped<<granuleShift, a.data.reserved))
+		return 0, err
 	}
-	gap := a.top
-	a.top = g + n
-	if g > gap {
-		a.setKind(g, n, kindReserved)
-		a.join(&a.clean, gap, g-gap)
+	if start < a.top {
+		a.remove(&a.clean, start)
 	}
-	return g
+	end := max(a.top, g+n)
+	a.top = end
+	if g > start {
+		a.insert(&a.clean, start, g-start)
+	}
+	if end > g+n {
+		a.insert(&a.clean, g+n, end-g-n)
+	}
+	return g, nil
 }
 
 // ensure makes everything below granule g accessible.
@@ -250,9 +282,39 @@ func (a *Arena) giveRun(g uint32) {
 	a.count(d.kind, -1)
 	a.mapped -= int64(d.length)
 	a.join(&a.dirty, g, d.length)
-	over := a.dirty.granules > a.keepDirty()
 	a.mu.Unlock()
-	if over {
-		a.trim(a.keepDirty()/2, trimBatch)
+	a.trimStep()
+}
+
+// resizeRun makes the run at g one of n granules if what follows it allows.
+func (a *Arena) resizeRun(g, n uint32) bool {
+	a.mu.Lock()
+	d := a.desc(g)
+	k, have := d.kind, d.length
+	ok := n < have || a.annex(g+have, n-have)
+	if ok {
+		a.own(k, g, n)
+		a.mapped += int64(n) - int64(have)
 	}
+	if n < have {
+		a.join(&a.dirty, g+n, have-n)
+	}
+	a.mu.Unlock()
+	a.trimStep()
+	return ok
+}
+
+// annex takes the n granules at g if they are free.
+func (a *Arena) annex(g, n uint32) bool {
+	if g == a.top {
+		_, err := a.grow(n, 1)
+		return err == nil
+	}
+	for _, l := range [...]*runList{&a.dirty, &a.clean} {
+		if d := a.desc(g); d.kind == l.kind && d.length >= n {
+			a.cut(l, g, n, 1)
+			return true
+		}
+	}
+	return false
 }

@@ -22,8 +22,12 @@ func (h *Heap) unlink(head *uint32, d *desc) {
 }
 
 // allocSlow is Alloc when the slab at hand has no freed block: it carves a new
-// one from it, or goes on to another slab.
-func (h *Heap) allocSlow(p Purpose, n, c int) Ref {
+// one from it, or goes on to another slab, perhaps of the lender class.
+func (h *Heap) allocSlow(p Purpose, c int) Ref {
+	if h.borrows(c) {
+		h.classes[c].lent++
+		c = lender(c)
+	}
 	k, t := &h.classes[c], &classes[c]
 	if k.slab.free == 0 && k.slab.carved >= t.end {
 		h.nextSlab(c)
@@ -43,6 +47,13 @@ func (h *Heap) allocSlow(p Purpose, n, c int) Ref {
 		h.allocated(p, r, int(t.size), recycled)
 	}
 	return r
+}
+
+// borrows tells whether the next block of class c should come from the lender
+// class: c has no slab, and has not borrowed much.
+func (h *Heap) borrows(c int) bool {
+	k := &h.classes[c]
+	return k.at == 0 && k.lent < lentMax && k.lists == [numLists]uint32{} && lender(c) != c
 }
 
 // nextSlab finds another slab to take blocks from: the fullest that has room,
@@ -87,7 +98,8 @@ func (h *Heap) retire(c int) {
 
 // freeSlow is called when a slab has got so empty that it changes lists, or has
 // become empty.
-func (h *Heap) freeSlow(c int, d *desc, g uint32) {
+func (h *Heap) freeSlow(d *desc, g uint32) {
+	c := d.class & (classSlots - 1)
 	k := &h.classes[c]
 	if d.list == listNone {
 		h.emptied(k, d, g)
@@ -118,16 +130,16 @@ func (h *Heap) emptied(k *heapClass, d *desc, g uint32) {
 
 // Trim gives back the empty slabs that the heap keeps for the next block.
 func (h *Heap) Trim() {
-	for c := range h.classes {
+	for c := range numClasses {
 		k := &h.classes[c]
-		if k.at != 0 && k.slab.used == 0 {
-			if k.slab.low == 0 {
-				h.idle--
-			}
-			g := uint32(k.at >> granuleShift)
-			k.slab, k.at = h.desc(0), 0
-			h.arena.giveRun(g)
+		if k.at == 0 || k.slab.used != 0 {
+			continue
 		}
+		if k.slab.low == 0 {
+			h.idle--
+		}
+		h.arena.giveRun(uint32(k.at >> granuleShift))
+		k.slab, k.at, k.lent = h.desc(0), 0, 0
 	}
 }
 
@@ -140,9 +152,10 @@ func (h *Heap) Sparse(r Ref, n int) bool {
 	if uint(n-1) >= smallMax {
 		return false
 	}
-	c := classOf(n) & (classSlots - 1)
-	g := uint32(r>>granuleShift) &^ classes[c].granMask
-	d, k := h.desc(g), &h.classes[c]
+	g := uint32(r>>granuleShift) &^ classes[classOf(n)].granMask
+	d := h.desc(g)
+	c := d.class & (classSlots - 1)
+	k := &h.classes[c]
 	if d.list >= listFull-1 {
 		return false
 	}
@@ -160,7 +173,7 @@ func (h *Heap) Sparse(r Ref, n int) bool {
 // Close gives back everything at once, also blocks that are in use. It costs
 // as many steps as the heap has slabs and large blocks, not blocks.
 func (h *Heap) Close() {
-	for c := range h.classes {
+	for c := range numClasses {
 		k := &h.classes[c]
 		if k.at != 0 {
 			h.give(uint32(k.at >> granuleShift))
