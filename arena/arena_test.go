@@ -42,12 +42,3 @@ func TestEverySize(t *testing.T) {
 		t.Fatalf("used %d, published %d after freeing all", h.Used(), a.Used())
 	}
 }
-
-func BenchmarkAllocFree(b *testing.B) {
-	a := newArena(b, Options{})
-	h := a.NewHeap()
-	h.SetPublishStep(4096)
-	for b.Loop() {
-		h.Free(PurposeEntry, h.Alloc(PurposeEntry, 88), 88)
-	}
-}

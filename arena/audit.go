@@ -68,14 +68,14 @@ func (h *Heap) Audit() error {
 	var held, idle int64
 	for c := range numClasses {
 		k := &h.classes[c]
-		if k.at != 0 {
-			if k.slab.low == 0 {
+		if d := h.desc(k.slab); k.slab != 0 {
+			if d.low == 0 {
 				idle++
 			}
-			if err := h.auditSlab(c, listNone, uint32(k.at>>granuleShift)); err != nil {
+			if err := h.auditSlab(c, listNone, k.slab); err != nil {
 				return err
 			}
-			held += int64(k.slab.used) * int64(classes[c].size)
+			held += int64(d.used) * int64(classes[c].size)
 		}
 		n, err := h.auditLists(c)
 		if err != nil {

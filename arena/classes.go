@@ -37,7 +37,7 @@ func classOf(n int) int {
 		return (n+7)>>3 - 1
 	}
 	k := bits.Len(uint(n - 1)) // 8 for 129..256
-	return (k-8)*8 + steppedClasses + (n-1)>>(k-4)&7
+	return (k-8)*8 + steppedClasses + (n-1)>>((k-4)&63)&7
 }
 
 // sizeOfClass is the inverse of classOf: the largest size that class c serves.

@@ -13,25 +13,28 @@ const (
 
 // heapClass is a heap's part of one size class.
 type heapClass struct {
-	slab  *desc // blocks are taken from here; the arena's granule 0 when there is none
-	at    Ref   // where that slab begins
+	slab  uint32 // blocks are taken from here; 0 = no slab
 	lists [numLists]uint32
 	lent  uint8 // blocks that came from the lender class
+	_     [7]byte
 }
 
 // Heap hands out blocks. It is not safe for concurrent use: whoever holds the
 // shard holds its heap.
 type Heap struct {
+	// The first cache line is all that Alloc and Free need but for the counter
+	// and the class.
 	base    unsafe.Pointer
 	descs   unsafe.Pointer
-	used    [purposeSlots]int64
 	pending int64 // change not published yet
 	step    int64
-	total   int64 // published
 	arena   *Arena
+	total   int64 // published
 	id      uint32
-	idle    int    // slabs kept though empty
 	larges  uint32 // list of large blocks
+	idle    int    // slabs kept though empty
+
+	used    [purposeSlots]int64
 	classes [classSlots]heapClass
 }
 
@@ -46,9 +49,6 @@ const idleMax = 4
 // NewHeap makes a heap.
 func (a *Arena) NewHeap() *Heap {
 	h := &Heap{base: a.base, descs: a.descs, arena: a}
-	for c := range numClasses {
-		h.classes[c].slab = h.desc(0)
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.heapIDs++
@@ -73,13 +73,13 @@ func (h *Heap) Alloc(p Purpose, n int) Ref {
 	}
 	c := classOf(n) & (classSlots - 1)
 	h.account(p, int64(classes[c].size))
-	k := &h.classes[c]
-	d := k.slab
+	slab := h.classes[c].slab
+	d := h.desc(slab)
 	f := d.free
 	if f == 0 {
 		return h.allocSlow(p, c)
 	}
-	r := k.at + Ref(f-1)<<3
+	r := Ref(slab)<<granuleShift + Ref(f-1)<<3
 	d.free = *h.link(r)
 	d.used++
 	if checked {

@@ -29,17 +29,17 @@ func (h *Heap) allocSlow(p Purpose, c int) Ref {
 		c = lender(c)
 	}
 	k, t := &h.classes[c], &classes[c]
-	if k.slab.free == 0 && k.slab.carved >= t.end {
-		h.nextSlab(c)
+	d := h.desc(k.slab)
+	if d.free == 0 && d.carved >= t.end {
+		d = h.nextSlab(c)
 	}
-	d := k.slab
-	var r Ref
+	r := Ref(k.slab) << granuleShift
 	recycled := d.free != 0
 	if recycled {
-		r = k.at + Ref(d.free-1)<<3
+		r += Ref(d.free-1) << 3
 		d.free = *h.link(r)
 	} else {
-		r = k.at + Ref(d.carved)<<3
+		r += Ref(d.carved) << 3
 		d.carved += uint16(t.size >> 3)
 	}
 	d.used++
@@ -53,22 +53,21 @@ func (h *Heap) allocSlow(p Purpose, c int) Ref {
 // class: c has no slab, and has not borrowed much.
 func (h *Heap) borrows(c int) bool {
 	k := &h.classes[c]
-	return k.at == 0 && k.lent < lentMax && k.lists == [numLists]uint32{} && lender(c) != c
+	return k.slab == 0 && k.lent < lentMax && k.lists == [numLists]uint32{} && lender(c) != c
 }
 
 // nextSlab finds another slab to take blocks from: the fullest that has room,
 // so that the emptier ones have a chance to become empty.
-func (h *Heap) nextSlab(c int) {
+func (h *Heap) nextSlab(c int) *desc {
 	k := &h.classes[c]
-	if k.at != 0 {
+	if k.slab != 0 {
 		h.retire(c)
 	}
 	for l := listFull - 1; l >= 0; l-- {
 		if g := k.lists[l]; g != 0 {
 			d := h.desc(g)
 			h.unlink(&k.lists[l], d)
-			h.current(k, d, g)
-			return
+			return h.current(k, d, g)
 		}
 	}
 	granules := classes[c].granMask + 1
@@ -76,19 +75,21 @@ func (h *Heap) nextSlab(c int) {
 	d := h.desc(g)
 	d.class, d.heap = uint8(c), h.id
 	d.free, d.carved, d.used = 0, 0, 0
-	h.current(k, d, g)
+	return h.current(k, d, g)
 }
 
-// current makes d the slab that blocks are taken from.
-func (h *Heap) current(k *heapClass, d *desc, g uint32) {
+// current makes g, described by d, the slab that blocks are taken from.
+func (h *Heap) current(k *heapClass, d *desc, g uint32) *desc {
 	d.list, d.low = listNone, 1
-	k.slab, k.at = d, Ref(g)<<granuleShift
+	k.slab = g
+	return d
 }
 
 // retire puts the full slab at hand on its list.
 func (h *Heap) retire(c int) {
 	k := &h.classes[c]
-	d, g := k.slab, uint32(k.at>>granuleShift)
+	g := k.slab
+	d := h.desc(g)
 	if d.low == 0 {
 		h.idle--
 	}
@@ -124,7 +125,7 @@ func (h *Heap) emptied(k *heapClass, d *desc, g uint32) {
 		d.low = 0
 		return
 	}
-	k.slab, k.at = h.desc(0), 0
+	k.slab = 0
 	h.arena.giveRun(g)
 }
 
@@ -132,14 +133,15 @@ func (h *Heap) emptied(k *heapClass, d *desc, g uint32) {
 func (h *Heap) Trim() {
 	for c := range numClasses {
 		k := &h.classes[c]
-		if k.at == 0 || k.slab.used != 0 {
+		d := h.desc(k.slab)
+		if k.slab == 0 || d.used != 0 {
 			continue
 		}
-		if k.slab.low == 0 {
+		if d.low == 0 {
 			h.idle--
 		}
-		h.arena.giveRun(uint32(k.at >> granuleShift))
-		k.slab, k.at, k.lent = h.desc(0), 0, 0
+		h.arena.giveRun(k.slab)
+		k.slab, k.lent = 0, 0
 	}
 }
 
@@ -159,7 +161,7 @@ func (h *Heap) Sparse(r Ref, n int) bool {
 	if d.list >= listFull-1 {
 		return false
 	}
-	if k.at != 0 && (k.slab.free != 0 || k.slab.carved < classes[c].end) {
+	if to := h.desc(k.slab); to.free != 0 || to.carved < classes[c].end {
 		return true
 	}
 	for l := d.list; l < listFull; l++ {
@@ -175,13 +177,13 @@ func (h *Heap) Sparse(r Ref, n int) bool {
 func (h *Heap) Close() {
 	for c := range numClasses {
 		k := &h.classes[c]
-		if k.at != 0 {
-			h.give(uint32(k.at >> granuleShift))
+		if k.slab != 0 {
+			h.give(k.slab)
 		}
 		for l := range k.lists {
 			h.giveAll(k.lists[l])
 		}
-		*k = heapClass{slab: h.desc(0)}
+		*k = heapClass{}
 	}
 	h.giveAll(h.larges)
 	h.larges, h.idle = 0, 0
