@@ -18,7 +18,8 @@ const (
 	maxReserve = 1 << 43
 	minReserve = 1 << 20
 
-	// From these offsets on huge pages are asked for; the essay says why.
+	// From these offsets on huge pages are asked for, if at all: a small arena
+	// touches few pages, and would pay for whole huge ones.
 	hugeDataFrom = 256 << 20
 	hugeMetaFrom = 2 << 20
 )
@@ -29,16 +30,17 @@ type Options struct {
 	// the arena can ever hold. 0 means 1 TiB. Less is reserved when the system
 	// does not grant so much; Stats tells how much it is.
 	Reserve int64
-	// NoHugePages keeps the arena from asking for huge pages where it is large.
-	NoHugePages bool
+	// HugePages asks the system for huge pages once the arena is large. The
+	// essay on top of the package says what that gives and what it costs.
+	HugePages bool
 }
 
 // Arena is one reserved range of addresses, from which heaps take their memory.
 // Its methods may be called from any goroutine.
 type Arena struct {
-	base  unsafe.Pointer
-	descs unsafe.Pointer
-	shad  unsafe.Pointer // under invariants: one byte for each 8 of the arena
+	base     unsafe.Pointer
+	descs    unsafe.Pointer
+	markBase unsafe.Pointer // under invariants: one byte for each 8 of the arena
 
 	_    [64]byte
 	used atomic.Int64 // published by the heaps
@@ -47,7 +49,7 @@ type Arena struct {
 	mu          sync.Mutex
 	data        region
 	meta        region
-	shade       region
+	marks       region
 	top         uint32 // granules from here on were never used
 	mapped      int64  // granules that heaps have
 	dirty       runList
@@ -77,7 +79,7 @@ func New(o Options) (*Arena, error) {
 			top: 1, dirty: runList{kind: kindDirty}, clean: runList{kind: kindClean},
 			osPage: uint32(max(osPageSize()>>granuleShift, 1)),
 		}
-		if err = a.reserve(want, o.NoHugePages); err == nil {
+		if err = a.reserve(want, o.HugePages); err == nil {
 			return a, nil
 		}
 		_ = a.unmap()
@@ -92,7 +94,7 @@ const noRoom = 1<<16 - 1
 // reserve gets the ranges for n bytes of blocks. Granule 0 stays unused: Ref 0
 // is no block, and granule number 0 ends lists. A quarter of n is left to the
 // rest of the process: under a limit (ulimit -v) the Go heap needs addresses too.
-func (a *Arena) reserve(n int64, noHuge bool) (err error) {
+func (a *Arena) reserve(n int64, huge bool) (err error) {
 	if a.data, err = reserveRegion(n); err != nil {
 		return err
 	}
@@ -100,17 +102,17 @@ func (a *Arena) reserve(n int64, noHuge bool) (err error) {
 		return err
 	}
 	if invariants.Enabled {
-		if a.shade, err = reserveRegion(n >> 3); err != nil {
+		if a.marks, err = reserveRegion(n >> 3); err != nil {
 			return err
 		}
 	}
 	if !roomFor(n / 4) {
 		return errors.New("too little would be left for the rest of the process")
 	}
-	a.base, a.descs, a.shad = a.data.base, a.meta.base, a.shade.base
-	a.data.hugeFrom, a.meta.hugeFrom, a.shade.hugeFrom = hugeDataFrom, hugeMetaFrom, never
-	if noHuge {
-		a.data.hugeFrom, a.meta.hugeFrom = never, never
+	a.base, a.descs, a.markBase = a.data.base, a.meta.base, a.marks.base
+	a.data.hugeFrom, a.meta.hugeFrom, a.marks.hugeFrom = never, never, never
+	if huge {
+		a.data.hugeFrom, a.meta.hugeFrom = hugeDataFrom, hugeMetaFrom
 	}
 	if err = a.ensure(1); err != nil {
 		return err
@@ -119,7 +121,7 @@ func (a *Arena) reserve(n int64, noHuge bool) (err error) {
 	return nil
 }
 
-func (a *Arena) shadeBytes(g uint32) int64 {
+func (a *Arena) markBytes(g uint32) int64 {
 	if !invariants.Enabled {
 		return 0
 	}
@@ -127,7 +129,7 @@ func (a *Arena) shadeBytes(g uint32) int64 {
 }
 
 func (a *Arena) unmap() error {
-	return errors.Join(a.data.release(), a.meta.release(), a.shade.release())
+	return errors.Join(a.data.release(), a.meta.release(), a.marks.release())
 }
 
 // Close gives all memory back; no Ref and no pointer may be used after it.

@@ -21,7 +21,7 @@ const (
 // mark is the invariants build's note on the block at r: 0 when there is none
 // in use, else its purpose + 1.
 func (h *Heap) mark(r Ref) *uint8 {
-	return (*uint8)(unsafe.Add(h.arena.shad, r>>3))
+	return (*uint8)(unsafe.Add(h.arena.markBase, r>>3))
 }
 
 // allocated notes that a block is in use. recycled says that it was freed

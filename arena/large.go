@@ -38,7 +38,7 @@ func (h *Heap) freeLarge(p Purpose, r Ref, n int) {
 	}
 	h.account(p, -int64(UsableSize(n)))
 	h.unlink(&h.larges, d)
-	h.arena.giveRun(g)
+	h.giveRun(g)
 }
 
 // resizeLarge changes the size of a large block in place, if it can.

@@ -269,21 +269,23 @@ func (a *Arena) ensure(g uint32) error {
 	if err := a.data.ensure(int64(g) << granuleShift); err != nil {
 		return err
 	}
-	if err := a.shade.ensure(a.shadeBytes(g)); err != nil {
+	if err := a.marks.ensure(a.markBytes(g)); err != nil {
 		return err
 	}
 	return a.meta.ensure(int64(g) << descShift)
 }
 
-// giveRun takes a run back from a heap.
-func (a *Arena) giveRun(g uint32) {
+// giveRun takes a run back from a heap. It tells whether more is free than need
+// be, so that a trimStep is due.
+func (a *Arena) giveRun(g uint32) bool {
 	a.mu.Lock()
 	d := a.desc(g)
 	a.count(d.kind, -1)
 	a.mapped -= int64(d.length)
 	a.join(&a.dirty, g, d.length)
+	due := a.dirty.granules > a.keepDirty()
 	a.mu.Unlock()
-	a.trimStep()
+	return due
 }
 
 // resizeRun makes the run at g one of n granules if what follows it allows.
@@ -299,8 +301,11 @@ func (a *Arena) resizeRun(g, n uint32) bool {
 	if n < have {
 		a.join(&a.dirty, g+n, have-n)
 	}
+	due := a.dirty.granules > a.keepDirty()
 	a.mu.Unlock()
-	a.trimStep()
+	if due {
+		a.trimStep()
+	}
 	return ok
 }
 

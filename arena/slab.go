@@ -108,7 +108,7 @@ func (h *Heap) freeSlow(d *desc, g uint32) {
 	}
 	h.unlink(&k.lists[d.list], d)
 	if d.used == 0 {
-		h.arena.giveRun(g)
+		h.giveRun(g)
 		return
 	}
 	capacity := uint32(classes[c].capacity)
@@ -126,7 +126,14 @@ func (h *Heap) emptied(k *heapClass, d *desc, g uint32) {
 		return
 	}
 	k.slab = 0
-	h.arena.giveRun(g)
+	h.giveRun(g)
+}
+
+// giveRun gives a run back, and at times a bit of free memory to the system.
+func (h *Heap) giveRun(g uint32) {
+	if h.arena.giveRun(g) {
+		h.arena.trimStep()
+	}
 }
 
 // Trim gives back the empty slabs that the heap keeps for the next block.
@@ -172,8 +179,9 @@ func (h *Heap) Sparse(r Ref, n int) bool {
 	return d.next != 0
 }
 
-// Close gives back everything at once, also blocks that are in use. It costs
-// as many steps as the heap has slabs and large blocks, not blocks.
+// Close gives back everything at once, also blocks that are in use: FLUSHALL.
+// It costs a step for each slab and large block, not each block, and leaves the
+// pages to the arena's Trim, which has less work with runs that have joined.
 func (h *Heap) Close() {
 	for c := range numClasses {
 		k := &h.classes[c]

@@ -92,7 +92,7 @@ func TestFallsByItself(t *testing.T) {
 }
 
 func TestHugePagesFall(t *testing.T) {
-	a := newArena(t, Options{Reserve: 256 << 20})
+	a := newArena(t, Options{Reserve: 256 << 20, HugePages: true})
 	a.data.hugeFrom = 0
 	a.data.committed = 0
 	h := a.NewHeap()

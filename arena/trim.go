@@ -17,16 +17,13 @@ const (
 // keepDirty is how many free granules may stay resident.
 func (a *Arena) keepDirty() int64 { return max(dirtyMin, a.mapped/dirtyShare) }
 
-// trimStep gives back a little when more than enough is free. It is called
-// after each return of a run, so it must not take long.
+// trimStep gives back a little. It is called as runs are freed, with a shard
+// locked, so it must not take long.
 func (a *Arena) trimStep() {
 	a.mu.Lock()
 	keep := a.keepDirty()
-	over := a.dirty.granules > keep
 	a.mu.Unlock()
-	if over {
-		a.trim(keep-trimBatch, trimBatch, trimCalls)
-	}
+	a.trim(keep-trimBatch, trimBatch, trimCalls)
 }
 
 // Trim gives free memory back to the system, at most limit bytes of it, and
