@@ -76,6 +76,7 @@ func (e Encoding) String() string {
 
 var (
 	// ErrNotHLL tells that a string is no HyperLogLog at all.
+	//lint:ignore ST1005 these are Redis' words, with its full stop
 	ErrNotHLL = errors.New("WRONGTYPE Key is not a valid HyperLogLog string value.")
 	// ErrCorrupt tells that the sparse registers are damaged.
 	ErrCorrupt = errors.New("INVALIDOBJ Corrupted HLL object detected")

@@ -55,10 +55,13 @@ func checkTwin(t *testing.T, b []byte, w *twin) {
 // TestTwin adds elements with thresholds at which the encoding changes early,
 // late and never.
 func TestTwin(t *testing.T) {
-	r := random(t)
+	r, count := random(t), 8000
+	if testing.Short() {
+		count = 2000
+	}
 	for _, limit := range []int{0, 19, 100, sparseMax, 16000} {
 		b, w := AppendEmpty(nil), &twin{}
-		for i := range 8000 {
+		for i := range count {
 			element := strconv.AppendUint(nil, r.Uint64N(6000), 10)
 			want := w.add(element)
 			out, changed, err := Add(b, element, limit)
@@ -283,18 +286,19 @@ func FuzzHLL(f *testing.F) {
 
 func BenchmarkAdd(b *testing.B) {
 	dense, _, _ := ToDense(AppendEmpty(nil))
-	sparse := append(make([]byte, 0, DenseSize), AppendEmpty(nil)...)
-	for i := range 800 {
-		sparse, _, _ = Add(sparse, strconv.AppendInt(nil, int64(i), 10), sparseMax)
+	sparse := AppendEmpty(nil)
+	var elements [512][]byte
+	for i := range elements {
+		elements[i] = strconv.AppendInt([]byte("element:"), int64(i), 10)
+		dense, _, _ = Add(dense, elements[i], sparseMax)
+		sparse, _, _ = Add(sparse, elements[i], sparseMax)
 	}
-	for name, v := range map[string][]byte{"dense": dense, "sparse": sparse} {
-		b.Run(name, func(b *testing.B) {
+	for _, v := range [][]byte{dense, sparse} {
+		b.Run(EncodingOf(v).String(), func(b *testing.B) {
 			b.ReportAllocs()
-			element := []byte("0123456789")
-			for b.Loop() {
-				element[b.N%10]++
-				if _, _, err := Add(v, element, sparseMax); err != nil {
-					b.Fatal(err)
+			for i := 0; b.Loop(); i++ {
+				if _, changed, err := Add(v, elements[i%len(elements)], sparseMax); err != nil || changed {
+					b.Fatal(changed, err)
 				}
 			}
 		})
