@@ -22,6 +22,19 @@ func checkShutdown(bits int64) error {
 	return nil
 }
 
+// atLeast turns smaller values into the least one.
+func atLeast(least int64) func(int64) int64 {
+	return func(n int64) int64 { return max(n, least) }
+}
+
+// holdWatchdog: a watchdog that is on looks no closer than two rounds of work.
+func holdWatchdog(n int64) int64 {
+	if n == 0 {
+		return 0
+	}
+	return max(n, 200)
+}
+
 // holdHZ: hz is a wish, so what is out of range becomes the nearest.
 func holdHZ(n int64) int64 { return min(max(n, 1), 500) }
 

@@ -18,7 +18,8 @@ type Options struct {
 	WorkDir string
 	// Cores is the number of loops when `io-threads` is not given; 0 means 1.
 	Cores int
-	// Sentinel allows `sentinel` lines.
+	// Sentinel allows `sentinel` lines, and makes 26379 the default port and
+	// protected mode off.
 	Sentinel bool
 	// Warn is told what cannot be returned as an error; nil drops it.
 	Warn func(message string)
@@ -31,12 +32,17 @@ type Config struct {
 	defaults *Values
 	running  atomic.Pointer[Values]
 
+	loaded atomic.Pointer[loaded]
+
 	mu        sync.Mutex // one change, rewrite or load at a time
-	file      string     // absolute; "" when the server runs without a file
-	sources   Sources
-	lines     map[string][]FileLine
 	hooks     []*hook
 	rewriters map[string]func() []string
+}
+
+// loaded is what a Load leaves beside the values.
+type loaded struct {
+	sources Sources // the file's name made absolute
+	lines   map[string][]FileLine
 }
 
 // hook is a function to run when one of its directives changes.
@@ -45,16 +51,20 @@ type hook struct {
 	run func(old, new *Values) error
 }
 
+// sentinelPort is the default port of a Sentinel.
+const sentinelPort = 26379
+
 // New gives a Config in which everything has its default.
 func New(o Options) *Config {
 	c := &Config{options: o, rewriters: make(map[string]func() []string)}
 	c.defaults = c.makeDefaults()
 	c.running.Store(c.defaults)
+	c.loaded.Store(&loaded{})
 	return c
 }
 
-// makeDefaults parses the defaults in the table and puts the two in place that
-// depend on the machine.
+// makeDefaults parses the defaults in the table and puts those in place that
+// depend on the machine and on the mode.
 func (c *Config) makeDefaults() *Values {
 	v := &Values{all: make([]value, len(directives.rows))}
 	for _, d := range directives.rows {
@@ -70,6 +80,9 @@ func (c *Config) makeDefaults() *Values {
 	}
 	v.all[IOThreads.index].num = int64(min(max(c.options.Cores, 1), maxIOThreads))
 	v.all[Dir.index].str = c.options.WorkDir
+	if c.options.Sentinel {
+		v.all[Port.index].num, v.all[ProtectedMode.index].num = sentinelPort, 0
+	}
 	return v
 }
 
@@ -93,19 +106,11 @@ func (c *Config) String(d *Directive) string { return c.running.Load().String(d)
 func (c *Config) Path(d *Directive) string { return c.running.Load().Path(d) }
 
 // File is the configuration file's absolute name, "" when there is none.
-func (c *Config) File() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.file
-}
+func (c *Config) File() string { return c.loaded.Load().sources.File }
 
 // Lines are the lines of a directive that is no row but only occurs in files:
 // user, rename-command, loadmodule, sentinel. They are in the order read.
-func (c *Config) Lines(directive string) []FileLine {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.lines[directive]
-}
+func (c *Config) Lines(directive string) []FileLine { return c.loaded.Load().lines[directive] }
 
 // OnChange has fn called when d has changed. It runs inside the change, after
 // the new values are published; an error refuses the change with that error's

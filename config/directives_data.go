@@ -35,15 +35,15 @@ var (
 
 // Lazy freeing.
 var (
-	LazyfreeLazyEviction = lazyFreeing.declare(row{name: "lazyfree-lazy-eviction", kind: yesNo, def: "no", flags: Debug,
+	LazyfreeLazyEviction = lazyFreeing.declare(row{name: "lazyfree-lazy-eviction", kind: yesNo(), def: "no", flags: Debug,
 		doc: "Free evicted values in the background."})
-	LazyfreeLazyExpire = lazyFreeing.declare(row{name: "lazyfree-lazy-expire", kind: yesNo, def: "no", flags: Debug,
+	LazyfreeLazyExpire = lazyFreeing.declare(row{name: "lazyfree-lazy-expire", kind: yesNo(), def: "no", flags: Debug,
 		doc: "Free expired values in the background."})
-	LazyfreeLazyServerDel = lazyFreeing.declare(row{name: "lazyfree-lazy-server-del", kind: yesNo, def: "no", flags: Debug,
+	LazyfreeLazyServerDel = lazyFreeing.declare(row{name: "lazyfree-lazy-server-del", kind: yesNo(), def: "no", flags: Debug,
 		doc: "Free values that a command replaces in the background."})
-	LazyfreeLazyUserDel = lazyFreeing.declare(row{name: "lazyfree-lazy-user-del", kind: yesNo, def: "no", flags: Debug,
+	LazyfreeLazyUserDel = lazyFreeing.declare(row{name: "lazyfree-lazy-user-del", kind: yesNo(), def: "no", flags: Debug,
 		doc: "Make DEL do what UNLINK does."})
-	LazyfreeLazyUserFlush = lazyFreeing.declare(row{name: "lazyfree-lazy-user-flush", kind: yesNo, def: "no", flags: Debug,
+	LazyfreeLazyUserFlush = lazyFreeing.declare(row{name: "lazyfree-lazy-user-flush", kind: yesNo(), def: "no", flags: Debug,
 		doc: "Make FLUSHALL and FLUSHDB free in the background unless they say SYNC."})
 )
 
@@ -59,7 +59,7 @@ var (
 		doc: "Entries that the slow log keeps."})
 	LatencyMonitorThreshold = monitoring.declare(row{name: "latency-monitor-threshold", kind: integer(0, maxInt64), def: "0",
 		doc: "Milliseconds at which an operation goes to the latency history; 0 is off."})
-	LatencyTracking = monitoring.declare(row{name: "latency-tracking", kind: yesNo, def: "yes",
+	LatencyTracking = monitoring.declare(row{name: "latency-tracking", kind: yesNo(), def: "yes",
 		doc: "Keep a histogram of the time of every command."})
 	LatencyTrackingInfoPercentiles = monitoring.declare(row{name: "latency-tracking-info-percentiles", kind: percentileKind{}, def: "50 99 99.9", flags: MultiArg,
 		doc: "Percentiles that INFO latencystats shows."})
@@ -97,7 +97,7 @@ var (
 
 // Defragmentation.
 var (
-	ActiveDefrag = defragmentation.declare(row{name: "activedefrag", kind: yesNo, def: "no", flags: Debug,
+	ActiveDefrag = defragmentation.declare(row{name: "activedefrag", kind: yesNo(), def: "no", flags: Debug,
 		doc: "Move data together so that memory goes back to the system."})
 	ActiveDefragIgnoreBytes = defragmentation.declare(row{name: "active-defrag-ignore-bytes", kind: bytesize(1, maxInt64), def: "104857600",
 		doc: "Bytes of waste below which nothing is moved."})
@@ -111,7 +111,7 @@ var (
 		doc: "Percentage of a core spent at the upper threshold."})
 	ActiveDefragMaxScanFields = defragmentation.declare(row{name: "active-defrag-max-scan-fields", kind: integer(1, maxInt64), def: "1000",
 		doc: "Elements from which a value is handled in several rounds."})
-	JemallocBGThread = defragmentation.declare(row{name: "jemalloc-bg-thread", kind: yesNo, def: "yes",
+	JemallocBGThread = defragmentation.declare(row{name: "jemalloc-bg-thread", kind: yesNo(), def: "yes",
 		unused: "Dozo has its own allocator",
 		doc:    "Let the allocator give memory back in a thread of its own."})
 )

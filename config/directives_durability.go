@@ -10,21 +10,21 @@ const (
 // Snapshots.
 var (
 	Save = snapshots.declare(row{name: "save", kind: saveKind{}, def: "3600 1 300 100 60 10000", flags: MultiArg,
-		doc: "Save after so many seconds when at least so many writes happened."})
+		doc: "When to save: after so many seconds, if there were at least so many writes."})
 	Dir = snapshots.declare(row{name: "dir", kind: dirKind{}, flags: Protected | DenyLoading,
 		doc: "Folder of the data files; names in other directives are relative to it."})
 	DBFilename = snapshots.declare(row{name: "dbfilename", def: "dump.rdb", flags: Protected,
 		kind: &stringKind{check: baseName("dbfilename can't be a path, just a filename")},
 		doc:  "Name of the snapshot file."})
-	StopWritesOnBgsaveError = snapshots.declare(row{name: "stop-writes-on-bgsave-error", kind: yesNo, def: "yes",
+	StopWritesOnBgsaveError = snapshots.declare(row{name: "stop-writes-on-bgsave-error", kind: yesNo(), def: "yes",
 		doc: "Refuse writes after a save failed, until one succeeds."})
-	RDBCompression = snapshots.declare(row{name: "rdbcompression", kind: yesNo, def: "yes",
+	RDBCompression = snapshots.declare(row{name: "rdbcompression", kind: yesNo(), def: "yes",
 		doc: "Compress strings in snapshots."})
-	RDBChecksum = snapshots.declare(row{name: "rdbchecksum", kind: yesNo, def: "yes", flags: Immutable,
+	RDBChecksum = snapshots.declare(row{name: "rdbchecksum", kind: yesNo(), def: "yes", flags: Immutable,
 		doc: "Write and check a checksum at the end of snapshots."})
-	RDBDelSyncFiles = snapshots.declare(row{name: "rdb-del-sync-files", kind: yesNo, def: "no",
+	RDBDelSyncFiles = snapshots.declare(row{name: "rdb-del-sync-files", kind: yesNo(), def: "no",
 		doc: "Delete snapshots that were only made for a replica, where nothing else is saved."})
-	RDBSaveIncrementalFsync = snapshots.declare(row{name: "rdb-save-incremental-fsync", kind: yesNo, def: "yes",
+	RDBSaveIncrementalFsync = snapshots.declare(row{name: "rdb-save-incremental-fsync", kind: yesNo(), def: "yes",
 		doc: "Sync a snapshot to disk bit by bit while it is written."})
 	SanitizeDumpPayload = snapshots.declare(row{name: "sanitize-dump-payload", kind: oneOf("no", "yes", "clients"), def: "no", flags: Debug,
 		doc: "When to check values in full as they are loaded."})
@@ -39,7 +39,7 @@ const (
 
 // Append only file.
 var (
-	AppendOnly = appendOnly.declare(row{name: "appendonly", kind: yesNo, def: "no", flags: DenyLoading,
+	AppendOnly = appendOnly.declare(row{name: "appendonly", kind: yesNo(), def: "no", flags: DenyLoading,
 		doc: "Write every change to the append only file."})
 	AppendFilename = appendOnly.declare(row{name: "appendfilename", def: "appendonly.aof", flags: Immutable,
 		kind: &stringKind{check: filledBaseName("appendfilename can't be empty", "appendfilename can't be a path, just a filename")},
@@ -49,19 +49,19 @@ var (
 		doc:  "Folder of the append only files, inside dir."})
 	AppendFsync = appendOnly.declare(row{name: "appendfsync", kind: oneOf("everysec", "always", "no"), def: "everysec",
 		doc: "When changes are synced to disk; with always, before the reply."})
-	NoAppendFsyncOnRewrite = appendOnly.declare(row{name: "no-appendfsync-on-rewrite", kind: yesNo, def: "no",
+	NoAppendFsyncOnRewrite = appendOnly.declare(row{name: "no-appendfsync-on-rewrite", kind: yesNo(), def: "no",
 		doc: "Do not sync while a snapshot or a rewrite is being written."})
 	AutoAOFRewritePercentage = appendOnly.declare(row{name: "auto-aof-rewrite-percentage", kind: integer(0, maxInt32), def: "100",
 		doc: "Growth in percent since the last rewrite that starts a new one; 0 is never."})
 	AutoAOFRewriteMinSize = appendOnly.declare(row{name: "auto-aof-rewrite-min-size", kind: bytesize(0, maxInt64), def: "67108864",
 		doc: "Size below which growth starts no rewrite."})
-	AOFLoadTruncated = appendOnly.declare(row{name: "aof-load-truncated", kind: yesNo, def: "yes",
+	AOFLoadTruncated = appendOnly.declare(row{name: "aof-load-truncated", kind: yesNo(), def: "yes",
 		doc: "Start with what is readable when the last file breaks off in the middle of a command."})
-	AOFUseRDBPreamble = appendOnly.declare(row{name: "aof-use-rdb-preamble", kind: yesNo, def: "yes",
+	AOFUseRDBPreamble = appendOnly.declare(row{name: "aof-use-rdb-preamble", kind: yesNo(), def: "yes",
 		doc: "Write the base of the append only file as a snapshot."})
-	AOFTimestampEnabled = appendOnly.declare(row{name: "aof-timestamp-enabled", kind: yesNo, def: "no",
+	AOFTimestampEnabled = appendOnly.declare(row{name: "aof-timestamp-enabled", kind: yesNo(), def: "no",
 		doc: "Put times in the append only file, so that it can be cut at one."})
-	AOFRewriteIncrementalFsync = appendOnly.declare(row{name: "aof-rewrite-incremental-fsync", kind: yesNo, def: "yes",
+	AOFRewriteIncrementalFsync = appendOnly.declare(row{name: "aof-rewrite-incremental-fsync", kind: yesNo(), def: "yes",
 		doc: "Sync a rewritten file to disk bit by bit while it is written."})
 )
 
@@ -83,29 +83,29 @@ const (
 var (
 	ReplicaOf = replication.declare(row{name: "replicaof", alias: "slaveof", kind: replicaOfKind{}, flags: Immutable | MultiArg,
 		doc: "The primary to be a replica of."})
-	MasterAuth = replication.declare(row{name: "masterauth", kind: optional, flags: Sensitive,
+	MasterAuth = replication.declare(row{name: "masterauth", kind: optional(), flags: Sensitive,
 		doc: "Password for the primary."})
-	MasterUser = replication.declare(row{name: "masteruser", kind: optional, flags: Sensitive,
+	MasterUser = replication.declare(row{name: "masteruser", kind: optional(), flags: Sensitive,
 		doc: "User for the primary; without one the password is the default user's."})
-	ReplicaServeStaleData = replication.declare(row{name: "replica-serve-stale-data", alias: "slave-serve-stale-data", kind: yesNo, def: "yes",
+	ReplicaServeStaleData = replication.declare(row{name: "replica-serve-stale-data", alias: "slave-serve-stale-data", kind: yesNo(), def: "yes",
 		doc: "Answer reads while the primary cannot be reached."})
-	ReplicaReadOnly = replication.declare(row{name: "replica-read-only", alias: "slave-read-only", kind: yesNo, def: "yes", flags: Debug,
+	ReplicaReadOnly = replication.declare(row{name: "replica-read-only", alias: "slave-read-only", kind: yesNo(), def: "yes", flags: Debug,
 		doc: "Refuse writes on a replica."})
-	ReplicaIgnoreMaxMemory = replication.declare(row{name: "replica-ignore-maxmemory", alias: "slave-ignore-maxmemory", kind: yesNo, def: "yes",
+	ReplicaIgnoreMaxMemory = replication.declare(row{name: "replica-ignore-maxmemory", alias: "slave-ignore-maxmemory", kind: yesNo(), def: "yes",
 		doc: "Let the primary alone decide on evictions."})
-	ReplicaIgnoreDiskWriteErrors = replication.declare(row{name: "replica-ignore-disk-write-errors", kind: yesNo, def: "no",
+	ReplicaIgnoreDiskWriteErrors = replication.declare(row{name: "replica-ignore-disk-write-errors", kind: yesNo(), def: "no",
 		doc: "Go on following the primary when the disk fails, instead of ending."})
-	ReplicaLazyFlush = replication.declare(row{name: "replica-lazy-flush", alias: "slave-lazy-flush", kind: yesNo, def: "no",
+	ReplicaLazyFlush = replication.declare(row{name: "replica-lazy-flush", alias: "slave-lazy-flush", kind: yesNo(), def: "no",
 		doc: "Free the old data set in the background after a full resync."})
 	ReplicaPriority = replication.declare(row{name: "replica-priority", alias: "slave-priority", kind: integer(0, maxInt32), def: "100",
 		doc: "Rank in a failover: the lowest is promoted first, 0 never."})
-	ReplicaAnnounced = replication.declare(row{name: "replica-announced", kind: yesNo, def: "yes",
+	ReplicaAnnounced = replication.declare(row{name: "replica-announced", kind: yesNo(), def: "yes",
 		doc: "Let Sentinel report this replica."})
-	ReplicaAnnounceIP = replication.declare(row{name: "replica-announce-ip", alias: "slave-announce-ip", kind: optional,
+	ReplicaAnnounceIP = replication.declare(row{name: "replica-announce-ip", alias: "slave-announce-ip", kind: optional(),
 		doc: "Address that the primary and Sentinel should see."})
 	ReplicaAnnouncePort = replication.declare(row{name: "replica-announce-port", alias: "slave-announce-port", kind: integer(0, 65535), def: "0",
-		doc: "Port that the primary and Sentinel should see."})
-	ReplDisklessSync = replication.declare(row{name: "repl-diskless-sync", kind: yesNo, def: "yes", flags: Debug,
+		doc: "The port that the primary and Sentinel should see."})
+	ReplDisklessSync = replication.declare(row{name: "repl-diskless-sync", kind: yesNo(), def: "yes", flags: Debug,
 		doc: "Send snapshots to replicas without a file."})
 	ReplDisklessSyncDelay = replication.declare(row{name: "repl-diskless-sync-delay", kind: integer(0, maxInt32), def: "5",
 		doc: "Seconds to wait for more replicas before a snapshot is sent."})
@@ -117,10 +117,10 @@ var (
 		doc: "Seconds between a primary's signs of life."})
 	ReplTimeout = replication.declare(row{name: "repl-timeout", kind: integer(1, maxInt32), def: "60",
 		doc: "Seconds of silence after which a replication link counts as broken."})
-	ReplDisableTCPNodelay = replication.declare(row{name: "repl-disable-tcp-nodelay", kind: yesNo, def: "no",
+	ReplDisableTCPNodelay = replication.declare(row{name: "repl-disable-tcp-nodelay", kind: yesNo(), def: "no",
 		doc: "Send fewer, larger packets to replicas, at the price of delay."})
-	ReplBacklogSize = replication.declare(row{name: "repl-backlog-size", kind: bytesize(1, maxInt64), def: "1048576",
-		doc: "Bytes of the stream kept for replicas that come back."})
+	ReplBacklogSize = replication.declare(row{name: "repl-backlog-size", kind: &numberKind{lo: 1, hi: maxInt64, form: memoryForm, hold: atLeast(16 << 10)}, def: "1048576",
+		doc: "Bytes of the stream kept for replicas that come back; 16 KiB is the least."})
 	ReplBacklogTTL = replication.declare(row{name: "repl-backlog-ttl", kind: integer(0, maxInt64), def: "3600",
 		doc: "Seconds without replicas after which the backlog is freed; 0 is never."})
 	MinReplicasToWrite = replication.declare(row{name: "min-replicas-to-write", alias: "min-slaves-to-write", kind: integer(0, maxInt32), def: "0",

@@ -18,7 +18,7 @@ const secret = "(secret)"
 func (c *Config) Drift() ([]Difference, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l, err := c.read(c.sources)
+	l, err := c.read(c.loaded.Load().sources)
 	if err != nil {
 		return nil, err
 	}

@@ -49,8 +49,12 @@ func isNumeric(k kind) bool {
 	return false
 }
 
+// The common kinds are functions and not variables, so that no row depends on a
+// variable: Go then initialises the rows, and declares them, in the order in
+// which they are written.
+
 // yesNo is the kind of most switches.
-var yesNo kind = &boolKind{}
+func yesNo() kind { return &boolKind{} }
 
 // boolKind is a switch. Refuse, if set, is why it cannot be on.
 type boolKind struct{ refuse string }
@@ -183,11 +187,11 @@ type stringKind struct {
 	check func(s string) error
 }
 
-// anyString is a text that may be empty; optional is one that need not be there.
-var (
-	anyString kind = &stringKind{}
-	optional  kind = &stringKind{unset: true}
-)
+// anyString is a text that may be empty.
+func anyString() kind { return &stringKind{} }
+
+// optional is a text that need not be there.
+func optional() kind { return &stringKind{unset: true} }
 
 func (k *stringKind) describe() string {
 	if k.unset {

@@ -207,6 +207,9 @@ func (bindKind) parse(in input) (value, error) {
 	if noWords(in.args) {
 		return value{}, nil
 	}
+	if slices.ContainsFunc(in.args, notAName) {
+		return value{}, refusal("Failed to bind to specified addresses.")
+	}
 	return value{str: strings.Join(in.args, " "), list: slices.Clone(in.args)}, nil
 }
 
@@ -221,6 +224,10 @@ func (bindKind) lines(name string, v, def value) []line {
 	}
 	return oneLine(name, v.str, true)
 }
+
+// notAName tells whether s can be no address: it is empty or would need quotes.
+// Redis finds out when it listens or connects.
+func notAName(s string) bool { return s == "" || text.NeedsQuote(s) || strings.Contains(s, "'") }
 
 // Primary is the server that a replica copies.
 type Primary struct {
@@ -242,6 +249,9 @@ func (replicaOfKind) parse(in input) (value, error) {
 	port, ok := leadingInt(in.args[1])
 	if !ok || port < 0 || port > 65535 {
 		return value{}, refusal("Invalid master port")
+	}
+	if notAName(in.args[0]) {
+		return value{}, refusal("Invalid master host")
 	}
 	p := Primary{Host: in.args[0], Port: int(port)}
 	return value{str: fmt.Sprintf("%s %d", p.Host, p.Port), list: p}, nil

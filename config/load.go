@@ -45,7 +45,7 @@ func (c *Config) Load(s Sources) error {
 	if err != nil {
 		return err
 	}
-	c.file, c.sources, c.lines = s.File, s, l.lines
+	c.loaded.Store(&loaded{sources: s, lines: l.lines})
 	c.running.Store(l.values)
 	return nil
 }

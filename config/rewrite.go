@@ -20,10 +20,14 @@ var ErrNoFile = errors.New("ERR The server is running without a config file")
 // in its place; what is not at its default and has no line is appended; lines
 // left over (such as a second save point) go. The file is replaced in one step:
 // after a crash it is the old one or the new one. An error's text is the reply.
+//
+// LIMITATIONS: files that are included stay as they are, so a line in one that is
+// included below wins over what is written here (Drift then shows it). A file
+// name that is a symbolic link becomes a file of its own, as with Redis.
 func (c *Config) Rewrite() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.file == "" {
+	if c.File() == "" {
 		return ErrNoFile
 	}
 	if err := c.rewrite(c.running.Load(), directives.rows); err != nil {
@@ -65,14 +69,14 @@ func prefixed(name string, texts []string) []line {
 
 // readOld is the file as it is. One that is gone counts as empty.
 func (c *Config) readOld() (content string, mode fs.FileMode, err error) {
-	b, err := c.options.FS.ReadFile(c.file)
+	b, err := c.options.FS.ReadFile(c.File())
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", 0o644, nil
 	}
 	if err != nil {
 		return "", 0, err
 	}
-	info, err := c.options.FS.Stat(c.file)
+	info, err := c.options.FS.Stat(c.File())
 	if err != nil {
 		return "", 0, err
 	}
@@ -83,16 +87,16 @@ func (c *Config) readOld() (content string, mode fs.FileMode, err error) {
 // the file. The new file is no more open than the old: Redis makes it readable
 // for all, passwords and everything.
 func (c *Config) replaceFile(content string, mode fs.FileMode) error {
-	temp := c.file + ".rewrite"
+	temp := c.File() + ".rewrite"
 	err := c.writeTemp(temp, content, mode)
 	if err == nil {
-		err = c.options.FS.Rename(temp, c.file)
+		err = c.options.FS.Rename(temp, c.File())
 	}
 	if err != nil {
 		_ = c.options.FS.Remove(temp) // the first error is the one to tell
 		return err
 	}
-	return c.options.FS.SyncDir(filepath.Dir(c.file))
+	return c.options.FS.SyncDir(filepath.Dir(c.File()))
 }
 
 func (c *Config) writeTemp(name, content string, mode fs.FileMode) error {
@@ -108,7 +112,10 @@ func (c *Config) writeTemp(name, content string, mode fs.FileMode) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	return errors.Join(err, f.Close())
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	return err
 }
 
 // oldFile is a file being rewritten: its lines, and which of them belong to what
@@ -125,7 +132,7 @@ func parseOld(content string) *oldFile {
 	if content == "" {
 		return f
 	}
-	for _, l := range strings.Split(content, "\n") {
+	for l := range strings.SplitSeq(strings.TrimSuffix(content, "\n"), "\n") {
 		f.add(strings.Trim(l, "\r\n\t "))
 	}
 	return f

@@ -131,7 +131,7 @@ func (c *Config) writeThrough(old, next *Values, ds []*Directive) error {
 	if !old.Bool(WriteThrough) && !next.Bool(WriteThrough) {
 		return nil
 	}
-	if c.file == "" {
+	if c.File() == "" {
 		return refusal("config-write-through is on, but the server runs without a config file to write to")
 	}
 	if err := c.rewrite(next, ds); err != nil {
