@@ -62,22 +62,39 @@ type spot struct {
 	op    opcode
 }
 
+// spans is the run of each one-byte opcode, and 0 for XZERO: a load in place of a
+// branch that cannot be predicted.
+var spans = makeSpans()
+
+func makeSpans() (t [256]uint8) {
+	for c := range t {
+		if c < xzeroMark || c >= valMark {
+			t[c] = uint8(readOpcode([]byte{byte(c)}).run)
+		}
+	}
+	return t
+}
+
 // findSpot walks to a register. This is where the time goes in large sparse values.
 func findSpot(b []byte, index int) (s spot, ok bool) {
-	s.at, s.prev = HeaderSize, HeaderSize
-	for s.at < len(b) {
-		s.op = readOpcode(b[s.at:])
-		if s.op.size == 0 {
-			return s, false
+	at, prev, first := HeaderSize, HeaderSize, 0
+	for at < len(b) {
+		run, size := int(spans[b[at]]), 1
+		if run == 0 {
+			op := readOpcode(b[at:])
+			if op.size == 0 {
+				break
+			}
+			run, size = op.run, op.size
 		}
-		if index < s.first+s.op.run {
-			return s, true
+		if index < first+run {
+			return spot{at: at, prev: prev, first: first, op: readOpcode(b[at:])}, true
 		}
-		s.prev = s.at
-		s.at += s.op.size
-		s.first += s.op.run
+		prev = at
+		at += size
+		first += run
 	}
-	return s, false
+	return spot{}, false
 }
 
 // sparseSet raises a register to rank if it is lower.
