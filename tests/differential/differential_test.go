@@ -1,0 +1,223 @@
+package differential
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"dozo/internal/testutil"
+)
+
+var (
+	commandsFlag = flag.Int("commands", 0, "number of generated commands (0: 30000 with -short, else 150000)")
+	seedFlag     = flag.Uint64("seed", 0, "seed of the generated histories (0: a new one)")
+	failuresFlag = flag.Int("failures", 5, "stop after so many histories with a difference")
+	onlyFlag     = flag.Int("history", -1, "run only the generated history of this number")
+)
+
+// historyCommands is the length of one generated history.
+const historyCommands = 2000
+
+// dozoConfig makes Dozo write what the oracle writes: Redis 7.0 dumps in RDB
+// version 10.
+func newPair(t *testing.T, dozoConfig ...string) *Pair {
+	t.Helper()
+	if os.Getenv("DOZO_SERVER") == "" {
+		dozoConfig = append([]string{"--rdb-version", "10"}, dozoConfig...)
+	}
+	o, err := testutil.RedisOptions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := testutil.DozoOptions(testutil.Plain, dozoConfig...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := NewPair(o, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+func curated(t *testing.T) map[string][]*History {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no curated histories: %v", err)
+	}
+	all := map[string][]*History{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all[file], err = Parse(string(text)); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+	}
+	return all
+}
+
+func TestCurated(t *testing.T) {
+	p := newPair(t)
+	all := curated(t)
+	for _, file := range sortedKeys(all) {
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		t.Run(name, func(t *testing.T) {
+			for _, h := range all[file] {
+				t.Run(fmt.Sprintf("%s/resp%d", h.Name, h.Proto), func(t *testing.T) { runCurated(t, p, h) })
+			}
+		})
+	}
+	report(t, p)
+}
+
+func runCurated(t *testing.T, p *Pair, h *History) {
+	diff, err := p.Run(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff != nil {
+		t.Errorf("%v", diff)
+	}
+	if fault := p.Fault(); fault != "" {
+		t.Fatalf("dozo logged a fault:\n%s", fault)
+	}
+}
+
+func TestGenerated(t *testing.T) {
+	p := newPair(t)
+	g := newGenerator(t, p)
+	commands := *commandsFlag
+	if commands == 0 {
+		commands = 150_000
+		if testing.Short() {
+			commands = 30_000
+		}
+	}
+	failures, start := 0, time.Now()
+	for n := 0; n*historyCommands < commands && failures < *failuresFlag; n++ {
+		if (*onlyFlag < 0 || *onlyFlag == n) && !runGenerated(t, p, g.History(n, historyCommands)) {
+			failures++
+		}
+	}
+	t.Logf("seed %d: %d commands (with those of cutting down) in %v", g.seed, p.commands, time.Since(start).Round(time.Millisecond))
+	report(t, p)
+	checkOutcomes(t, p, g)
+}
+
+// checkOutcomes demands that a run of some length has seen each command succeed,
+// and mostly so.
+func checkOutcomes(t *testing.T, p *Pair, g *Generator) {
+	const enough = 25_000
+	if p.commands < enough || t.Failed() {
+		return
+	}
+	neverRight := []string{"client|no-evict", "object|freq", "auth"}
+	var all outcome
+	for _, name := range g.Commands() {
+		o := p.outcomesOf(name)
+		if o.replies == 0 {
+			t.Errorf("%s was never sent", name)
+			continue
+		}
+		all.replies += o.replies
+		all.errors += o.errors
+		if o.replies == o.errors && !slices.Contains(neverRight, name) {
+			t.Errorf("all %d replies to %s were errors", o.replies, name)
+		}
+	}
+	t.Logf("%d of %d replies were errors", all.errors, all.replies)
+	if all.errors*3 > all.replies {
+		t.Error("more than a third of the replies were errors: the generator tests little else")
+	}
+}
+
+func newGenerator(t *testing.T, p *Pair) *Generator {
+	t.Helper()
+	grammar, err := readGrammar(p.oracle.admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dozo, err := serverCommands(p.dozo.admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := *seedFlag
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano()) % 1_000_000_000
+	}
+	g := NewGenerator(seed, grammar, dozo)
+	t.Logf("-seed %d, commands: %v", seed, g.Commands())
+	return g
+}
+
+// runGenerated runs a history and, when it shows a difference, reports it cut
+// down.
+func runGenerated(t *testing.T, p *Pair, h *History) bool {
+	diff, err := p.Run(h)
+	if err == nil && diff == nil {
+		return true
+	}
+	if fault := p.Fault(); fault != "" {
+		t.Errorf("dozo logged a fault:\n%s", fault)
+	}
+	if err != nil {
+		t.Errorf("%s: %v", h.Name, err)
+		return false
+	}
+	short, shortDiff, err := p.Minimise(h, diff)
+	if short == nil {
+		t.Errorf("%s (batches of %d): a difference that did not come again (%v)\n%v", h.Name, h.Batch, err, diff)
+		return false
+	}
+	t.Errorf("%s (batches of %d): %v\n\n%s\n", h.Name, h.Batch, shortDiff, short)
+	return false
+}
+
+// report says how often the accepted differences were met.
+func report(t *testing.T, p *Pair) {
+	for _, name := range sortedKeys(p.accepted) {
+		t.Logf("accepted %d times: %s", p.accepted[name], name)
+	}
+}
+
+// TestRequired demands the commands that must be there, so that the generator,
+// which follows Dozo's own table, cannot grow silent.
+func TestRequired(t *testing.T) {
+	p := newPair(t)
+	have, err := serverCommands(p.dozo.admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range required {
+		if !have[name] {
+			t.Errorf("COMMAND LIST of the server does not name %s", name)
+		}
+	}
+}
+
+// TestEveryCommandCurated demands a curated line for each required command.
+func TestEveryCommandCurated(t *testing.T) {
+	seen := map[string]bool{}
+	for _, histories := range curated(t) {
+		for _, h := range histories {
+			for i := range h.Steps {
+				seen[h.Steps[i].command()] = true
+			}
+		}
+	}
+	outOfReach := []string{"shutdown"}
+	for _, name := range required {
+		if !seen[name] && !slices.Contains(outOfReach, name) {
+			t.Errorf("no curated history uses %s", name)
+		}
+	}
+}
