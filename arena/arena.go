@@ -41,6 +41,7 @@ type Arena struct {
 	base     unsafe.Pointer
 	descs    unsafe.Pointer
 	markBase unsafe.Pointer // under invariants: one byte for each 8 of the arena
+	poison   []byte         // under invariants: what a freed block looks like
 
 	_    [64]byte
 	used atomic.Int64 // published by the heaps
@@ -105,6 +106,8 @@ func (a *Arena) reserve(n int64, huge bool) (err error) {
 		if a.marks, err = reserveRegion(n >> 3); err != nil {
 			return err
 		}
+		a.poison = make([]byte, smallMax)
+		fill(a.poison, poisonFreed)
 	}
 	if !roomFor(n / 4) {
 		return errors.New("too little would be left for the rest of the process")

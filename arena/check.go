@@ -1,6 +1,7 @@
 package arena
 
 import (
+	"bytes"
 	"unsafe"
 
 	"dozo/internal/invariants"
@@ -32,10 +33,10 @@ func (h *Heap) allocated(p Purpose, r Ref, size int, recycled bool) {
 	}
 	*h.mark(r) = uint8(p) + 1
 	b := h.arena.Bytes(r, size)
-	if recycled {
-		for i, c := range b[linkSize:] {
-			if c != poisonFreed {
-				invariants.Failf("arena: freed block %#x of %d bytes was written to at offset %d", r, size, i+linkSize)
+	if recycled && !bytes.Equal(b[linkSize:], h.arena.poison[linkSize:size]) {
+		for i := linkSize; ; i++ {
+			if b[i] != poisonFreed {
+				invariants.Failf("arena: freed block %#x of %d bytes was written to at offset %d", r, size, i)
 			}
 		}
 	}
@@ -112,8 +113,10 @@ func (h *Heap) forgetRun(g uint32) {
 	fill(h.arena.Bytes(r, n), poisonFreed)
 }
 
+// fill sets all of b, which is not empty, to c.
 func fill(b []byte, c byte) {
-	for i := range b {
-		b[i] = c
+	b[0] = c
+	for n := 1; n < len(b); n *= 2 {
+		copy(b[n:], b[:n])
 	}
 }

@@ -71,6 +71,9 @@ func (c *crowd) expect(t *testing.T, when string, most float64) {
 }
 
 func TestFragmentation(t *testing.T) {
+	if !purgeZeroes {
+		t.Skip("one goroutine: nothing for the race detector, and slow under it")
+	}
 	a := newArena(t, Options{Reserve: 256 << 20})
 	c := &crowd{arena: a, heap: a.NewHeap(), rng: rand.New(rand.NewPCG(7, 7))}
 	const total = 24 << 20

@@ -13,16 +13,11 @@ type region struct {
 	reserved  int64  // bytes of address space
 	committed int64  // bytes accessible
 	hugeFrom  int64  // from this offset on, huge pages are asked for
-	raw       []byte // the whole mapping, or the Go memory that stands in for it
+	raw       []byte // the whole mapping, where base lies
 }
 
 // never is a hugeFrom that no offset reaches.
 const never = 1 << 62
-
-// commitStep is how much is made accessible at once: enough that the calls do
-// not count, little enough that a system that accounts for every accessible
-// byte (vm.overcommit_memory=2) is not asked for much more than is used.
-const commitStep = 16 << 20
 
 // ensure makes the first n bytes accessible. It returns an error when the
 // region has fewer, or when the system refuses.
