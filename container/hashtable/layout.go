@@ -123,13 +123,15 @@ func (b *bucket) remove(i int) {
 	b[last] = 0
 }
 
-// match has bit i set where slot i has the tag of w.
-func (b *bucket) match(w word) (m uint) {
-	for i := lineSlots - 1; i >= 0; i-- {
-		m = m<<1 | uint(((b[i]^w)>>refBits-1)>>63)
-	}
-	return m
+// match has bit i set where slot i has the tag of w. There is no branch in it
+// to be foretold wrongly, and it is unrolled by hand.
+func (b *bucket) match(w word) uint {
+	return same(b[0], w) | same(b[1], w)<<1 | same(b[2], w)<<2 | same(b[3], w)<<3 |
+		same(b[4], w)<<4 | same(b[5], w)<<5 | same(b[6], w)<<6 | same(b[7], w)<<7
 }
+
+// same is 1 when two words have one tag, else 0.
+func same(v, w word) uint { return uint(((v^w)>>refBits - 1) >> 63) }
 
 // header is the first line of a segment.
 type header struct {

@@ -16,7 +16,7 @@ const (
 
 // sizes are the sizes of segments in lines, the header included. They are such
 // that the arena wastes nothing on them.
-var sizes = [...]uint8{2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, maxLines}
+var sizes = [...]uint8{2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, maxLines}
 
 // linesFor is the size to build a segment of n entries with.
 func linesFor(n uint) uint {
@@ -76,7 +76,9 @@ func (t *Table) grow(v segment, hash uint64) bool {
 // resize rebuilds the segment that hash belongs to with another size.
 func (t *Table) resize(v segment, hash uint64, lines uint) {
 	n := t.newSegment(lines, v.depth(), v.base())
-	t.pour(v, n, n)
+	f := filler{t: t, to: n}
+	t.pour(v, &f, &f)
+	f.finish()
 	t.setRange(hash, n.seg)
 	t.freeSegment(v)
 	t.checkSegment(n)
@@ -95,7 +97,7 @@ func (t *Table) split(v segment, hash uint64) {
 	ones := t.countOnes(v)
 	low := t.newSegment(linesFor(v.header().count()+uint(t.chained(v))-ones), depth, v.base())
 	high := t.newSegment(linesFor(ones), depth, v.base())
-	t.pour(v, low, high)
+	t.fillBoth(v, low, high)
 	bit := uint64(1) << (64 - depth)
 	t.setRange(hash&^bit, low.seg)
 	t.setRange(hash|bit, high.seg)
@@ -118,35 +120,6 @@ func (t *Table) countOnes(v segment) (n uint) {
 		}
 	}
 	return n
-}
-
-// pour puts the entries of v into low or high, by the first bit after the
-// prefix of v. low and high may be the same.
-func (t *Table) pour(v, low, high segment) {
-	t.pourWords(v.words(), v.lag(), low, high)
-	for c := t.chainOf(v); c != nil; c = t.nextLink(c) {
-		t.pourWords(c.words[:c.used()], v.lag(), low, high)
-	}
-}
-
-func (t *Table) pourWords(words []word, lag uint, low, high segment) {
-	for _, w := range words {
-		if w == 0 {
-			continue
-		}
-		to := low
-		if w<<lag>>63 != 0 {
-			to = high
-		}
-		t.put(to, w)
-	}
-}
-
-// put places w, and never fails.
-func (t *Table) put(s segment, w word) {
-	if home := s.homeOf(w); !s.place(home, w) {
-		t.chainPush(s, home, w)
-	}
 }
 
 // rebase computes the hashes of the segment's entries anew, from their keys, so
@@ -205,8 +178,10 @@ func (t *Table) merge(v segment, hash uint64) bool {
 	}
 	depth := v.depth() - 1
 	m := t.newSegment(linesFor(n), depth, min(low.base(), high.base(), depth))
-	t.pourMerged(low, m, hash&^bit)
-	t.pourMerged(high, m, hash|bit)
+	f := filler{t: t, to: m}
+	f.pourSibling(low, hash&^bit)
+	f.pourSibling(high, hash|bit)
+	f.finish()
 	t.setRange(hash, m.seg)
 	t.tally(v.depth(), -2)
 	t.tally(depth, 1)
@@ -215,21 +190,4 @@ func (t *Table) merge(v segment, hash uint64) bool {
 	t.trimDirectory()
 	t.checkSegment(m)
 	return true
-}
-
-// pourMerged puts the entries of v, one of two siblings that become m, into m;
-// pos is any hash that belongs to v. Where the tags of m begin earlier, the
-// bits in front come from the prefix of v, and the last ones are dropped.
-func (t *Table) pourMerged(v, m segment, pos uint64) {
-	front := v.start(pos) << m.base() &^ refMask
-	shift := v.base() - m.base()
-	for _, w := range v.words() {
-		if w == 0 {
-			continue
-		}
-		if shift != 0 {
-			w = front | w>>shift&^refMask | w&refMask
-		}
-		t.put(m, w)
-	}
 }

@@ -76,7 +76,7 @@ func (t *Table) at(hash uint64) seg {
 	if t.root.depth == 0 {
 		return seg(t.root.top)
 	}
-	return *t.dirWord(hash >> (64 - t.root.depth&63))
+	return *t.dirWord(hash >> (-t.root.depth & 63))
 }
 
 func (t *Table) open(s seg) segment { return segment{s, t.arena.Ptr(s.ref())} }

@@ -1,0 +1,296 @@
+package hashtable
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"dozo/arena"
+)
+
+func TestEmpty(t *testing.T) {
+	b := newBox(t)
+	tb := New(b.h, goodHash)
+	if tb.Find(1, []byte("x")).Ok() || tb.FindRef(1, 8).Ok() || tb.Random(1) != 0 || tb.Len() != 0 || tb.Bytes() != 0 {
+		t.Error("an empty table is not empty")
+	}
+	tb.Each(func(arena.Ref) bool { t.Error("Each found something"); return true })
+	tb.Probe(0, 0, func(Slot) bool { t.Error("Probe found something"); return true })
+	if (Slot{}).Ref() != 0 {
+		t.Error("the zero Slot has a Ref")
+	}
+	tb.Free()
+	check(t, &tb)
+}
+
+// TestRoot keeps a table at rest between all operations.
+func TestRoot(t *testing.T) {
+	b := newBox(t)
+	var root Root
+	for i := range 2000 {
+		key := fmt.Appendf(nil, "member:%d", i)
+		tb := Attach(b.h, goodHash, root)
+		tb.Insert(goodHash(key), b.entry(key))
+		root = tb.Root()
+	}
+	tb := Attach(b.h, goodHash, root)
+	if root.Len() != 2000 || tb.Len() != 2000 {
+		t.Errorf("%d entries", root.Len())
+	}
+	check(t, &tb)
+	b.freeAll(&tb)
+}
+
+func TestEachStops(t *testing.T) {
+	w := newTwin(t, rand.New(rand.NewPCG(1, 1)), hashes["equal"])
+	for range 100 {
+		w.insert()
+	}
+	for stop := 1; stop <= 100; stop++ {
+		n := 0
+		w.table.Each(func(arena.Ref) bool { n++; return n < stop })
+		if n != stop {
+			t.Fatalf("%d visited, want %d", n, stop)
+		}
+		n = 0
+		w.table.Probe(0x123456789abcdef0, 40, func(Slot) bool { n++; return n < stop })
+		if n != stop {
+			t.Fatalf("%d probed, want %d", n, stop)
+		}
+	}
+	w.freeAll(&w.table)
+}
+
+// TestProbe compares Probe with a look at every key.
+func TestProbe(t *testing.T) {
+	for name, hash := range hashes {
+		t.Run(name, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(3, 4))
+			w := newTwin(t, r, hash)
+			for range 600 {
+				w.insert()
+			}
+			for range 60 {
+				h, n := hash([]byte(w.any())), r.IntN(65)
+				if r.IntN(4) == 0 {
+					h = r.Uint64()
+				}
+				w.probe(h, n)
+			}
+			w.freeAll(&w.table)
+		})
+	}
+}
+
+func (w *twin) probe(h uint64, n int) {
+	must, may := map[arena.Ref]bool{}, map[arena.Ref]bool{}
+	for k, ref := range w.refs {
+		diff := w.hash([]byte(k)) ^ h
+		must[ref] = diff>>(64-n) == 0
+		may[ref] = diff>>(64-min(n, 24)) == 0
+	}
+	w.table.Probe(h, n, func(s Slot) bool {
+		if !may[s.Ref()] {
+			w.tb.Fatalf("Probe(%#x, %d) gave %q, or gave it twice", h, n, w.key(s.Ref()))
+		}
+		delete(may, s.Ref())
+		delete(must, s.Ref())
+		return true
+	})
+	for ref, m := range must {
+		if m {
+			w.tb.Fatalf("Probe(%#x, %d) did not give %q", h, n, w.key(ref))
+		}
+	}
+}
+
+// TestRandom counts how often each entry is drawn.
+func TestRandom(t *testing.T) {
+	for _, n := range []int{1, 2, 7, 14, 100, 2000} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			r := rand.New(rand.NewPCG(5, 6))
+			w := newTwin(t, r, goodHash)
+			for range n {
+				w.insert()
+			}
+			const each = 300
+			drawn := map[arena.Ref]int{}
+			for range n * each {
+				drawn[w.table.Random(r.Uint64())]++
+			}
+			for k, ref := range w.refs {
+				if c := drawn[ref]; c < each*6/10 || c > each*15/10 {
+					t.Errorf("%q drawn %d times, expected about %d", k, c, each)
+				}
+			}
+			w.freeAll(&w.table)
+		})
+	}
+}
+
+// TestRandomSkewed draws from tables with empty segments and chains.
+func TestRandomSkewed(t *testing.T) {
+	for name, hash := range hashes {
+		t.Run(name, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(5, 6))
+			w := newTwin(t, r, hash)
+			for range 80 {
+				w.insert()
+			}
+			drawn := map[arena.Ref]int{}
+			for range 80 * 100 {
+				drawn[w.table.Random(r.Uint64())]++
+			}
+			// Half of the entries in a thousandth of the space of hashes are
+			// drawn a thousandth of the time.
+			if len(drawn) < 30 || len(drawn) < 80 && name != "halfColliding" {
+				t.Errorf("%d of 80 entries drawn", len(drawn))
+			}
+			for len(w.keys) > 1 {
+				w.remove(w.any())
+			}
+			if got := w.table.Random(r.Uint64()); got != w.refs[w.any()] {
+				t.Errorf("the only entry was not drawn but %#x", got)
+			}
+			w.freeAll(&w.table)
+		})
+	}
+}
+
+// TestBadHashMemory: a hash that does not spread must not take memory without
+// end, and what was taken must come back.
+func TestBadHashMemory(t *testing.T) {
+	for name, hash := range hashes {
+		t.Run(name, func(t *testing.T) {
+			w := newTwin(t, rand.New(rand.NewPCG(9, 9)), hash)
+			const n = 1000
+			for range n {
+				w.insert()
+			}
+			check(t, &w.table)
+			// A directory of 1024 words, the segments beside the path to the
+			// crowded one, and the keys themselves at half a load.
+			if most := int64(directoryBytes(10) + 1024*128 + n*16 + 8192); w.table.Bytes() > most {
+				t.Errorf("%d bytes for %d keys", w.table.Bytes(), n)
+			}
+			for len(w.keys) > 0 {
+				w.remove(w.any())
+			}
+			check(t, &w.table)
+			if w.table.Bytes() > 16<<10 {
+				t.Errorf("%d bytes are left of an emptied table", w.table.Bytes())
+			}
+			w.freeAll(&w.table)
+		})
+	}
+}
+
+// TestChainUnwinds: once the directory may grow, keys leave the chain.
+func TestChainUnwinds(t *testing.T) {
+	hash := func(k []byte) uint64 {
+		h := goodHash(k)
+		if k[0] == 'b' { // crowded: the top 11 bits are all alike
+			return h >> 11
+		}
+		return h
+	}
+	b := newBox(t)
+	tb := New(b.h, hash)
+	put := func(format string, i int) {
+		k := fmt.Appendf(nil, format, i)
+		tb.Insert(hash(k), b.entry(k))
+	}
+	for i := range 600 {
+		put("bad:%d", i)
+	}
+	if tb.chained(tb.open(tb.at(0))) == 0 {
+		t.Fatal("no chain to begin with")
+	}
+	for i := range 40_000 {
+		put("good:%d", i)
+	}
+	for i := range 20 {
+		put("bad:more:%d", i)
+	}
+	check(t, &tb)
+	if n := tb.chained(tb.open(tb.at(0))); n != 0 {
+		t.Errorf("%d entries are still in the chain, the directory has depth %d", n, tb.root.depth)
+	}
+	b.freeAll(&tb)
+}
+
+// TestRebase grows a table far enough that tags must be renewed, and back.
+func TestRebase(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs 250,000 entries")
+	}
+	b := newBox(t)
+	tb := New(b.h, goodHash)
+	var key [16]byte
+	const n = 250_000
+	for i := range n {
+		benchKey(&key, i)
+		tb.Insert(goodHash(key[:]), b.entry(key[:]))
+	}
+	check(t, &tb)
+	if s := tb.at(0); s.base() == 0 {
+		t.Errorf("depth %d and still base 0", s.depth())
+	}
+	for i := range n {
+		benchKey(&key, i)
+		h := goodHash(key[:])
+		s := tb.Find(h, key[:])
+		b.drop(s.Ref())
+		tb.Delete(h, s)
+		if i%50_000 == 0 || i == n-100 {
+			check(t, &tb)
+		}
+	}
+	if tb.Bytes() > 1024 {
+		t.Errorf("%d bytes are left", tb.Bytes())
+	}
+	b.freeAll(&tb)
+}
+
+// TestLoad demands what the package comment says of the memory.
+func TestLoad(t *testing.T) {
+	b := newBox(t)
+	tb := New(b.h, goodHash)
+	var key [16]byte
+	for i := range 60_000 {
+		benchKey(&key, i)
+		tb.Insert(goodHash(key[:]), b.entry(key[:]))
+		if load := float64(8*tb.Len()) / float64(tb.Bytes()); i > 500 && load < 0.60 {
+			t.Fatalf("load %.2f with %d entries", load, i)
+		}
+	}
+	b.freeAll(&tb)
+}
+
+// TestNoAllocation: the Go heap is not touched.
+func TestNoAllocation(t *testing.T) {
+	b := newBox(t)
+	tb := New(b.h, goodHash)
+	var key [16]byte
+	i := 0
+	n := testing.AllocsPerRun(20_000, func() {
+		benchKey(&key, i)
+		h := goodHash(key[:])
+		if !tb.Find(h, key[:]).Ok() {
+			tb.Insert(h, b.entry(key[:]))
+		}
+		if i%3 == 0 {
+			s := tb.Find(h, key[:])
+			b.drop(s.Ref())
+			tb.Delete(h, s)
+		}
+		tb.Scan(h, func(arena.Ref) { i += 0 })
+		tb.Probe(h, 40, func(Slot) bool { return i < 0 })
+		tb.Random(h)
+		i++
+	})
+	if n != 0 {
+		t.Errorf("%v allocations an operation", n)
+	}
+	b.freeAll(&tb)
+}
