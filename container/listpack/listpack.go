@@ -118,11 +118,11 @@ func elementAt(b []byte, p int) int {
 // Next is the element behind p, 0 if p is the last.
 func Next(b []byte, p int) int { return elementAt(b, after(b, p)) }
 
-// after is the offset behind the element at p. Nearly all elements are short strings
-// or small integers, whose size takes one byte; this much is inlined.
+// after is the offset behind the element at p. Short strings, which most elements
+// are, have a size that takes one byte.
 func after(b []byte, p int) int {
-	if c := b[p]; c&headMask6 == headStr6 {
-		return p + int(c&str6Max) + 2
+	if c := int(b[p]); c&headMask6 == headStr6 {
+		return p + c - headStr6 + 2
 	}
 	return afterOther(b, p)
 }
