@@ -158,14 +158,17 @@ func (l *Loop) countArrival(c *Conn, n int) {
 	l.count.BytesIn += uint64(n)
 }
 
-// callData lends c.Out the scratch buffer, calls Data and sends what it appended.
+// callData lends c.Out the scratch buffer and calls Data.
 func (l *Loop) callData(c *Conn, in []byte) int {
 	c.need = 0
+	if c.flags.has(flagScratch) { // for the second time in this round
+		c.flush()
+	}
 	l.lend(c)
 	used := l.handler.Data(c, in)
 	if invariants.Enabled && (used < 0 || used > len(in)) {
 		invariants.Failf("eventloop: Data consumed %d of %d bytes", used, len(in))
 	}
-	c.flush()
+	c.postpone()
 	return used
 }

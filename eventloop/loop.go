@@ -40,7 +40,7 @@ type Loop struct {
 
 	spare   pool
 	readBuf []byte // where reads go that nothing bigger is expected of
-	scratch []byte // what c.Out is during Data; nil while it is lent
+	scratch []byte // where c.Out is during Data; in use up to its length
 	peak    int    // longest reply since the last tick
 
 	count     Stats // this goroutine's
@@ -238,17 +238,6 @@ func (l *Loop) takeTurn(c *Conn) {
 	}
 }
 
-// flushDirty writes what was appended outside Data.
-func (l *Loop) flushDirty() {
-	for i := 0; i < len(l.dirty); i++ { // flushing may add to the list
-		c := l.dirty[i]
-		l.dirty[i] = nil
-		c.flags &^= flagDirty
-		c.flush()
-	}
-	l.dirty = l.dirty[:0]
-}
-
 // readNotes handles what the inbox holds; notes that come meanwhile wait for the
 // next round.
 func (l *Loop) readNotes() {
@@ -288,7 +277,7 @@ func (l *Loop) adopt(c *Conn) {
 	l.count.Accepted++
 	l.lend(c)
 	l.handler.Open(c)
-	c.flush()
+	c.postpone()
 	if c.flags.has(flagClosing) {
 		return
 	}

@@ -1,25 +1,89 @@
 package eventloop
 
+import "unsafe"
+
 const (
 	// scratchSize is the first size of the buffer that replies are built in, and
-	// scratchKeep the largest that is kept from tick to tick.
+	// scratchMax the largest that it grows to when replies are long.
 	scratchSize = 64 << 10
-	scratchKeep = 1 << 20
+	scratchMax  = 1 << 20
+	// scratchLow is the room that a Data call should find in it.
+	scratchLow = 8 << 10
 	// writeSize bounds one write, and drainRound what one connection may send of
 	// its pending output in one round.
 	writeSize  = 256 << 10
 	drainRound = 1 << 20
 )
 
-// lend makes c.Out the loop's scratch buffer, unless it has content already or
-// the scratch is with another connection.
+// lend makes c.Out the free end of the loop's scratch buffer, unless it has content
+// already. postpone or flush must follow before the next lend.
 func (l *Loop) lend(c *Conn) {
-	if c.Out != nil || l.scratch == nil {
+	if c.Out == nil {
+		n := len(l.scratch)
+		c.Out = l.scratch[n:n]
+		c.flags |= flagScratch
+	}
+}
+
+// postpone leaves what was appended to c.Out for the end of the round: it stays
+// where it is, and the next connection is lent what is behind it. Sending all
+// replies of a round in one go runs the kernel's long send path while it is in the
+// instruction cache (3% of the CPU time, measured with PING).
+func (c *Conn) postpone() {
+	l := c.Loop
+	if len(c.Out) == 0 {
+		c.flush()
 		return
 	}
-	c.Out = l.scratch
-	l.scratch = nil
-	c.flags |= flagScratch
+	if !c.flags.has(flagDirty) {
+		c.flags |= flagDirty
+		l.dirty = append(l.dirty, c)
+	}
+	if !c.flags.has(flagScratch) {
+		return
+	}
+	l.peak = max(l.peak, len(c.Out))
+	n := len(l.scratch)
+	if unsafe.SliceData(c.Out) != unsafe.SliceData(l.scratch[n:]) {
+		c.flags &^= flagScratch // it has outgrown the scratch buffer
+		return
+	}
+	m := n + len(c.Out)
+	l.scratch = l.scratch[:m]
+	c.Out = c.Out[:len(c.Out):len(c.Out)] // what is behind is no longer its own
+	if cap(l.scratch)-m < scratchLow {
+		l.flushDirty()
+	}
+}
+
+// flushDirty sends what was appended since it was called last.
+func (l *Loop) flushDirty() {
+	for i := 0; i < len(l.dirty); i++ { // flushing may add to the list
+		c := l.dirty[i]
+		l.dirty[i] = nil
+		c.flags &^= flagDirty
+		c.flush()
+	}
+	l.dirty = l.dirty[:0]
+	l.scratch = l.scratch[:0]
+	if 2*l.peak > cap(l.scratch) && cap(l.scratch) < scratchMax {
+		l.resizeScratch(2 * l.peak)
+	}
+}
+
+// resizeScratch replaces the empty scratch buffer.
+func (l *Loop) resizeScratch(n int) {
+	l.spare.put(l.scratch)
+	l.scratch = l.spare.get(min(max(n, scratchSize), scratchMax))
+}
+
+// trimScratch makes the scratch buffer smaller again when no reply since the last
+// tick needed so much.
+func (l *Loop) trimScratch() {
+	if len(l.scratch) == 0 && cap(l.scratch) > scratchSize && l.peak < cap(l.scratch)/8 {
+		l.resizeScratch(2 * l.peak)
+	}
+	l.peak = 0
 }
 
 // flush sends c.Out, queues what the socket does not take, and takes the buffer
@@ -59,47 +123,25 @@ func (c *Conn) left(n int) {
 	c.Loop.count.BytesOut += uint64(n)
 }
 
-// enqueue moves c.Out[from:] to the queue: small ones by copying, so that chunks
-// are well filled, big ones by giving the whole buffer away.
+// enqueue moves c.Out[from:] to the queue: by copying, so that chunks are well
+// filled, but a long reply in a buffer of its own by giving the buffer away.
 func (c *Conn) enqueue(from int) {
-	l := c.Loop
-	if len(c.Out)-from < stealSize {
-		c.queue.add(c.Out[from:], &l.spare)
+	if c.flags.has(flagScratch) || len(c.Out)-from < stealSize {
+		c.queue.add(c.Out[from:], &c.Loop.spare)
 		c.Out = c.Out[:0]
 		return
 	}
 	c.queue.steal(c.Out, from)
-	if c.flags.has(flagScratch) {
-		c.flags &^= flagScratch
-		l.peak = max(l.peak, len(c.Out))
-		l.scratch = l.spare.get(min(max(l.peak, scratchSize), scratchKeep))
-	}
 	c.Out = nil
 }
 
 // returnOut gives the buffer behind c.Out back to where it came from.
 func (c *Conn) returnOut() {
-	l := c.Loop
-	if c.flags.has(flagScratch) {
-		c.flags &^= flagScratch
-		l.scratch = c.Out[:0]
-		if len(c.Out) > l.peak {
-			l.peak = len(c.Out)
-		}
-	} else if c.Out != nil {
-		l.spare.put(c.Out)
+	if !c.flags.has(flagScratch) && c.Out != nil {
+		c.Loop.spare.put(c.Out)
 	}
+	c.flags &^= flagScratch
 	c.Out = nil
-}
-
-// trimScratch gives back a scratch buffer that was much larger than anything the
-// replies since the last tick needed.
-func (l *Loop) trimScratch() {
-	if cap(l.scratch) > scratchSize && (l.peak < cap(l.scratch)/4 || cap(l.scratch) > scratchKeep) {
-		l.spare.put(l.scratch)
-		l.scratch = l.spare.get(scratchSize)
-	}
-	l.peak = 0
 }
 
 // sendQueue offers the socket what is pending and may leave.
