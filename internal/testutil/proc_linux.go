@@ -3,16 +3,20 @@ package testutil
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// endWithParent makes the kernel kill the child when the test process dies, even
-// by SIGKILL or a panic that runs no clean-up.
-func endWithParent() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+// Tie makes the kernel kill the program when the process that starts it dies,
+// even by SIGKILL or a panic that runs no clean-up.
+func Tie(cmd *exec.Cmd) {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 }
 
 // clockTick is the unit of the times in /proc: USER_HZ is 100 on every Linux

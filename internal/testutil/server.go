@@ -111,7 +111,7 @@ func (s *Server) launch(o Options) error {
 	s.cmd.Dir = s.Dir
 	s.cmd.Env = append(os.Environ(), o.Env...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
-	s.cmd.SysProcAttr = endWithParent()
+	Tie(s.cmd)
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("cannot start %s: %w", o.Program, err)
 	}

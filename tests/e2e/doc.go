@@ -1,0 +1,12 @@
+// Package e2e runs the programs that people use against a real Dozo process:
+// redis-cli (with arguments, pipes and at a terminal), redis-benchmark, go-redis,
+// the Prometheus exporter; a real data set of a few 100,000 keys; ten thousand
+// connections; and the storm, in which 24 connections do everything at once
+// against the race and the invariants builds.
+//
+// Where a program's output is to be the same as with a genuine server, the test
+// runs it against redis-server too and compares, so that no output is written
+// down here from memory.
+//
+//	go test ./tests/e2e -run Storm -storm 3m
+package e2e
