@@ -53,6 +53,7 @@ const (
 	flagDeadline = 1 << 8
 	flagLongKey  = 1 << 9
 	flagOutside  = 1 << 10
+	flagLate     = 1 << 11
 
 	markShift = 11
 	markMask  = 1<<5 - 1
@@ -75,6 +76,7 @@ type Shape struct {
 	Marks          uint8 // 0 to 31
 	Deadline       int64 // milliseconds since the epoch; 0 = none
 	Age            uint32
+	Late           bool // see Entry.Late
 	Outside        bool // the payload is an Outside
 	Payload        int  // bytes, at most PayloadMax; OutsideSize when Outside
 }
@@ -108,6 +110,9 @@ func Init(a *arena.Arena, ref arena.Ref, key []byte, s Shape) Entry {
 	}
 	if s.Outside {
 		h |= flagOutside
+	}
+	if s.Late {
+		h |= flagLate
 	}
 	if len(key) > shortKeyMax {
 		h |= flagLongKey
@@ -172,6 +177,19 @@ func (e Entry) Deadline() int64 {
 
 // SetDeadline changes the deadline of an entry that has one.
 func (e Entry) SetDeadline(ms int64) { *(*int64)(unsafe.Add(e.p, headerSize)) = ms }
+
+// Late is a mark that the owner keeps with the deadline: that the timing wheel's
+// record for it is due earlier (see package wheel).
+func (e Entry) Late() bool { return e.header()&flagLate != 0 }
+
+// SetLate sets or clears the mark.
+func (e Entry) SetLate(on bool) {
+	h := e.header() &^ flagLate
+	if on {
+		h |= flagLate
+	}
+	e.setHeader(h)
+}
 
 // keyAt is the offset and the length of the key.
 func (e Entry) keyAt() (off, n int) {
@@ -251,6 +269,9 @@ func (e Entry) Restate(s Shape) {
 	h |= uint64(s.Type) | uint64(s.Encoding)<<4 | uint64(s.Age&ageMask)<<ageShift | uint64(s.Payload)<<vlenShift
 	if s.Outside {
 		h |= flagOutside
+	}
+	if s.Late {
+		h |= flagLate
 	}
 	e.setHeader(h)
 	if s.Deadline != 0 {

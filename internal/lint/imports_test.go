@@ -23,6 +23,7 @@ var importTable = []layer{
 	// Foundations: know nothing of Redis.
 	{folder: "internal", imports: "", modules: nil},
 	{folder: "env"},
+	{folder: "logger", imports: "env"},
 	{folder: "text"},
 	{folder: "resp", imports: "text"},
 	{folder: "config", imports: "env text"},
@@ -33,13 +34,13 @@ var importTable = []layer{
 	{folder: "object", imports: "arena container text"},
 	{folder: "keyspace", imports: "object container arena env", modules: []string{"github.com/zeebo/xxh3"}},
 	// Commands.
-	{folder: "command", imports: "resp object keyspace env"},
-	{folder: "commands", imports: "command object container keyspace resp text"},
+	{folder: "rdb", imports: "object container env text"},
+	{folder: "command", imports: "resp object keyspace env text"},
+	{folder: "commands", imports: "command object container keyspace resp text rdb arena"},
 	{folder: "acl", imports: "command"},
-	{folder: "pubsub", imports: "command resp"},
+	{folder: "pubsub", imports: "text"},
 	{folder: "scripting", imports: "command resp", modules: []string{"github.com/yuin/gopher-lua"}},
 	// Durability and replication.
-	{folder: "rdb", imports: "object env text"},
 	{folder: "snapshot", imports: "keyspace object"},
 	{folder: "oplog", imports: "arena env"},
 	{folder: "aof", imports: "oplog rdb snapshot resp env"},
@@ -47,7 +48,9 @@ var importTable = []layer{
 	{folder: "replication", imports: "client command oplog rdb snapshot resp env"},
 	{folder: "lease", imports: "client env"},
 	// Processes.
-	{folder: "server", imports: "eventloop resp command acl pubsub config env", modules: []string{sys}},
+	{folder: "server", imports: "eventloop resp command acl pubsub config env text logger arena keyspace object container oplog", modules: []string{
+		sys, "github.com/HdrHistogram/hdrhistogram-go",
+	}},
 	{folder: "status"},
 	{folder: "node", imports: "*"},
 	{folder: "sentinel", imports: "server command client lease config env"},
@@ -56,7 +59,7 @@ var importTable = []layer{
 	{folder: "bench", imports: "client resp rdb aof command env", modules: []string{"github.com/HdrHistogram/hdrhistogram-go"}},
 	{folder: "check", imports: "client resp rdb aof command env"},
 	{folder: "drill", imports: "client env"},
-	{folder: ".", imports: "node config"},
+	{folder: ".", imports: "node config env eventloop"},
 	{folder: "sim", imports: "env resp command replication lease sentinel"},
 	{folder: "tests", imports: "*", modules: []string{
 		"github.com/redis/go-redis/v9", "github.com/creack/pty",

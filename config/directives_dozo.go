@@ -1,0 +1,7 @@
+package config
+
+// What Dozo has and Redis 7.2 has not.
+var (
+	RDBVersion = snapshots.declare(row{name: "rdb-version", kind: integer(9, 11), def: "11",
+		doc: "Version of the RDB format that DUMP and snapshots are written in; 10 can be read by Redis 7.0."})
+)

@@ -1,0 +1,309 @@
+package keyspace
+
+import (
+	"dozo/arena"
+	"dozo/container/entry"
+	"dozo/container/hashtable"
+	"dozo/container/wheel"
+	"dozo/env"
+	"dozo/internal/invariants"
+	"dozo/object"
+)
+
+// View is one executor's access to one database at one moment. It is used by
+// its executor only; DB, Now and the flags are set before each command.
+type View struct {
+	ks *Keyspace
+
+	DB  int
+	Now int64 // Unix milliseconds
+	// NoTouch leaves LRU and LFU bits alone (CLIENT NO-TOUCH).
+	NoTouch bool
+	// Doing names the command that runs, for reports of broken invariants.
+	Doing string
+
+	// Events hears of removals that no command asked for, and of keys changed.
+	Events Events
+	Stats  Stats
+	Rand   env.Rand
+
+	alone bool
+}
+
+// Events is what the executor wants to know of the keyspace's own doings. Calls
+// come with the key's shard held; key is valid only during the call.
+type Events interface {
+	// Removed: the key went because its time was over or memory was short. It
+	// precedes, in the log, the effects of the command that met it.
+	Removed(db int, key []byte, why Reason)
+}
+
+// Reason is why a key was removed without a command asking for it.
+type Reason uint8
+
+// The reasons.
+const (
+	Expired Reason = iota
+	Evicted
+)
+
+// Stats counts what one executor's views did. Sum them in exclusive mode.
+type Stats struct {
+	Hits, Misses      int64
+	Expired, Evicted  int64
+	ExpiredByLookup   int64
+	ActiveExpireNanos int64
+}
+
+// NewView makes the view of one executor.
+func (ks *Keyspace) NewView(ev Events) *View { return &View{ks: ks, Events: ev, Rand: ks.newRand()} }
+
+// Keyspace is what the view looks at.
+func (v *View) Keyspace() *Keyspace { return v.ks }
+
+// locate finds the key's shard and table, and the slot if the key is there,
+// dead or alive.
+func (v *View) locate(db int, key []byte) (*shard, *database, uint64, hashtable.Slot) {
+	hash := v.ks.Hash(key)
+	sh := &v.ks.shards[v.ks.shardOf(hash)]
+	if invariants.Enabled {
+		v.mustHold(sh, key)
+	}
+	d := sh.dbs[db]
+	h := v.ks.within(hash)
+	if d == nil {
+		return sh, nil, h, hashtable.Slot{}
+	}
+	return sh, d, h, d.table.Find(h, key)
+}
+
+// lookup finds a living key in any database. A dead one is removed.
+func (v *View) lookup(db int, key []byte) (object.Cell, *shard, *database) {
+	sh, d, h, slot := v.locate(db, key)
+	if !slot.Ok() {
+		return object.Cell{}, sh, d
+	}
+	e := entry.At(v.ks.arena, slot.Ref())
+	if dl := e.Deadline(); dl != 0 && dl <= v.Now {
+		v.removeDead(sh, d, db, h, slot, e)
+		return object.Cell{}, sh, d
+	}
+	return object.Cell{Heap: sh.heap, Slot: slot, Entry: e}, sh, d
+}
+
+// removeDead removes a key whose time is over, when a lookup meets it.
+func (v *View) removeDead(sh *shard, d *database, db int, h uint64, slot hashtable.Slot, e entry.Entry) {
+	v.Stats.Expired++
+	v.Stats.ExpiredByLookup++
+	v.removeAs(sh, d, db, h, slot, e, Expired)
+}
+
+// removeAs removes a key that no command asked to remove.
+func (v *View) removeAs(sh *shard, d *database, db int, h uint64, slot hashtable.Slot, e entry.Entry, why Reason) {
+	if len(sh.watched) != 0 {
+		if why == Expired {
+			sh.touchExpired(db, e.Key())
+		} else {
+			sh.touchWatched(db, e.Key())
+		}
+	}
+	if v.Events != nil {
+		v.Events.Removed(db, e.Key(), why)
+	}
+	v.remove(sh, d, db, h, slot, e)
+}
+
+// remove unlinks and frees an entry.
+func (v *View) remove(sh *shard, d *database, db int, h uint64, slot hashtable.Slot, e entry.Entry) {
+	if v.ks.barrier != nil {
+		v.edit(sh, db, e.Key(), &object.Cell{Heap: sh.heap, Slot: slot, Entry: e})
+	}
+	if e.HasDeadline() {
+		d.volatile--
+	}
+	ref := slot.Ref()
+	d.table.Delete(h, slot)
+	object.Free(sh.heap, ref)
+}
+
+// edit tells the snapshot's barrier that an entry is about to change.
+func (v *View) edit(sh *shard, db int, key []byte, c *object.Cell) {
+	v.ks.barrier.BeforeChange(sh.index, db, key, c)
+}
+
+// Find looks a key up for reading: hits and misses are counted, and the key
+// counts as used.
+func (v *View) Find(key []byte) object.Cell {
+	c, _, _ := v.lookup(v.DB, key)
+	if !c.Ok() {
+		v.Stats.Misses++
+		return c
+	}
+	v.Stats.Hits++
+	if !v.NoTouch {
+		v.touch(c.Entry)
+	}
+	return c
+}
+
+// Peek looks a key up without counting it as used, as TTL, TYPE and OBJECT do.
+func (v *View) Peek(key []byte) object.Cell {
+	c, _, _ := v.lookup(v.DB, key)
+	return c
+}
+
+// PeekIn is Peek in another database.
+func (v *View) PeekIn(db int, key []byte) object.Cell {
+	c, _, _ := v.lookup(db, key)
+	return c
+}
+
+// Touch counts one use of a key that was looked up by Peek: what a command does
+// that only asks whether the key it wants to write is there.
+func (v *View) Touch(c *object.Cell) {
+	if !v.NoTouch {
+		v.touch(c.Entry)
+	}
+}
+
+// Edit looks a key up that is about to be changed in place.
+func (v *View) Edit(key []byte) object.Cell {
+	c, sh, _ := v.lookup(v.DB, key)
+	if c.Ok() {
+		if v.ks.barrier != nil {
+			v.edit(sh, v.DB, key, &c)
+		}
+		if !v.NoTouch {
+			v.touch(c.Entry)
+		}
+	}
+	return c
+}
+
+// Delete removes a key and tells whether it was there.
+func (v *View) Delete(key []byte) bool { return v.DeleteIn(v.DB, key) }
+
+// DeleteIn is Delete in another database.
+func (v *View) DeleteIn(db int, key []byte) bool {
+	sh, d, h, slot := v.locate(db, key)
+	if !slot.Ok() {
+		return false
+	}
+	e := entry.At(v.ks.arena, slot.Ref())
+	if dl := e.Deadline(); dl != 0 && dl <= v.Now {
+		v.removeDead(sh, d, db, h, slot, e)
+		return false
+	}
+	v.remove(sh, d, db, h, slot, e)
+	return true
+}
+
+// SetString gives a key a string, whatever it held, and a deadline (0 = none),
+// and tells whether the key is new. The value is encoded as SET encodes it
+// unless raw, which never makes it an integer.
+func (v *View) SetString(key, val []byte, deadline int64, raw bool) (added bool) {
+	c, sh, d := v.lookup(v.DB, key)
+	at := object.Attrs{Deadline: deadline, Age: v.freshAge()}
+	if !c.Ok() {
+		v.insert(sh, v.DB, v.ks.tableHash(key), key, newString(sh.heap, key, val, at, raw), deadline)
+		return true
+	}
+	if v.ks.barrier != nil {
+		v.edit(sh, v.DB, key, &c)
+	}
+	old, late := c.Entry.Deadline(), c.Entry.Late()
+	at.Age = v.overwrittenAge(c.Entry)
+	if raw {
+		c.SetRawString(val, at)
+	} else {
+		c.SetString(val, at)
+	}
+	if old != 0 || deadline != 0 {
+		v.redate(d, v.ks.tableHash(key), c.Entry, old, late)
+	}
+	return false
+}
+
+func newString(h *arena.Heap, key, val []byte, at object.Attrs, raw bool) arena.Ref {
+	if raw {
+		return object.NewRawString(h, key, val, at)
+	}
+	return object.NewString(h, key, val, at)
+}
+
+// insert puts a new entry in its table.
+func (v *View) insert(sh *shard, db int, h uint64, key []byte, ref arena.Ref, deadline int64) {
+	if v.ks.barrier != nil {
+		v.edit(sh, db, key, &object.Cell{})
+	}
+	d := v.ks.database(sh, db)
+	d.table.Insert(h, ref)
+	if deadline != 0 {
+		v.redate(d, h, entry.At(v.ks.arena, ref), 0, false)
+	}
+}
+
+// redate keeps wheel and count in step with an entry whose deadline was old (0 =
+// none), with its mark late, and is now what e says. A later deadline needs no
+// record of its own: the earlier one comes due, finds the key alive and late, and
+// is made anew. See package wheel for the rules.
+func (v *View) redate(d *database, h uint64, e entry.Entry, old int64, late bool) {
+	deadline := e.Deadline()
+	switch {
+	case deadline == 0:
+		if old != 0 {
+			d.volatile--
+		}
+		return
+	case old == 0:
+		d.volatile++
+	case deadline == old:
+		e.SetLate(late)
+		return
+	case deadline > old:
+		e.SetLate(true)
+		return
+	}
+	e.SetLate(false)
+	if !d.hasWheel {
+		d.wheel, d.hasWheel = wheel.New(d.heap, v.Now), true
+	}
+	d.wheel.Add(h, deadline)
+}
+
+// SetDeadline changes when a living key dies (0 = never) and tells whether the
+// key was there.
+func (v *View) SetDeadline(key []byte, deadline int64) bool {
+	c, sh, d := v.lookup(v.DB, key)
+	if !c.Ok() {
+		return false
+	}
+	if v.ks.barrier != nil {
+		v.edit(sh, v.DB, key, &c)
+	}
+	old, late := c.Entry.Deadline(), c.Entry.Late()
+	c.SetDeadline(deadline)
+	v.redate(d, v.ks.tableHash(key), c.Entry, old, late)
+	return true
+}
+
+// Copy puts an independent copy of a value under another key, in place of what
+// was there. The deadline goes along; as a new key it counts as used just now.
+func (v *View) Copy(c *object.Cell, toDB int, to []byte) {
+	deadline := c.Entry.Deadline()
+	sh, d, h, slot := v.locate(toDB, to)
+	ref := object.Copy(c, sh.heap, to, deadline)
+	entry.At(v.ks.arena, ref).SetAge(v.freshAge())
+	if slot.Ok() {
+		v.remove(sh, d, toDB, h, slot, entry.At(v.ks.arena, slot.Ref()))
+	}
+	v.insert(sh, toDB, h, to, ref, deadline)
+}
+
+// Changed tells watchers that the key was changed by a command.
+func (v *View) Changed(db int, key []byte) {
+	sh := &v.ks.shards[v.ks.shardOf(v.ks.Hash(key))]
+	if len(sh.watched) != 0 {
+		sh.touchWatched(db, key)
+	}
+}

@@ -1,0 +1,163 @@
+// Package object is the values: what a key can hold, in which encodings, and
+// the operations on them. It knows blocks and bytes, not databases, clients or
+// time; commands, the RDB codec and replication all work through it.
+//
+// A value lives in its key's entry when it is small, and in a block of its own
+// when it is not. An operation that makes a value outgrow its block moves it and
+// tells the table through the Cell, so callers hold a Cell and never a Ref.
+//
+// Invariants: a Cell is valid while the shard of its key is held and until the
+// key is deleted or another key of the same database is inserted or deleted.
+package object
+
+import (
+	"dozo/arena"
+	"dozo/container/entry"
+	"dozo/container/hashtable"
+)
+
+// Type is what a key holds. The numbers are stored in entries.
+type Type uint8
+
+// The types, with Redis' numbers.
+const (
+	String Type = 0
+	List   Type = 1
+	Set    Type = 2
+	ZSet   Type = 3
+	Hash   Type = 4
+	Stream Type = 6
+)
+
+var typeNames = [...]string{"string", "list", "set", "zset", "hash", "module", "stream"}
+
+// String is the answer of TYPE.
+func (t Type) String() string { return typeNames[t] }
+
+// ParseType finds a type by its name, in any case.
+func ParseType(name string) (Type, bool) {
+	for i, n := range typeNames {
+		if n == name {
+			return Type(i), true
+		}
+	}
+	return 0, false
+}
+
+// Encoding is how a value is stored, in the terms that OBJECT ENCODING reports.
+type Encoding uint8
+
+// The encodings. The numbers are stored in entries.
+const (
+	EncRaw Encoding = iota
+	EncInt
+	EncEmbstr
+	EncListpack
+	EncQuicklist
+	EncIntset
+	EncHashtable
+	EncSkiplist
+	EncStream
+)
+
+var encodingNames = [...]string{
+	"raw", "int", "embstr", "listpack", "quicklist", "intset", "hashtable", "skiplist", "stream",
+}
+
+// String is the answer of OBJECT ENCODING.
+func (e Encoding) String() string { return encodingNames[e] }
+
+// Cell is a value in its place: the entry that holds it, the table's slot that
+// points at the entry, and the heap that both came from.
+type Cell struct {
+	Heap  *arena.Heap
+	Slot  hashtable.Slot
+	Entry entry.Entry
+}
+
+// Ok tells whether the cell holds anything.
+func (c *Cell) Ok() bool { return c.Entry.Valid() }
+
+// Type is the type of the value.
+func (c *Cell) Type() Type { return Type(c.Entry.Type()) }
+
+// Encoding is the encoding of the value.
+func (c *Cell) Encoding() Encoding { return Encoding(c.Entry.Encoding()) }
+
+// Reshape gives the entry a new shape. Its key stays, and so do the first bytes
+// of its payload, as many as both shapes have. The block moves when its size
+// class changes, and then the table's slot follows.
+func (c *Cell) Reshape(s entry.Shape) {
+	a := c.Heap.Arena()
+	key := c.Entry.Key()
+	old := c.Entry.Size()
+	size := entry.SizeFor(len(key), s)
+	if arena.UsableSize(size) == arena.UsableSize(old) && c.Entry.HasDeadline() == (s.Deadline != 0) {
+		c.Entry.Restate(s)
+		return
+	}
+	ref := c.Heap.Alloc(arena.PurposeEntry, size)
+	moved := entry.Init(a, ref, key, s)
+	copy(moved.Payload(), c.Entry.Payload())
+	c.Heap.Free(arena.PurposeEntry, c.Slot.Ref(), old)
+	c.Slot.SetRef(ref)
+	c.Entry = moved
+}
+
+// SetDeadline changes when the key dies: milliseconds since the epoch, 0 =
+// never.
+func (c *Cell) SetDeadline(ms int64) {
+	if ms != 0 && c.Entry.HasDeadline() {
+		c.Entry.SetDeadline(ms)
+		return
+	}
+	if ms == 0 && !c.Entry.HasDeadline() {
+		return
+	}
+	s := c.Entry.Shape()
+	s.Deadline = ms
+	c.Reshape(s)
+}
+
+// Free gives back the entry at ref with everything that its value owns.
+func Free(h *arena.Heap, ref arena.Ref) {
+	e := entry.At(h.Arena(), ref)
+	freeValue(h, e)
+	h.Free(arena.PurposeEntry, ref, e.Size())
+}
+
+// freeValue gives back what the value owns outside its entry.
+func freeValue(h *arena.Heap, e entry.Entry) {
+	if e.IsOutside() {
+		o := e.Outside()
+		h.Free(arena.PurposeValue, o.Ref, o.Cap)
+	}
+}
+
+// MemoryUsage is the number of bytes that the arena spends on the entry and its
+// value, size classes included; the table's slot comes on top.
+func (c *Cell) MemoryUsage() int {
+	n := arena.UsableSize(c.Entry.Size())
+	if c.Entry.IsOutside() {
+		n += arena.UsableSize(c.Entry.Outside().Cap)
+	}
+	return n
+}
+
+// Copy makes an independent entry under another key, with the given deadline,
+// in another heap or the same one. The caller inserts it in a table.
+func Copy(from *Cell, to *arena.Heap, key []byte, deadline int64) arena.Ref {
+	s := from.Entry.Shape()
+	s.Deadline = deadline
+	ref := to.Alloc(arena.PurposeEntry, entry.SizeFor(len(key), s))
+	e := entry.Init(to.Arena(), ref, key, s)
+	copy(e.Payload(), from.Entry.Payload())
+	if from.Entry.IsOutside() {
+		o := from.Entry.Outside()
+		b := to.Alloc(arena.PurposeValue, o.Cap)
+		copy(to.Arena().Bytes(b, o.Len), from.Heap.Arena().Bytes(o.Ref, o.Len))
+		o.Ref = b
+		e.SetOutside(o)
+	}
+	return ref
+}
