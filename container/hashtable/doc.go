@@ -10,16 +10,16 @@
 //
 // # Layout
 //
-//	Root ── directory: 2^depth words, indexed by the top bits of the hash
-//	          │  (with one segment there is none: the Root holds its word)
-//	          ▼
+//	Root -> directory: 2^depth words, indexed by the top bits of the hash
+//	          |  (with one segment there is none: the Root holds its word)
+//	          v
 //	        segment: a header line and 1 to 63 buckets of one cache line
-//	          ┌────────┬──────┬──────────────────────────────┐
-//	          │ homes  │ meta │ six stash slots              │ header
-//	          ├────────┴──────┴──────────────────────────────┤
-//	          │ eight slots                                  │ bucket 0
-//	          │ ...                                          │
-//	          └──────────────────────────────────────────────┘
+//	          +--------+------+------------------------------+
+//	          | homes  | meta | six stash slots              | header
+//	          +--------+------+------------------------------+
+//	          | eight slots                                  | bucket 0
+//	          | ...                                          |
+//	          +----------------------------------------------+
 //	        slot: 24 bits of the hash, the tag | 40 bits of address; 0 = empty
 //	        directory word: 40 bits of address | buckets | depth | base
 //

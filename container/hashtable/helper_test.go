@@ -70,10 +70,9 @@ var hashes = map[string]Hash{
 
 // box is an arena with one heap, which must be empty in the end.
 type box struct {
-	tb   testing.TB
-	a    *arena.Arena
-	h    *arena.Heap
-	size map[arena.Ref]int
+	tb testing.TB
+	a  *arena.Arena
+	h  *arena.Heap
 }
 
 func newBox(tb testing.TB) *box {
