@@ -2,11 +2,9 @@ package eventloop
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"runtime"
 	"runtime/pprof"
-	"testing"
 	"time"
 )
 
@@ -14,16 +12,6 @@ import (
 // nothing else with redis-server's, each on one core. It runs only when asked:
 //
 //	EVENTLOOP_COMPARE=1 go test ./eventloop -run TestCompareCPU -v
-
-const pingServerEnv = "EVENTLOOP_PING_SERVER"
-
-func TestMain(m *testing.M) {
-	if mode := os.Getenv(pingServerEnv); mode != "" {
-		pingServer(mode)
-		return
-	}
-	os.Exit(m.Run())
-}
 
 // pingHandler answers each PING in RESP form.
 type pingHandler struct{}
@@ -49,31 +37,20 @@ func (pingHandler) Message(*Loop, Message)    {}
 func (pingHandler) Tick(*Loop, time.Duration) {}
 func (pingHandler) BeforeSleep(*Loop)         {}
 
-// pingServer is the child process: it prints its address and ends with its stdin.
+// pingServer is the child process, under the transport named mode.
 func pingServer(mode string) {
 	runtime.GOMAXPROCS(2)
-	t := Epoll
-	if mode == "portable" {
-		t = Portable
-	}
-	g, err := New(Options{Transport: t, Handler: func(int) Handler { return pingHandler{} }})
-	if err != nil {
-		panic(err)
-	}
-	addr, err := g.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		panic(err)
+	kind := Epoll
+	if mode == Portable.String() {
+		kind = Portable
 	}
 	if path := os.Getenv("EVENTLOOP_PROFILE"); path != "" {
-		f, _ := os.Create(path)
+		f, err := os.Create(path)
+		if err != nil {
+			panic(err)
+		}
 		_ = pprof.StartCPUProfile(f)
 		defer pprof.StopCPUProfile()
 	}
-	g.Start()
-	fmt.Println(addr)
-	var b [1]byte
-	_, _ = os.Stdin.Read(b[:])
-	s := g.Loops()[0].Stats()
-	fmt.Fprintf(os.Stderr, "%+v\n", s)
-	_ = g.Close()
+	serveUntilEOF(Options{Transport: kind, Handler: func(int) Handler { return pingHandler{} }})
 }
