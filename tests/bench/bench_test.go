@@ -1,0 +1,76 @@
+package main
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const benchmarkReport = `====== GET ======
+  100000 requests completed in 0.07 seconds
+  50 parallel clients
+
+Latency by percentile distribution:
+0.000% <= 0.159 milliseconds (cumulative count 16)
+50.000% <= 0.407 milliseconds (cumulative count 50944)
+98.438% <= 1.351 milliseconds (cumulative count 98464)
+99.219% <= 1.887 milliseconds (cumulative count 99232)
+99.805% <= 2.103 milliseconds (cumulative count 99808)
+99.902% <= 2.143 milliseconds (cumulative count 99904)
+100.000% <= 2.191 milliseconds (cumulative count 100000)
+
+Cumulative distribution of latencies:
+99.024% <= 9.807 milliseconds (cumulative count 99024)
+
+Summary:
+  throughput summary: 1388889.00 requests per second
+`
+
+func TestParseBenchmark(t *testing.T) {
+	s, elapsed, err := parseBenchmark(benchmarkReport)
+	if err != nil || elapsed != 0.07 || s.rate != 1388889 || s.p50 != 0.407 || s.p99 != 1.887 || s.p999 != 2.143 {
+		t.Errorf("%+v, %v, %v", s, elapsed, err)
+	}
+	if _, _, err := parseBenchmark("Could not connect"); err == nil {
+		t.Error("an error message was taken for a report")
+	}
+}
+
+func TestParseTrace(t *testing.T) {
+	log := "noise\ngc 1 @0.015s 2%: 0.018+0.59+0.071 ms clock, 0.036+0.1/0.2/0.3+0.14 ms cpu, 4->4->1 MB\n" +
+		"gc 2 @0.1s 0%: 0.5+1+0.02 ms clock, 1+0/0/0+0.1 ms cpu, 4->4->1 MB, 4 MB goal\n"
+	got := parseTrace(log)
+	if got.cycles != 2 || got.pauseMax != 0.5 || math.Abs(got.cpu-1.876) > 1e-9 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestMedianAndRatio(t *testing.T) {
+	var p paired
+	for i, v := range []float64{10, 20, 40} {
+		p.add(redis, v)
+		p.add(dozo, v*float64(i+1))
+	}
+	if p.of(redis) != 20 || p.ratio() != 2 || median(nil) != 0 || median([]float64{1, 3}) != 2 {
+		t.Errorf("median %v, ratio %v", p.of(redis), p.ratio())
+	}
+}
+
+func TestWriteReportKeepsTheRest(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "benchmarks.md")
+	if err := os.WriteFile(path, []byte("# Head\n"+reportBegin+"\nold\n"+reportEnd+"\nTail\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"first\n", "second\n"} {
+		if err := writeReport(path, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(path)
+	if err != nil || !strings.HasPrefix(string(b), "# Head\n") || !strings.HasSuffix(string(b), "\nTail\n") ||
+		strings.Contains(string(b), "first") || strings.Count(string(b), "second") != 1 {
+		t.Errorf("%q, %v", b, err)
+	}
+}
