@@ -224,6 +224,30 @@ func (v *View) SetString(key, val []byte, deadline int64, raw bool) (added bool)
 	return false
 }
 
+// SetZeros gives a key a raw string of n zero bytes, whatever it held, without a
+// deadline, and returns it to be filled in.
+func (v *View) SetZeros(key []byte, n int) (c object.Cell, added bool) {
+	c, sh, d := v.lookup(v.DB, key)
+	h := v.ks.tableHash(key)
+	at := object.Attrs{Age: v.freshAge()}
+	if !c.Ok() {
+		ref := object.NewZeros(sh.heap, key, n, at)
+		v.insert(sh, v.DB, h, key, ref, 0)
+		d = sh.dbs[v.DB]
+		return object.Cell{Heap: sh.heap, Slot: d.table.Find(h, key), Entry: entry.At(v.ks.arena, ref)}, true
+	}
+	if v.ks.barrier != nil {
+		v.edit(sh, v.DB, key, &c)
+	}
+	old, late := c.Entry.Deadline(), c.Entry.Late()
+	at.Age = v.overwrittenAge(c.Entry)
+	c.SetZeros(n, at)
+	if old != 0 {
+		v.redate(d, h, c.Entry, old, late)
+	}
+	return c, false
+}
+
 func newString(h *arena.Heap, key, val []byte, at object.Attrs, raw bool) arena.Ref {
 	if raw {
 		return object.NewRawString(h, key, val, at)
