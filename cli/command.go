@@ -79,8 +79,9 @@ func (s *session) send(args []string, repeat int64) error {
 		s.shutdown = true
 	}
 	if isWord(args[0], "sync", "psync") {
-		fmt.Fprintln(s.errout, "Error: the snapshot and the stream behind SYNC and PSYNC are not replies: use a replica to read them")
-		return errLost
+		fmt.Fprintln(s.out, "Entering replica output mode...  (press Ctrl-C to quit)")
+		s.flush()
+		return s.stream(args...)
 	}
 	verbatim := isVerbatim(args)
 	for ; repeat != 0 && !s.redirected; repeat-- {

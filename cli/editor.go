@@ -79,7 +79,7 @@ func (e *editor) complete(line string) []string {
 		return found
 	}
 	if hint, ok := h.hint(line); ok && strings.TrimSpace(hint) != "" {
-		fmt.Fprintf(os.Stdout, "\r\x1b[J\x1b[90m%s\x1b[0m\r\n%s%s", strings.TrimSpace(hint), e.prompt, line)
+		fmt.Fprintf(os.Stdout, "\r\x1b[J\x1b[90m%s\x1b[0m\n%s%s", strings.TrimSpace(hint), e.prompt, line)
 	}
 	return nil
 }

@@ -40,14 +40,16 @@ type options struct {
 	quoted    bool
 	exitCode  bool // -e
 
-	tool        func(*session) int // a tool instead of commands
-	history     bool               // --latency-history
-	pipeTimeout time.Duration
-	pattern     *string
-	count       int
-	eval        *string
-	hint        *string // --test_hint, and with a file of cases:
-	hintFile    *string
+	tool          func(*session) int // a tool instead of commands
+	history       bool               // --latency-history
+	pipeTimeout   time.Duration
+	pattern       *string
+	count         int
+	rdbFile       string
+	functionsOnly bool
+	eval          *string
+	hint          *string // --test_hint, and with a file of cases:
+	hintFile      *string
 
 	args []string // the command
 }
@@ -136,6 +138,9 @@ func toolFlags() []flag {
 		{"--latency", "", "Measure the time that PING takes, again and again; for one second when not on a terminal.", is(func(o *options) { o.tool = latencyMode })},
 		{"--latency-history", "", "The same, with a new line every 15 seconds (or -i).", is(func(o *options) { o.tool, o.history = latencyMode, true })},
 		{"--stat", "", "Print a line about keys, memory, clients and requests every second (or -i).", is(func(o *options) { o.tool = statMode })},
+		{"--replica --slave", "", "Connect as a replica and show the stream of writes.", is(func(o *options) { o.tool = replicaMode })},
+		{"--rdb", "file", "Save a snapshot of the server to <file> (-: standard output).", to(func(o *options, a string) { o.tool, o.rdbFile = rdbMode, a })},
+		{"--functions-rdb", "file", "The same, of its functions only.", to(func(o *options, a string) { o.tool, o.rdbFile, o.functionsOnly = rdbMode, a, true })},
 		{"--eval", "file", "Run the Lua script in <file>; arguments are KEYS, a lone comma, ARGV.", to(func(o *options, a string) { o.eval = &a })},
 		{"--test_hint", "input", "", to(func(o *options, a string) { o.hint = &a })},
 		{"--test_hint_file", "file", "", to(func(o *options, a string) { o.hintFile = &a })},

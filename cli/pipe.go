@@ -2,8 +2,10 @@ package cli
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -116,7 +118,9 @@ func (s *session) countReplies(c *pipeCount, marker string) {
 		v, err := s.conn.ReceiveReply()
 		if err != nil {
 			c.failed = true
-			fmt.Fprintln(s.errout, "Error reading replies from server")
+			if !errors.Is(err, os.ErrDeadlineExceeded) { // else it is pipeMode that gave up
+				fmt.Fprintln(s.errout, "Error reading replies from server")
+			}
 			return
 		}
 		if v.Kind == resp.KindBulk && v.Str == marker {

@@ -19,8 +19,10 @@ import (
 // then there is no prompt and no history, but all else is the same.
 func (s *session) repl() int {
 	s.interactive = true
-	var input lines = newPipedLines(s.stdin)
-	if isTerminal(s.in) {
+	var input lines
+	if !isTerminal(s.in) {
+		input = newPipedLines(s.stdin)
+	} else {
 		editor := newEditor(s)
 		defer editor.close()
 		input = editor
@@ -140,12 +142,13 @@ func (s *session) messages(input lines) error {
 
 // message waits for a message and shows it; pending means that input came first.
 func (s *session) message(arrived <-chan struct{}) (pending bool, err error) {
-	defer s.invite()()
+	erase := s.invite()
 	waited := make(chan error, 1)
 	conn := s.conn
 	go func() { waited <- conn.Wait() }()
 	select {
 	case <-arrived:
+		erase()
 		conn.Interrupt()
 		err = <-waited
 		conn.Resume()
@@ -153,6 +156,7 @@ func (s *session) message(arrived <-chan struct{}) (pending bool, err error) {
 			return true, nil
 		}
 	case err = <-waited:
+		erase()
 		if err == nil {
 			return false, s.readReply(false)
 		}
@@ -204,9 +208,8 @@ func (s *session) catchInterrupts() (stop func()) {
 // pipedLines are lines of a stream, read ahead by a goroutine so that waiting for
 // one can be given up.
 type pipedLines struct {
-	lines  chan string
-	ahead  []string
-	closed bool
+	lines chan string
+	ahead []string
 }
 
 func newPipedLines(r *bufio.Reader) *pipedLines {

@@ -96,6 +96,8 @@ type HandshakeError struct {
 }
 
 func (e *HandshakeError) Error() string { return e.Step + " failed: " + string(e.Reply) }
+
+// Unwrap gives the reply.
 func (e *HandshakeError) Unwrap() error { return e.Reply }
 
 // Handshake sends AUTH, HELLO and SELECT as the options say.
