@@ -33,6 +33,33 @@ type Limits struct {
 	Unauthenticated bool
 }
 
+// bounds are the limits of one kind of number, and the errors for going beyond.
+type bounds struct {
+	most, unauthMost int64
+	bad, unauth      *ProtocolError
+}
+
+var (
+	countBounds = bounds{DefaultMaxArgs, unauthMaxArgs, errBadCount, errUnauthCount}
+	bulkBounds  = bounds{DefaultMaxBulk, unauthMaxBulk, errBadBulk, errUnauthBulk}
+)
+
+// check holds a number that a client announced against the limit given for it. A
+// limit as tight as a stranger's is not what tells wrong from unauthenticated.
+func (l *Limits) check(n, given int64, b *bounds) error {
+	most := orDefault(given, b.most)
+	if l.Unauthenticated && most <= b.unauthMost {
+		most = b.most
+	}
+	if n > most {
+		return b.bad
+	}
+	if l.Unauthenticated && n > b.unauthMost {
+		return b.unauth
+	}
+	return nil
+}
+
 // Parser takes commands out of one connection's input. The zero value is ready.
 //
 // Between calls it remembers offsets from the start of the unfinished command,
@@ -260,11 +287,11 @@ func (p *Parser) countHeader(buf []byte) (n int, err error) {
 		return 0, nil
 	}
 	count, ok := text.ParseInt(buf[1:end])
-	if !ok || count > int64(orDefault(p.Limits.MaxArgs, DefaultMaxArgs)) {
+	if !ok {
 		return 0, errBadCount
 	}
-	if p.Limits.Unauthenticated && count > unauthMaxArgs {
-		return 0, errUnauthCount
+	if err := p.Limits.check(count, int64(p.Limits.MaxArgs), &countBounds); err != nil {
+		return 0, err
 	}
 	p.scan = 0
 	if count <= 0 {
@@ -288,11 +315,11 @@ func (p *Parser) bulkHeader(buf []byte) (ok bool, err error) {
 		return false, expectedDollar(buf[p.pos])
 	}
 	length, ok := text.ParseInt(buf[p.pos+1 : end])
-	if !ok || length < 0 || length > orDefault(p.Limits.MaxBulk, DefaultMaxBulk) || length > math.MaxInt-2 {
+	if !ok || length < 0 || length > math.MaxInt-2 {
 		return false, errBadBulk
 	}
-	if p.Limits.Unauthenticated && length > unauthMaxBulk {
-		return false, errUnauthBulk
+	if err := p.Limits.check(length, p.Limits.MaxBulk, &bulkBounds); err != nil {
+		return false, err
 	}
 	p.pos, p.scan, p.bulk = end+2, 0, int(length)
 	return true, nil
