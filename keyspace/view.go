@@ -116,7 +116,7 @@ func (v *View) removeAs(sh *shard, d *database, db int, h uint64, slot hashtable
 // remove unlinks and frees an entry.
 func (v *View) remove(sh *shard, d *database, db int, h uint64, slot hashtable.Slot, e entry.Entry) {
 	if v.ks.barrier != nil {
-		v.edit(sh, db, e.Key(), &object.Cell{Heap: sh.heap, Slot: slot, Entry: e})
+		v.edit(sh, db, e.Key(), object.Cell{Heap: sh.heap, Slot: slot, Entry: e})
 	}
 	if e.HasDeadline() {
 		d.volatile--
@@ -126,9 +126,10 @@ func (v *View) remove(sh *shard, d *database, db int, h uint64, slot hashtable.S
 	object.Free(sh.heap, ref)
 }
 
-// edit tells the snapshot's barrier that an entry is about to change.
-func (v *View) edit(sh *shard, db int, key []byte, c *object.Cell) {
-	v.ks.barrier.BeforeChange(sh.index, db, key, c)
+// edit tells the snapshot's barrier that an entry is about to change. The cell
+// is a copy, which goes to Go's heap: only here, while there is a barrier.
+func (v *View) edit(sh *shard, db int, key []byte, c object.Cell) {
+	v.ks.barrier.BeforeChange(sh.index, db, key, &c)
 }
 
 // Find looks a key up for reading: hits and misses are counted, and the key
@@ -171,7 +172,7 @@ func (v *View) Edit(key []byte) object.Cell {
 	c, sh, _ := v.lookup(v.DB, key)
 	if c.Ok() {
 		if v.ks.barrier != nil {
-			v.edit(sh, v.DB, key, &c)
+			v.edit(sh, v.DB, key, c)
 		}
 		if !v.NoTouch {
 			v.touch(c.Entry)
@@ -209,7 +210,7 @@ func (v *View) SetString(key, val []byte, deadline int64, raw bool) (added bool)
 		return true
 	}
 	if v.ks.barrier != nil {
-		v.edit(sh, v.DB, key, &c)
+		v.edit(sh, v.DB, key, c)
 	}
 	old, late := c.Entry.Deadline(), c.Entry.Late()
 	at.Age = v.overwrittenAge(c.Entry)
@@ -237,7 +238,7 @@ func (v *View) SetZeros(key []byte, n int) (c object.Cell, added bool) {
 		return object.Cell{Heap: sh.heap, Slot: d.table.Find(h, key), Entry: entry.At(v.ks.arena, ref)}, true
 	}
 	if v.ks.barrier != nil {
-		v.edit(sh, v.DB, key, &c)
+		v.edit(sh, v.DB, key, c)
 	}
 	old, late := c.Entry.Deadline(), c.Entry.Late()
 	at.Age = v.overwrittenAge(c.Entry)
@@ -258,7 +259,7 @@ func newString(h *arena.Heap, key, val []byte, at object.Attrs, raw bool) arena.
 // insert puts a new entry in its table.
 func (v *View) insert(sh *shard, db int, h uint64, key []byte, ref arena.Ref, deadline int64) {
 	if v.ks.barrier != nil {
-		v.edit(sh, db, key, &object.Cell{})
+		v.edit(sh, db, key, object.Cell{})
 	}
 	d := v.ks.database(sh, db)
 	d.table.Insert(h, ref)
@@ -303,7 +304,7 @@ func (v *View) SetDeadline(key []byte, deadline int64) bool {
 		return false
 	}
 	if v.ks.barrier != nil {
-		v.edit(sh, v.DB, key, &c)
+		v.edit(sh, v.DB, key, c)
 	}
 	old, late := c.Entry.Deadline(), c.Entry.Late()
 	c.SetDeadline(deadline)
