@@ -1,20 +1,19 @@
 package command
 
+import "strings"
+
 // Help is the handler of every container's HELP subcommand: its lines come from
 // the rows of the other subcommands.
 func Help(c *Context) error {
 	container := c.Cmd.Parent
 	lines := []string{container.Name + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"}
-	for i := range container.Subs {
-		sub := &container.Subs[i]
-		if sub.Name == "HELP" {
-			continue
+	if container.Handler != nil {
+		lines = append(lines, "(no subcommand)", "    "+container.Summary)
+	}
+	for _, sub := range container.inRow {
+		if sub.Name != "HELP" {
+			lines = append(lines, strings.TrimSpace(sub.Name+" "+sub.Usage), "    "+sub.Summary)
 		}
-		call := sub.Name
-		if sub.Syntax != "" {
-			call += " " + sub.Syntax
-		}
-		lines = append(lines, call, "    "+sub.Summary)
 	}
 	lines = append(lines, "HELP", "    Print this help.")
 	c.Out.Array(len(lines))

@@ -1,6 +1,8 @@
 package command
 
 import (
+	"slices"
+
 	"dozo/resp"
 	"dozo/text"
 )
@@ -30,7 +32,7 @@ var Introspection = []Spec{
 				Name: "GETKEYS", Handler: commandGetKeys, Group: Server, Since: "2.8.13", Complexity: "O(N) for N arguments",
 				Syntax: "command [arg [arg ...]]",
 				Flags:  Loading | Stale | SentinelToo, Categories: CatConnection,
-				Summary: "Picks the keys out of a full ",
+				Summary: "Picks the keys out of a full command.",
 			},
 			{
 				Name: "GETKEYSANDFLAGS", Handler: commandGetKeysAndFlags, Group: Server, Since: "7.0.0", Complexity: "O(N) for N arguments",
@@ -89,7 +91,7 @@ func commandInfo(c *Context) error {
 		if cmd := c.Table.Resolve(name); cmd != nil {
 			cmd.writeInfo(c.Out)
 		} else {
-			c.Out.NullArray()
+			c.Out.Null()
 		}
 	}
 	return nil
@@ -112,19 +114,14 @@ func (cmd *Command) writeInfo(out *resp.Writer) {
 	for i := range cmd.Keys {
 		cmd.Keys[i].write(out)
 	}
-	out.Array(len(cmd.Subs))
-	for _, sub := range cmd.subcommands() {
+	if !cmd.IsContainer() {
+		out.Set(0)
+		return
+	}
+	out.Array(len(cmd.inRow))
+	for _, sub := range cmd.inRow {
 		sub.writeInfo(out)
 	}
-}
-
-// subcommands are the subcommands in the order of their rows.
-func (cmd *Command) subcommands() []*Command {
-	list := make([]*Command, 0, len(cmd.Subs))
-	for i := range cmd.Subs {
-		list = append(list, cmd.subs[cmd.Subs[i].Name])
-	}
-	return list
 }
 
 func writeStatusSet(out *resp.Writer, prefix string, names []string) {
@@ -253,14 +250,13 @@ func (cmd *Command) writeDocLists(out *resp.Writer) (n int) {
 	}
 	if len(cmd.Args) != 0 {
 		out.BulkString("arguments")
-		keys := 0
-		writeArgs(out, cmd.Args, &keys, len(cmd.Keys))
+		writeArgs(out, cmd.Args)
 		n++
 	}
-	if cmd.subs != nil {
+	if cmd.IsContainer() {
 		out.BulkString("subcommands")
-		out.Map(len(cmd.subs))
-		for _, sub := range cmd.subcommands() {
+		out.Map(len(cmd.inRow))
+		for _, sub := range cmd.inRow {
 			sub.writeNamedDocs(out)
 		}
 		n++
@@ -268,45 +264,44 @@ func (cmd *Command) writeDocLists(out *resp.Writer) (n int) {
 	return n
 }
 
-// writeArgs describes arguments. keys counts the key arguments met so far, which
-// belong to the key specs in the same order.
-func writeArgs(out *resp.Writer, args []Arg, keys *int, specs int) {
+func writeArgs(out *resp.Writer, args []Arg) {
 	out.Array(len(args))
 	for i := range args {
-		args[i].write(out, keys, specs)
+		args[i].write(out)
 	}
 }
 
-func (a *Arg) write(out *resp.Writer, keys *int, specs int) {
+// write describes an argument.
+func (a *Arg) write(out *resp.Writer) {
 	mark, n := out.DeferLen(), 0
 	field := func(name, value string) {
-		out.BulkString(name)
-		out.BulkString(value)
-		n++
+		if value != "" {
+			out.BulkString(name)
+			out.BulkString(value)
+			n++
+		}
 	}
 	field("name", a.Name)
 	field("type", a.Type.String())
-	nested := a.Type == ArgOneOf || a.Type == ArgBlock
-	if !nested {
-		field("display_text", a.Name)
+	if !a.nested() {
+		field("display_text", a.Shown)
 	}
-	if a.Type == ArgKey && specs > 0 {
+	if a.KeySpec != 0 {
 		out.BulkString("key_spec_index")
-		out.Int(int64(min(*keys, specs-1)))
-		*keys++
+		out.Int(int64(a.KeySpec - 1))
 		n++
 	}
-	if a.Token != "" {
-		field("token", a.Token)
-	}
+	field("token", a.Token)
+	field("since", a.Since)
+	field("deprecated_since", a.Until)
 	if flags := a.flags(); len(flags) != 0 {
 		out.BulkString("flags")
 		writeStatusSet(out, "", flags)
 		n++
 	}
-	if nested {
+	if a.nested() {
 		out.BulkString("arguments")
-		writeArgs(out, a.Args, keys, specs)
+		writeArgs(out, a.Args)
 		n++
 	}
 	out.EndMap(mark, n)
@@ -339,7 +334,7 @@ func commandList(c *Context) error {
 	}
 	mark, n := c.Out.DeferLen(), 0
 	for _, cmd := range c.Table.all {
-		for _, one := range append([]*Command{cmd}, cmd.subcommands()...) {
+		for _, one := range append([]*Command{cmd}, cmd.inRow...) {
 			if keep(one) {
 				c.Out.BulkString(one.FullName)
 				n++
@@ -380,12 +375,13 @@ func getKeys(c *Context, withFlags bool) error {
 	switch {
 	case cmd == nil:
 		return errInvalidCommand
-	case len(cmd.Keys) == 0 || cmd.Keys[0].Flags&NotKey != 0:
+	case !cmd.hasKeys():
 		return ErrNoKeyArgs
 	case !cmd.Accepts(len(args)):
 		return errCallArity
 	}
 	refs, ok := cmd.KeysOf(nil, args)
+	refs = slices.DeleteFunc(refs, func(r KeyRef) bool { return r.Flags&NotKey != 0 })
 	if !ok || len(refs) == 0 {
 		if cmd.Flags&NoMandatoryKeys == 0 {
 			return ErrInvalidKeys
@@ -403,4 +399,9 @@ func getKeys(c *Context, withFlags bool) error {
 		}
 	}
 	return nil
+}
+
+// hasKeys tells whether some argument can be a key.
+func (cmd *Command) hasKeys() bool {
+	return slices.ContainsFunc(cmd.Keys, func(k KeySpec) bool { return k.Flags&NotKey == 0 })
 }

@@ -18,47 +18,53 @@ var (
 	errCallArity   error = ReplyError("ERR Invalid number of arguments specified for command")
 )
 
-// KeysOf appends the keys of a call to dst. The call's arity is right. ok is
-// false when the arguments do not make sense, such as a key count beyond them.
+// KeysOf appends the keys of a call to dst; the call's arity is right. Among them
+// are arguments that only go by the rules of keys (NotKey).
+//
+// ok is false when the arguments make no sense, such as a number of keys beyond
+// them: then refs has what could be found all the same, and the handler, which
+// will refuse the call, touches no other keys.
 func (c *Command) KeysOf(dst []KeyRef, args [][]byte) (refs []KeyRef, ok bool) {
+	if c.FindKeys != nil {
+		return c.FindKeys(dst, args)
+	}
 	ok = true
 	for i := range c.Keys {
 		k := &c.Keys[i]
-		if k.Unknown {
-			continue
-		}
 		begin := k.begin(args)
-		if begin <= 0 || begin >= len(args) {
-			continue
+		if begin == 0 {
+			continue // the keyword is not there
 		}
 		flags := k.Flags
-		if c.VaryKeys != nil && flags&VariableFlags != 0 {
+		if flags&VariableFlags != 0 {
 			flags = c.VaryKeys(args)
 		}
 		var good bool
-		if dst, good = k.find(dst, args, begin, flags); !good {
-			ok = false
-		}
+		dst, good = k.find(dst, args, begin, flags)
+		ok = ok && good
 	}
 	return dst, ok
 }
 
-// begin is the argument where the search for keys begins, or 0.
+// begin is the argument where the search for keys begins, or 0 if the keyword is
+// not there. A keyword at the very end has no keys after it and does not count,
+// nor does the first argument when searching backwards: MIGRATE's host may be
+// called KEYS.
 func (k *KeySpec) begin(args [][]byte) int {
-	if k.Keyword == "" {
+	switch {
+	case k.Keyword == "":
 		return k.Index
-	}
-	if k.From > 0 {
-		for i := k.From; i < len(args); i++ {
+	case k.From > 0:
+		for i := k.From; i < len(args)-1; i++ {
 			if text.EqualFold(args[i], k.Keyword) {
 				return i + 1
 			}
 		}
-		return 0
-	}
-	for i := len(args) + k.From; i > 0; i-- {
-		if text.EqualFold(args[i], k.Keyword) {
-			return i + 1
+	default:
+		for i := len(args) + k.From; i > 1; i-- {
+			if text.EqualFold(args[i], k.Keyword) {
+				return i + 1
+			}
 		}
 	}
 	return 0
@@ -66,24 +72,23 @@ func (k *KeySpec) begin(args [][]byte) int {
 
 // find appends the keys from begin on.
 func (k *KeySpec) find(dst []KeyRef, args [][]byte, begin int, flags KeyFlags) ([]KeyRef, bool) {
-	last, step := 0, max(k.Step, 1)
+	first, last := begin, k.lastOf(len(args), begin)
 	if k.Counted {
-		if begin+k.KeyNum >= len(args) {
+		at := begin + k.KeyNum
+		if at >= len(args) {
 			return dst, false
 		}
-		n, ok := text.ParseInt(args[begin+k.KeyNum])
-		if !ok || n < 0 || n > int64(len(args)) {
+		n, ok := text.ParseInt(args[at])
+		if !ok || n < 1 || n > int64(len(args)) {
 			return dst, false
 		}
-		begin += k.FirstKey
-		last = begin + (int(n)-1)*step
-	} else {
-		last = k.lastOf(len(args), begin)
+		first = begin + k.FirstKey
+		last = first + (int(n)-1)*k.Step
 	}
-	if last >= len(args) {
+	if last < first || last >= len(args) {
 		return dst, false
 	}
-	for i := begin; i <= last; i += step {
+	for i := first; i <= last; i += k.Step {
 		dst = append(dst, KeyRef{i, flags})
 	}
 	return dst, true
@@ -91,13 +96,13 @@ func (k *KeySpec) find(dst []KeyRef, args [][]byte, begin int, flags KeyFlags) (
 
 // lastOf is the index of the last key of a plain range.
 func (k *KeySpec) lastOf(words, begin int) int {
-	if k.Last >= 0 {
+	switch {
+	case k.Last >= 0:
 		return begin + k.Last
+	case k.Limit > 1:
+		return begin + (words-begin)/k.Limit + k.Last
 	}
-	if k.Limit <= 1 {
-		return words + k.Last
-	}
-	return begin + (words-begin)/k.Limit + k.Last
+	return words + k.Last
 }
 
 // LockSet adds the shards of a call's keys to set. Refs is scratch space.

@@ -23,9 +23,10 @@ type Spec struct {
 	Since      string // the version of Redis that brought it
 	Complexity string
 	Summary    string
-	// Syntax is the notation of the Redis documentation without the command's
-	// name: `key [NX | XX] [EX seconds | KEEPTTL] value [value ...]`. Arity and
-	// COMMAND DOCS come from it, see syntax.go.
+	// Syntax says how the command is called, in the notation of the Redis
+	// documentation without the command's name: `key value [NX | XX] [EX seconds |
+	// KEEPTTL]`. Arity, usage and COMMAND DOCS come from it; see ParseSyntax for the
+	// notation, which can also say the names and types that only DOCS shows.
 	Syntax string
 	Flags  Flags
 	// Categories are ACL categories beyond those that follow from Flags and
@@ -38,6 +39,10 @@ type Spec struct {
 	// VaryKeys gives the true key flags of a call whose key spec has
 	// VariableFlags: SET reads its key only with GET.
 	VaryKeys func(args [][]byte) KeyFlags
+	// FindKeys finds the keys of a call instead of Keys, which then only describe
+	// them for clients. It is needed where some of Keys are Unknown or Incomplete:
+	// SORT's STORE may stand anywhere. It works as KeysOf does.
+	FindKeys func(dst []KeyRef, args [][]byte) (refs []KeyRef, ok bool)
 	Tips     []string
 	History  []Change
 	// Replaced is the text of DOCS' replaced_by, Deprecated the version; both

@@ -1,90 +1,77 @@
 package command
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// Arg is one argument of a command as COMMAND DOCS describes it, parsed from
-// the Syntax of its Spec.
+// syntaxDepthMax bounds how deep groups nest.
+const syntaxDepthMax = 16
+
+// ParseSyntax parses how a command is called. The notation is that of the Redis
+// documentation:
 //
-// The notation, which is that of the Redis documentation:
-//
-//	name            a value; its type follows from its name, see argType
-//	TOKEN           a literal word
+//	name            a value
+//	TOKEN           a literal word: no lower-case letters ($ * "" too)
 //	TOKEN name      a value announced by a word
+//	<x | y>         one of them; the outermost alternatives need no <>
+//	<x y>           both, as one argument
+//	TOKEN <x y>     the same announced by a word
 //	[x]             x may be left out
-//	<x | y>, x | y  one of them
-//	x [x ...]       x, once or more; also for several words: k v [k v ...]
+//	x [x ...]       x, once or more; x may be several words: k v [k v ...]
+//	TOKEN x [x ...] the word once, x once or more
+//	TOKEN x [TOKEN x ...]  both, once or more
+//	x [...]         short for x [x ...] where x is long
 //	[x [x ...]]     x, any number of times
-type Arg struct {
-	Name     string
-	Type     ArgType
-	Token    string
-	Optional bool
-	Multiple bool
-	// MultipleToken: the token is repeated with each value.
-	MultipleToken bool
-	Args          []Arg // of a OneOf or a Block
-}
-
-// ArgType is the type of an argument, in the words of COMMAND DOCS.
-type ArgType uint8
-
-// The types.
-const (
-	ArgString ArgType = iota
-	ArgInteger
-	ArgDouble
-	ArgKey
-	ArgPattern
-	ArgUnixTime
-	ArgToken
-	ArgOneOf
-	ArgBlock
-)
-
-var argTypeNames = [...]string{
-	"string", "integer", "double", "key", "pattern", "unix-time", "pure-token", "oneof", "block",
-}
-
-func (t ArgType) String() string { return argTypeNames[t] }
-
-// argTypes are the names whose values are not plain strings.
-var argTypes = map[string]ArgType{
-	"key": ArgKey, "newkey": ArgKey, "source": ArgKey, "destination": ArgKey, "destkey": ArgKey, "sourcekey": ArgKey,
-	"key1": ArgKey, "key2": ArgKey, "sourcekey1": ArgKey,
-	"pattern": ArgPattern, "seconds": ArgInteger, "milliseconds": ArgInteger, "count": ArgInteger,
-	"offset": ArgInteger, "cursor": ArgInteger, "numkeys": ArgInteger, "index": ArgInteger, "start": ArgInteger,
-	"end": ArgInteger, "stop": ArgInteger, "db": ArgInteger, "increment": ArgInteger, "decrement": ArgInteger,
-	"destination-db": ArgInteger, "index1": ArgInteger, "index2": ArgInteger, "ttl": ArgInteger,
-	"unix-time-seconds": ArgUnixTime, "unix-time-milliseconds": ArgUnixTime, "bit": ArgInteger, "value-int": ArgInteger,
-	"numreplicas": ArgInteger, "timeout": ArgInteger, "numlocal": ArgInteger, "client-id": ArgInteger,
-	"protover": ArgInteger, "timestamp": ArgUnixTime, "increment-float": ArgDouble, "min-match-len": ArgInteger,
-	"port": ArgInteger, "bits": ArgInteger, "len": ArgInteger, "frequency": ArgInteger, "version": ArgInteger, "maxkeys": ArgInteger, "maxage": ArgInteger,
-}
-
-// ParseSyntax parses the notation above.
+//
+// That is enough to call a command. COMMAND DOCS tells a little more, which the
+// notation of the documentation has no signs for; these have no influence on
+// Usage:
+//
+//	name:type       a value whose type its name does not tell: increment:double
+//	                (see namedTypes; the words are those of ArgType)
+//	'word'          a literal word with lower-case letters: 'km'
+//	name=x          a name for x, which is a value, a literal word or a group in
+//	                brackets: condition=[NX | XX], by-pattern=pattern, change=CH.
+//	                Unnamed groups are called after their first members or their
+//	                token, unnamed words after themselves.
+//	x@6.2.0         x came with that version
+//	x@-2.8.12       x is deprecated since that version
+//
+// A repetition must repeat what stands before it: what it repeats is found by
+// comparing the text.
+//
+// LIMITATIONS. Alternatives inside a repetition need their <>, as everywhere
+// inside a sequence. A literal word takes the value that follows it as announced
+// by it; give the word a name to keep them apart (increment=INCR score). What
+// depends on other arguments (as many weights as keys) cannot be said.
 func ParseSyntax(text string) ([]Arg, error) {
 	p := &syntaxParser{words: splitSyntax(text)}
-	args, err := p.sequence("")
+	args, more, err := p.sequence("")
+	if err == nil && more {
+		err = errors.New("a repetition outside of brackets")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("syntax %q: %w", text, err)
 	}
 	return args, nil
 }
 
-// splitSyntax splits into words and the signs [ ] < > |.
+// splitSyntax splits into words, the signs [ ] < > | and versions with their @.
 func splitSyntax(text string) []string {
-	for _, sign := range []string{"[", "]", "<", ">", "|"} {
-		text = strings.ReplaceAll(text, sign, " "+sign+" ")
-	}
-	return strings.Fields(text)
+	return strings.Fields(syntaxSpacer.Replace(text))
 }
 
+var syntaxSpacer = strings.NewReplacer("[", " [ ", "]", " ] ", "<", " < ", ">", " > ", "|", " | ", "@", " @")
+
+// syntaxParser is a recursive descent over the words. The end of the text reads
+// as the empty word.
 type syntaxParser struct {
 	words []string
 	pos   int
+	depth int
 }
 
 func (p *syntaxParser) peek() string {
@@ -94,206 +81,258 @@ func (p *syntaxParser) peek() string {
 	return p.words[p.pos]
 }
 
-// sequence parses up to the closing sign (or the end) and joins alternatives.
-func (p *syntaxParser) sequence(closing string) ([]Arg, error) {
+func (p *syntaxParser) fault(what string) error {
+	return fmt.Errorf("%s at word %d, %q", what, p.pos+1, p.peek())
+}
+
+// sequence parses up to the closing sign, which it takes, and joins
+// alternatives. More tells that "..." stood before the closing sign.
+func (p *syntaxParser) sequence(closing string) (args []Arg, more bool, err error) {
+	if p.depth++; p.depth > syntaxDepthMax {
+		return nil, false, p.fault("groups nested too deep")
+	}
+	defer func() { p.depth-- }()
 	var alternatives [][]Arg
-	var current []Arg
-	for {
-		switch w := p.peek(); w {
-		case closing:
+	for err == nil {
+		w := p.peek()
+		if w == "..." && !more && len(alternatives) == 0 {
 			p.pos++
-			return joinAlternatives(append(alternatives, current)), nil
-		case "", "]", ">":
-			return nil, fmt.Errorf("expected %q at word %d", closing, p.pos)
-		case "|":
+			more = true
+			continue
+		}
+		switch {
+		case w == closing:
+			p.pos = min(p.pos+1, len(p.words))
+			args, err = p.join(alternatives, args, more || closing == "")
+			return args, more, err
+		case w == "" || w == "]" || w == ">" || more || w == "...":
+			return nil, false, p.fault("expected \"" + closing + "\"")
+		case w == "|":
 			p.pos++
-			alternatives, current = append(alternatives, current), nil
-		case "[":
+			alternatives, args = append(alternatives, args), nil
+		case w[0] == '@':
 			p.pos++
-			var err error
-			if current, err = p.optional(current); err != nil {
-				return nil, err
-			}
-		case "<":
-			p.pos++
-			inner, err := p.sequence(">")
-			if err != nil {
-				return nil, err
-			}
-			current = append(current, asOne(inner))
+			err = p.version(args, w[1:])
 		default:
-			p.pos++
-			arg, err := p.announced(w)
-			if err != nil {
-				return nil, err
-			}
-			current = append(current, arg)
+			args, err = p.element(args)
 		}
 	}
+	return nil, false, err
 }
 
-// announced is a word, or a token with the group that follows it.
-func (p *syntaxParser) announced(w string) (Arg, error) {
-	if !isToken(w) || p.peek() != "<" {
-		return p.word(w), nil
+// join makes one argument of alternatives; a lone sequence stays as it is, and
+// may be empty if blank.
+func (p *syntaxParser) join(alternatives [][]Arg, last []Arg, blank bool) ([]Arg, error) {
+	if len(alternatives) == 0 && (len(last) != 0 || blank) {
+		return last, nil
 	}
+	one := Arg{Type: ArgOneOf}
+	for _, a := range append(alternatives, last) {
+		if len(a) == 0 {
+			return nil, p.fault("an empty group ends")
+		}
+		one.Args = append(one.Args, asOne(a))
+	}
+	one.Name = groupName(one.Args)
+	return []Arg{one}, nil
+}
+
+// version notes since when, or until when, the last argument is there.
+func (p *syntaxParser) version(args []Arg, v string) error {
+	until, isUntil := strings.CutPrefix(v, "-")
+	switch {
+	case len(args) == 0 || until == "":
+		return p.fault("a version without an argument")
+	case isUntil:
+		args[len(args)-1].Until = until
+	default:
+		args[len(args)-1].Since = v
+	}
+	return nil
+}
+
+// element parses one element and appends it, or applies it to what stands
+// before it if it is a repetition.
+func (p *syntaxParser) element(before []Arg) ([]Arg, error) {
+	w := p.peek()
 	p.pos++
-	inner, err := p.sequence(">")
-	one := asOne(inner)
-	one.Token = w
-	return one, err
-}
-
-// word is a single word: a token, a token with its value, or a value.
-func (p *syntaxParser) word(w string) Arg {
-	if !isToken(w) {
-		return Arg{Name: w, Type: argTypes[w]}
-	}
-	if next := p.peek(); next != "" && !strings.Contains("[]<>|", next) && !isToken(next) && next != "..." {
+	name, hasName := groupLabel(w)
+	if hasName {
+		if w = p.peek(); !isGroup(w) {
+			return nil, p.fault("a name without a group")
+		}
 		p.pos++
-		return Arg{Name: next, Type: argTypes[next], Token: w}
 	}
-	return Arg{Name: strings.ToLower(w), Type: ArgToken, Token: w}
-}
-
-func isToken(w string) bool { return w == strings.ToUpper(w) && w != "..." }
-
-// optional parses what follows "[": either something that may be left out, or
-// the repetition of what stands before it.
-func (p *syntaxParser) optional(before []Arg) ([]Arg, error) {
-	if n, withToken, ok := p.repetition(); ok {
-		return repeatLast(before, n, withToken)
+	var one Arg
+	switch {
+	case w == "<":
+		inner, more, err := p.sequence(">")
+		if err != nil || more {
+			return nil, errors.Join(err, p.repeatFault(more))
+		}
+		one = asOne(inner)
+	case w == "[":
+		inner, more, err := p.sequence("]")
+		if err != nil {
+			return nil, err
+		}
+		if more && !hasName {
+			return repeatLast(before, inner)
+		}
+		if more {
+			return nil, p.fault("a repetition cannot have a name; it ends")
+		}
+		one = asOne(inner)
+		one.Optional = true
+	default:
+		var err error
+		if one, err = p.word(w); err != nil {
+			return nil, err
+		}
 	}
-	inner, err := p.sequence("]")
-	if err != nil {
-		return nil, err
+	if hasName {
+		one.Name = name
 	}
-	one := asOne(inner)
-	one.Optional = true
 	return append(before, one), nil
 }
 
-// repetition recognises `x y ...]` and tells how many arguments are repeated, and
-// whether their first word is a token.
-func (p *syntaxParser) repetition() (args int, withToken, ok bool) {
-	end := p.pos
-	for end < len(p.words) && !strings.Contains("[]<>|", p.words[end]) {
-		end++
+func (p *syntaxParser) repeatFault(more bool) error {
+	if !more {
+		return nil
 	}
-	if end == p.pos || end == len(p.words) || p.words[end] != "]" || p.words[end-1] != "..." {
-		return 0, false, false
-	}
-	stop := end - 1
-	withToken = isToken(p.words[p.pos])
-	for p.pos < stop {
-		p.word(p.words[p.advance()])
-		args++
-	}
-	p.pos = end + 1
-	return args, withToken, true
+	return p.fault("a repetition stands in <> instead of []; it ends")
 }
 
-func (p *syntaxParser) advance() int { p.pos++; return p.pos - 1 }
+func isGroup(w string) bool { return w == "<" || w == "[" }
 
-// repeatLast makes the last n arguments repeatable, their token too if it is
-// written again in the repetition.
-func repeatLast(before []Arg, n int, withToken bool) ([]Arg, error) {
-	if n > len(before) {
-		return nil, fmt.Errorf("repetition of %d arguments after only %d", n, len(before))
+// groupLabel recognises `name=`, the name of the group that follows.
+func groupLabel(w string) (name string, ok bool) {
+	at := strings.IndexByte(w, '=')
+	if at <= 0 || at != len(w)-1 {
+		return "", false
 	}
-	tail := before[len(before)-n:]
-	one := asOne(append([]Arg(nil), tail...))
-	one.Multiple = true
-	one.MultipleToken = withToken && one.Token != "" && one.Type != ArgToken
-	return append(before[:len(before)-n:len(before)-n], one), nil
+	return w[:at], true
 }
 
-// asOne makes a single argument of a sequence.
-func asOne(args []Arg) Arg {
-	if len(args) == 1 {
-		return args[0]
+// word is a single word: a literal word, one with what it announces, or a value.
+func (p *syntaxParser) word(w string) (Arg, error) {
+	one, named := parseWord(w)
+	if one.Type != ArgToken || named || one.Token == "" {
+		return one, nil
 	}
-	return Arg{Name: blockName(args), Type: ArgBlock, Args: args}
+	next := p.peek()
+	_, isLabel := groupLabel(next)
+	isLabel = isLabel && p.pos+1 < len(p.words) && p.words[p.pos+1] == "<"
+	switch {
+	case next == "<" || isLabel:
+		return p.announcedGroup(one)
+	case next == "" || next == "..." || strings.Contains("[]<>|@", next[:1]):
+		return one, nil
+	}
+	announced, _ := parseWord(next)
+	if announced.Type == ArgToken {
+		return one, nil
+	}
+	p.pos++
+	announced.Token = one.Token
+	return announced, nil
 }
 
-func joinAlternatives(alternatives [][]Arg) []Arg {
-	if len(alternatives) == 1 {
-		return alternatives[0]
+// announcedGroup is the group after a token.
+func (p *syntaxParser) announcedGroup(token Arg) (Arg, error) {
+	args, err := p.element(nil)
+	if err != nil {
+		return Arg{}, err
 	}
-	one := Arg{Type: ArgOneOf}
-	for _, a := range alternatives {
-		one.Args = append(one.Args, asOne(a))
+	one := args[0]
+	if one.Token != "" || one.Optional || one.Multiple { // what is said of it is not said of the token
+		one = Arg{Name: groupName(args), Type: ArgBlock, Args: args}
 	}
-	one.Name = blockName(one.Args)
-	return []Arg{one}
+	if one.Name == groupName(one.Args) {
+		one.Name = token.Name
+	}
+	one.Token = token.Token
+	return one, nil
 }
 
-// blockName names a group after its first members, as short as it stays clear.
-func blockName(args []Arg) string {
-	var names []string
-	for _, a := range args[:min(len(args), 2)] {
-		names = append(names, a.Name)
+// parseWord parses a word by itself; named tells that it has a name of its own.
+func parseWord(w string) (one Arg, named bool) {
+	name, shown, named := strings.Cut(w, "=")
+	if !named || name == "" || shown == "" {
+		name, shown, named = "", w, false
 	}
-	return strings.Join(names, "-")
-}
-
-// least is the smallest number of words that args take.
-func least(args []Arg) int {
-	n := 0
-	for _, a := range args {
-		if !a.Optional {
-			n += a.words()
-		}
-	}
-	return n
-}
-
-// words is the smallest number of words of the argument when it is given.
-func (a *Arg) words() int {
-	n := 0
-	switch a.Type {
-	case ArgToken:
-		return 1
-	case ArgBlock:
-		n = least(a.Args)
-	case ArgOneOf:
-		n = a.Args[0].words()
-		for i := range a.Args {
-			n = min(n, a.Args[i].words())
-		}
+	quoted := len(shown) > 2 && shown[0] == '\'' && shown[len(shown)-1] == '\''
+	switch at := strings.LastIndexByte(shown, ':'); {
+	case quoted:
+		one.Token, one.Type = shown[1:len(shown)-1], ArgToken
+		one.Name = strings.ToLower(one.Token)
+	case at > 0 && typeOf(shown[at+1:]) >= 0:
+		one = value(shown[:at])
+		one.Type = ArgType(typeOf(shown[at+1:]))
+	case shown == strings.ToUpper(shown):
+		one = Arg{Name: strings.ToLower(shown), Token: shown, Type: ArgToken}
 	default:
-		n = 1
+		one = value(shown)
 	}
-	if a.Token != "" {
-		n++
+	if one.Type == ArgToken {
+		one.Shown = one.Name
 	}
-	return n
+	if named {
+		one.Name = name
+	}
+	return one, named
 }
 
-// arityOf is Redis' arity: the number of words with the command's own name (and
-// its container's), negative when more may follow.
-func arityOf(names int, args []Arg) int {
-	n := names + least(args)
-	if !fixed(args) {
-		return -n
-	}
-	return n
+// typeOf finds the type of values that has this name, -1 if there is none.
+func typeOf(name string) int {
+	return slices.Index(argTypeNames[:ArgOneOf], name)
 }
 
-// fixed tells whether args always take the same number of words.
-func fixed(args []Arg) bool {
-	for i := range args {
-		a := &args[i]
-		if a.Optional || a.Multiple || a.Type == ArgBlock && !fixed(a.Args) {
-			return false
-		}
-		if a.Type == ArgOneOf {
-			for j := range a.Args {
-				if a.Args[j].words() != a.Args[0].words() || !fixed(a.Args[j:j+1]) {
-					return false
-				}
+// repeatLast makes the arguments at the end that read like repeated repeatable,
+// or the last one if repeated is empty.
+func repeatLast(before, repeated []Arg) ([]Arg, error) {
+	want := Usage(repeated)
+	for n := 1; n <= len(before); n++ {
+		at := len(before) - n
+		tail := slices.Clone(before[at:])
+		token := tokenOf(&tail[0])
+		whole := len(repeated) == 0 || Usage(tail) == want
+		if !whole {
+			if tail[0].Token = ""; token == "" || Usage(tail) != want {
+				continue
 			}
 		}
+		one, err := repeatable(tail, token)
+		one.MultipleToken = whole && token != ""
+		return append(before[:at:at], one), err
 	}
-	return true
+	return nil, fmt.Errorf("%q does not repeat what stands before it, %q", want, Usage(before))
+}
+
+// tokenOf is the word that announces a value or a group, if one does.
+func tokenOf(a *Arg) string {
+	if a.Type == ArgToken || a.Optional {
+		return ""
+	}
+	return a.Token
+}
+
+// repeatable makes one argument of tail, which may be given several times. The
+// token of its first word then announces all of it.
+func repeatable(tail []Arg, token string) (Arg, error) {
+	if len(tail) > 1 && token != "" {
+		tail[0].Token = ""
+	}
+	one := asOne(tail)
+	if one.Multiple {
+		return one, fmt.Errorf("%q is repeated twice", Usage(tail))
+	}
+	if token != "" {
+		one.Token = token
+	}
+	if len(tail) > 1 && token != "" {
+		one.Name = strings.ToLower(token)
+	}
+	one.Multiple = true
+	return one, nil
 }

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -8,36 +9,38 @@ import (
 )
 
 // Command is a Spec with what was derived from it. Commands are immutable and
-// shared by all loops.
+// shared by all loops. What every call reads stands together at the beginning.
 type Command struct {
-	*Spec
+	key   nameKey
+	exact bool // the key says all about the name
+	// OneKey is the argument that holds the only key, or 0: the fast path of
+	// locking. A call whose arity is right has that argument.
+	OneKey  int
+	Arity   int // in words, the name included; negative: at least so many
+	Flags   Flags
+	Handler Handler
 	// ID numbers commands and subcommands without gaps, for per-command counters.
 	ID int
+	*Spec
 	// FullName is the lower-case name, with the container's: "config|get".
 	FullName   string
 	Parent     *Command
 	Args       []Arg
-	Arity      int // in words, the name included; negative: at least so many
-	Flags      Flags
+	Usage      string // how to call it, without its name
 	Categories Category
 	// First, Last and Step are the key positions as old clients read them.
 	First, Last, Step int
-	// OneKey is the argument that holds the only key, or 0: the fast path of
-	// locking.
-	OneKey int
 
-	subs map[string]*Command
+	subs  nameIndex
+	inRow []*Command // the subcommands in the order of their rows
 }
 
 // Table is all commands of a server, found by name.
 type Table struct {
-	slots []*Command // open addressing by nameHash, a power of two
+	index nameIndex
 	all   []*Command // containers and plain commands, sorted by name
 	byID  []*Command // subcommands too
 }
-
-// nameMax bounds the names that are looked up; longer ones are unknown.
-const nameMax = 32
 
 // NewTable derives a table from declarations. It reports every fault in them at
 // once; a fault is a programmer's error.
@@ -46,117 +49,166 @@ func NewTable(lists ...[]Spec) (*Table, error) {
 	var faults []error
 	for _, specs := range lists {
 		for i := range specs {
-			c, err := t.derive(&specs[i], nil)
-			if err != nil {
-				faults = append(faults, err)
-				continue
-			}
-			t.all = append(t.all, c)
+			t.all = append(t.all, t.derive(&specs[i], nil, &faults))
 		}
 	}
-	slices.SortFunc(t.all, func(a, b *Command) int { return strings.Compare(a.FullName, b.FullName) })
-	for i, c := range t.all {
-		if i > 0 && t.all[i-1].FullName == c.FullName {
+	slices.SortStableFunc(t.all, func(a, b *Command) int { return strings.Compare(a.FullName, b.FullName) })
+	faults = append(faults, twice(t.all)...)
+	if len(faults) != 0 {
+		return nil, errors.Join(faults...)
+	}
+	t.index = newNameIndex(t.all)
+	return t, nil
+}
+
+// twice finds names that occur more than once in a sorted list.
+func twice(sorted []*Command) (faults []error) {
+	for i, c := range sorted {
+		if i > 0 && sorted[i-1].FullName == c.FullName {
 			faults = append(faults, fmt.Errorf("command %s is declared twice", c.FullName))
 		}
 	}
-	t.index()
-	return t, errors.Join(faults...)
+	return faults
 }
 
-func (t *Table) derive(s *Spec, parent *Command) (*Command, error) {
-	c := &Command{Spec: s, ID: len(t.byID), Parent: parent, FullName: strings.ToLower(s.Name)}
+// derive makes the command of a row, and those of its subcommands.
+func (t *Table) derive(s *Spec, parent *Command, faults *[]error) *Command {
+	c := &Command{Spec: s, ID: len(t.byID), Parent: parent, FullName: strings.ToLower(s.Name), Handler: s.Handler}
 	t.byID = append(t.byID, c)
 	names := 1
 	if parent != nil {
 		c.FullName, names = parent.FullName+"|"+c.FullName, 2
 	}
-	if err := c.check(); err != nil {
-		return nil, err
+	for _, fault := range s.faults(parent != nil) {
+		*faults = append(*faults, fmt.Errorf("command %s: %w", c.FullName, fault))
 	}
 	args, err := ParseSyntax(s.Syntax)
 	if err != nil {
-		return nil, fmt.Errorf("command %s: %w", c.FullName, err)
+		*faults = append(*faults, fmt.Errorf("command %s: %w", c.FullName, err))
 	}
-	c.Args, c.Arity = args, s.Arity
-	if len(s.Subs) != 0 && c.Arity == 0 {
-		c.Arity = -2
-	}
-	if c.Arity == 0 {
-		c.Arity = arityOf(names, args)
-	}
+	bindKeys(args, s.Keys)
+	c.Args, c.Usage = args, Usage(args)
+	c.key, c.exact = keyOf([]byte(s.Name)), whole(s.Name)
+	c.Arity = s.arity(names, args)
 	c.deriveKeys()
 	c.Categories = c.categories()
-	if len(s.Subs) != 0 {
-		c.subs = make(map[string]*Command, len(s.Subs))
-	}
 	for i := range s.Subs {
-		sub, err := t.derive(&s.Subs[i], c)
-		if err != nil {
-			return nil, err
-		}
-		c.subs[s.Subs[i].Name] = sub
+		c.inRow = append(c.inRow, t.derive(&s.Subs[i], c, faults))
 	}
-	return c, nil
+	if len(c.inRow) != 0 {
+		c.subs = newNameIndex(c.inRow)
+		sorted := slices.SortedStableFunc(slices.Values(c.inRow), func(a, b *Command) int { return strings.Compare(a.FullName, b.FullName) })
+		*faults = append(*faults, twice(sorted)...)
+	}
+	return c
 }
 
-// check finds faults of a declaration.
-func (c *Command) check() error {
-	s := c.Spec
+// arity is the arity of a row whose syntax is args; names counts the words of the
+// command's name.
+func (s *Spec) arity(names int, args []Arg) int {
 	switch {
-	case s.Name == "" || s.Name != strings.ToUpper(s.Name) || len(s.Name) > nameMax:
-		return fmt.Errorf("command %q: the name must be 1 to %d upper-case letters", s.Name, nameMax)
-	case s.Handler == nil && len(s.Subs) == 0:
-		return fmt.Errorf("command %s: neither a handler nor subcommands", c.FullName)
-	case s.Summary == "" || s.Since == "" || len(s.Subs) == 0 && s.Complexity == "":
-		return fmt.Errorf("command %s: Summary, Since and Complexity are needed", c.FullName)
-	case s.Flags&Write != 0 && s.Flags&ReadOnly != 0:
-		return fmt.Errorf("command %s: cannot be both Write and ReadOnly", c.FullName)
+	case s.Arity != 0:
+		return s.Arity
+	case len(s.Subs) != 0:
+		return -2
 	}
-	return nil
+	return arityOf(names, args)
+}
+
+// faults finds what is wrong with a declaration, its syntax aside.
+func (s *Spec) faults(isSub bool) (faults []error) {
+	fault := func(bad bool, format string, args ...any) {
+		if bad {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	fault(s.Name == "" || s.Name != strings.ToUpper(s.Name) || len(s.Name) > nameMax,
+		"the name %q must be 1 to %d upper-case letters", s.Name, nameMax)
+	fault(s.Handler == nil && len(s.Subs) == 0, "neither a handler nor subcommands")
+	fault(isSub && len(s.Subs) != 0, "a subcommand cannot have subcommands")
+	fault(s.Summary == "" || s.Since == "" || len(s.Subs) == 0 && s.Complexity == "",
+		"Summary, Since and Complexity are needed")
+	fault(s.Flags&Write != 0 && s.Flags&ReadOnly != 0, "cannot be both Write and ReadOnly")
+	fault(s.Flags&MovableKeys != 0, "MovableKeys is derived, not declared")
+	fault((s.Deprecated == "") != (s.Replaced == ""), "Deprecated and Replaced belong together")
+	var all KeyFlags
+	unknown := false
+	for i := range s.Keys {
+		for _, err := range s.Keys[i].faults() {
+			fault(true, "key spec %d: %w", i, err)
+		}
+		all |= s.Keys[i].Flags
+		unknown = unknown || s.Keys[i].Unknown
+	}
+	fault((all&VariableFlags != 0) != (s.VaryKeys != nil), "VariableFlags and VaryKeys belong together")
+	fault((unknown || all&Incomplete != 0) && s.FindKeys == nil, "Unknown and Incomplete keys need FindKeys")
+	return faults
+}
+
+// faults finds what is wrong with a key spec.
+func (k *KeySpec) faults() (faults []error) {
+	fault := func(bad bool, text string) {
+		if bad {
+			faults = append(faults, errors.New(text))
+		}
+	}
+	uses := 0
+	for _, f := range []KeyFlags{RO, RW, OW, RM, NotKey} {
+		if k.Flags&f != 0 {
+			uses++
+		}
+	}
+	fault(uses != 1, "needs one of RO, RW, OW, RM and NotKey")
+	if k.Unknown {
+		fault(k.Index != 0 || k.Keyword != "" || k.Counted || k.Step != 0, "is Unknown, so it has no positions")
+		return faults
+	}
+	fault(k.Keyword == "" && k.Index < 1, "begins before the first argument")
+	fault(k.Keyword != "" && (k.From == 0 || k.Index != 0), "searches a keyword: it needs From, and no Index")
+	fault(k.Keyword != strings.ToUpper(k.Keyword), "has a keyword that is not upper case")
+	fault(k.Step < 1, "has no step")
+	fault(k.Limit != 0 && k.Last != -1, "has a limit, so its last key is -1")
+	fault(k.Counted && (k.KeyNum < 0 || k.FirstKey < 1 || k.Last != 0 || k.Limit != 0), "counts keys, in a way that makes no sense")
+	return faults
 }
 
 // deriveKeys fills in what old clients read, and the fast path.
 func (c *Command) deriveKeys() {
 	c.Flags = c.Spec.Flags
-	for i := range c.Keys {
-		k := &c.Keys[i]
-		if k.Counted || k.Keyword != "" || k.Unknown || k.Flags&Incomplete != 0 {
-			c.Flags |= MovableKeys
-		}
-	}
 	if len(c.Keys) == 0 {
 		return
 	}
-	c.First, c.Last, c.Step = legacyRange(c.Keys)
+	var movable bool
+	if c.First, c.Last, c.Step, movable = legacyRange(c.Keys); movable {
+		c.Flags |= MovableKeys
+	}
 	k := &c.Keys[0]
-	if len(c.Keys) == 1 && c.Flags&(MovableKeys|Exclusive|Roams) == 0 && k.Last == 0 && k.Flags&NotKey == 0 {
+	plain := c.Flags&(MovableKeys|Exclusive|Roams) == 0 && k.Flags&NotKey == 0 && c.FindKeys == nil
+	if plain && len(c.Keys) == 1 && k.Last == 0 && max(c.Arity, -c.Arity) > k.Index {
 		c.OneKey = k.Index
 	}
 }
 
-// legacyRange joins adjacent plain key specs into one range, as COMMAND's
-// first, last and step key have always been given.
-func legacyRange(keys []KeySpec) (first, last, step int) {
-	prevStep := 0
+// legacyRange joins adjacent plain key specs into one range, which is what
+// COMMAND has always given as first, last and step key. Movable tells that this
+// is not all there is to know of the keys.
+func legacyRange(keys []KeySpec) (first, last, step int, movable bool) {
 	for i := range keys {
 		k := &keys[i]
-		if k.Counted || k.Keyword != "" || k.Unknown {
-			continue
-		}
-		if first != 0 && (last != k.Index-1 || k.Step != prevStep) {
+		movable = movable || k.Flags&Incomplete != 0
+		apart := len(keys) > 1 && k.Step != 1 || i > 0 && last != 0 && last != k.Index-1
+		if k.Counted || k.Keyword != "" || k.Unknown || apart {
+			movable = true
 			continue
 		}
 		if first == 0 {
 			first, step = k.Index, k.Step
 		}
-		prevStep = k.Step
-		last = k.Last
-		if k.Last >= 0 {
+		if last = k.Last; last >= 0 {
 			last += k.Index
 		}
 	}
-	return first, last, step
+	return first, last, step, movable || first == 0
 }
 
 // groupCategories are the categories that follow from a group.
@@ -180,8 +232,8 @@ func (c *Command) categories() Category {
 			cat |= rule.cat
 		}
 	}
-	if c.Group == Scripting {
-		cat &^= CatRead | CatWrite
+	if cat&CatScripting != 0 {
+		cat &^= CatRead // that a script reads only does not make it a read
 	}
 	cat &^= c.NotCategories
 	if cat&CatFast == 0 {
@@ -190,71 +242,22 @@ func (c *Command) categories() Category {
 	return cat
 }
 
-// index builds the hash table of names.
-func (t *Table) index() {
-	n := 1
-	for n < 4*len(t.all) {
-		n *= 2
-	}
-	t.slots = make([]*Command, max(n, 2))
-	for _, c := range t.all {
-		i := nameHash([]byte(c.FullName)) & uint64(len(t.slots)-1)
-		for t.slots[i] != nil {
-			i = (i + 1) & uint64(len(t.slots)-1)
-		}
-		t.slots[i] = c
-	}
-}
-
-// nameHash hashes a name without regard to case.
-func nameHash(name []byte) uint64 {
-	h := uint64(len(name))
-	for _, b := range name {
-		h = h*31 + uint64(b|0x20)
-	}
-	return h ^ h>>15
-}
-
 // Lookup finds a command by its name, in any case; nil when there is none.
-func (t *Table) Lookup(name []byte) *Command {
-	if len(name) > nameMax {
-		return nil
-	}
-	mask := uint64(len(t.slots) - 1)
-	for i := nameHash(name) & mask; t.slots[i] != nil; i = (i + 1) & mask {
-		if equalFold(t.slots[i].FullName, name) {
-			return t.slots[i]
-		}
-	}
-	return nil
-}
+func (t *Table) Lookup(name []byte) *Command { return t.index.find(name) }
 
-// equalFold compares a lower-case name with one in any case.
-func equalFold(lower string, name []byte) bool {
-	if len(lower) != len(name) {
-		return false
-	}
-	for i, b := range name {
-		if 'A' <= b && b <= 'Z' {
-			b |= 0x20
-		}
-		if lower[i] != b {
-			return false
-		}
-	}
-	return true
-}
-
-// Sub finds a subcommand of a container.
+// Sub finds a subcommand of a container; nil when there is none.
 func (c *Command) Sub(name []byte) *Command {
-	if len(name) > nameMax {
+	if c.subs.slots == nil {
 		return nil
 	}
-	return c.subs[strings.ToUpper(string(name))]
+	return c.subs.find(name)
 }
+
+// Subcommands are the subcommands of a container, in the order of their rows.
+func (c *Command) Subcommands() []*Command { return c.inRow }
 
 // IsContainer tells whether the command has subcommands.
-func (c *Command) IsContainer() bool { return c.subs != nil }
+func (c *Command) IsContainer() bool { return len(c.inRow) != 0 }
 
 // Accepts tells whether a call with n words has the right number of them.
 func (c *Command) Accepts(n int) bool {
@@ -272,12 +275,12 @@ func (t *Table) ByID() []*Command { return t.byID }
 
 // Resolve finds a command by its full name in any case, "config|get" included.
 func (t *Table) Resolve(name []byte) *Command {
-	head, tail, isSub := strings.Cut(string(name), "|")
-	c := t.Lookup([]byte(head))
+	head, tail, isSub := bytes.Cut(name, []byte("|"))
+	c := t.Lookup(head)
 	if c == nil || !isSub {
 		return c
 	}
-	return c.Sub([]byte(tail))
+	return c.Sub(tail)
 }
 
 // FlagNames are the flags as COMMAND INFO lists them.
