@@ -14,7 +14,8 @@
 //	                bit   8     deadline present
 //	                bit   9     key longer than 255 bytes: its length follows
 //	                bit   10    value is outside: the payload is an Outside
-//	                bits 11-15  marks: free for the owner
+//	                bit  11     late: see Entry.Late
+//	                bits 12-15  zero
 //	                bits 16-39  LRU clock or LFU counter, 24 bits
 //	                bits 40-47  key length, when bit 9 is clear
 //	                bits 48-63  payload length
@@ -55,8 +56,6 @@ const (
 	flagOutside  = 1 << 10
 	flagLate     = 1 << 11
 
-	markShift = 11
-	markMask  = 1<<5 - 1
 	ageShift  = 16
 	ageMask   = 1<<24 - 1
 	klenShift = 40
@@ -73,7 +72,6 @@ func At(a *arena.Arena, ref arena.Ref) Entry { return Entry{a.Ptr(ref)} }
 // Shape is what must be known to lay a block out.
 type Shape struct {
 	Type, Encoding uint8 // 0 to 15
-	Marks          uint8 // 0 to 31
 	Deadline       int64 // milliseconds since the epoch; 0 = none
 	Age            uint32
 	Late           bool // see Entry.Late
@@ -100,19 +98,12 @@ func Init(a *arena.Arena, ref arena.Ref, key []byte, s Shape) Entry {
 		s.check()
 	}
 	e := At(a, ref)
-	h := uint64(s.Type) | uint64(s.Encoding)<<4 | uint64(s.Marks)<<markShift |
-		uint64(s.Age&ageMask)<<ageShift | uint64(s.Payload)<<vlenShift
+	h := s.bits()
 	off := headerSize
 	if s.Deadline != 0 {
 		h |= flagDeadline
 		*(*int64)(unsafe.Add(e.p, off)) = s.Deadline
 		off += deadlineSize
-	}
-	if s.Outside {
-		h |= flagOutside
-	}
-	if s.Late {
-		h |= flagLate
 	}
 	if len(key) > shortKeyMax {
 		h |= flagLongKey
@@ -126,9 +117,21 @@ func Init(a *arena.Arena, ref arena.Ref, key []byte, s Shape) Entry {
 	return e
 }
 
+// bits is the part of the header that the shape gives, the deadline apart.
+func (s Shape) bits() uint64 {
+	h := uint64(s.Type) | uint64(s.Encoding)<<4 | uint64(s.Age&ageMask)<<ageShift | uint64(s.Payload)<<vlenShift
+	if s.Outside {
+		h |= flagOutside
+	}
+	if s.Late {
+		h |= flagLate
+	}
+	return h
+}
+
 // check demands that each field fits the bits it has.
 func (s Shape) check() {
-	invariants.Check(s.Type < 16 && s.Encoding < 16 && s.Marks <= markMask, "entry: type %d, encoding %d or marks %#x too large", s.Type, s.Encoding, s.Marks)
+	invariants.Check(s.Type < 16 && s.Encoding < 16, "entry: type %d or encoding %d too large", s.Type, s.Encoding)
 	invariants.Check(uint(s.Payload) <= PayloadMax, "entry: payload of %d bytes", s.Payload)
 	invariants.Check(!s.Outside || s.Payload == OutsideSize, "entry: a value outside, and a payload of %d bytes", s.Payload)
 }
@@ -154,14 +157,6 @@ func (e Entry) Age() uint32 { return uint32(e.header()>>ageShift) & ageMask }
 // SetAge stores the low 24 bits of age.
 func (e Entry) SetAge(age uint32) {
 	e.setHeader(e.header()&^(ageMask<<ageShift) | uint64(age&ageMask)<<ageShift)
-}
-
-// Marks are five bits for the owner, which mean nothing here.
-func (e Entry) Marks() uint8 { return uint8(e.header()>>markShift) & markMask }
-
-// SetMarks stores the low five bits of marks.
-func (e Entry) SetMarks(marks uint8) {
-	e.setHeader(e.header()&^(markMask<<markShift) | uint64(marks&markMask)<<markShift)
 }
 
 // HasDeadline tells whether the block has room for a deadline, and so has one.
@@ -266,14 +261,7 @@ func (e Entry) SetOutside(o Outside) {
 // answer to HasDeadline: the key stays where it is, and so does the payload.
 func (e Entry) Restate(s Shape) {
 	h := e.header() & (flagLongKey | flagDeadline | 0xff<<klenShift)
-	h |= uint64(s.Type) | uint64(s.Encoding)<<4 | uint64(s.Age&ageMask)<<ageShift | uint64(s.Payload)<<vlenShift
-	if s.Outside {
-		h |= flagOutside
-	}
-	if s.Late {
-		h |= flagLate
-	}
-	e.setHeader(h)
+	e.setHeader(h | s.bits())
 	if s.Deadline != 0 {
 		e.SetDeadline(s.Deadline)
 	}
@@ -282,7 +270,7 @@ func (e Entry) Restate(s Shape) {
 // Shape is the entry's present shape, to make a changed copy from.
 func (e Entry) Shape() Shape {
 	return Shape{
-		Type: e.Type(), Encoding: e.Encoding(), Marks: e.Marks(), Deadline: e.Deadline(),
-		Age: e.Age(), Outside: e.IsOutside(), Payload: e.PayloadLen(),
+		Type: e.Type(), Encoding: e.Encoding(), Deadline: e.Deadline(), Age: e.Age(),
+		Late: e.Late(), Outside: e.IsOutside(), Payload: e.PayloadLen(),
 	}
 }

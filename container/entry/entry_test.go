@@ -59,7 +59,7 @@ func (m *made) verify() {
 
 func randomShape(r *rand.Rand) Shape {
 	s := Shape{
-		Type: uint8(r.IntN(16)), Encoding: uint8(r.IntN(16)), Marks: uint8(r.IntN(32)),
+		Type: uint8(r.IntN(16)), Encoding: uint8(r.IntN(16)), Late: r.IntN(2) == 0,
 		Age: r.Uint32N(1 << 24), Payload: []int{0, 1, 7, r.IntN(300), PayloadMax}[r.IntN(5)],
 	}
 	if r.IntN(2) == 0 {
@@ -108,9 +108,10 @@ func (m *made) change(r *rand.Rand) {
 	m.shape.Age = r.Uint32N(1 << 24)
 	e.SetAge(m.shape.Age | 0xab<<24)
 	m.verify()
-	m.shape.Marks = uint8(r.IntN(32))
-	e.SetMarks(m.shape.Marks | 0xe0)
+	m.shape.Late = !m.shape.Late
+	e.SetLate(m.shape.Late)
 	m.verify()
+	m.restate(r)
 	if m.shape.Deadline != 0 {
 		m.shape.Deadline = r.Int64() | 1
 		e.SetDeadline(m.shape.Deadline)
@@ -132,6 +133,22 @@ func (m *made) change(r *rand.Rand) {
 	m.shape.Payload, m.payload = shorter, m.payload[:shorter]
 	m.verify()
 	e.SetPayloadLen(size - SizeFor(len(m.key), m.shape) + shorter)
+}
+
+// restate gives the entry another shape that needs no other block.
+func (m *made) restate(r *rand.Rand) {
+	s := randomShape(r)
+	s.Outside, s.Payload = m.shape.Outside, m.shape.Payload
+	if m.shape.Deadline == 0 {
+		s.Deadline = 0
+	} else {
+		s.Deadline |= 1
+	}
+	m.e.Restate(s)
+	m.shape = s
+	m.verify()
+	m.e.Restate(m.e.Shape())
+	m.verify()
 }
 
 func TestKeyIs(t *testing.T) {
