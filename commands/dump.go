@@ -1,0 +1,179 @@
+package commands
+
+import (
+	"dozo/command"
+	"dozo/object"
+	"dozo/rdb"
+	"dozo/text"
+)
+
+var (
+	errIdleTime error = command.ReplyError("ERR Invalid IDLETIME value, must be >= 0")
+	errFreq     error = command.ReplyError("ERR Invalid FREQ value, must be >= 0 and <= 255")
+	errTTL      error = command.ReplyError("ERR Invalid TTL value, must be >= 0")
+)
+
+// freqMax is the largest LFU counter.
+const freqMax = 255
+
+// dumpCommands take values out of the server and bring them in.
+var dumpCommands = []command.Spec{
+	{
+		Name: "DUMP", Handler: dump, Group: command.Generic, Since: "2.6.0", Complexity: "O(N) in the size of the value",
+		Syntax:  "key",
+		Flags:   command.ReadOnly,
+		Keys:    []command.KeySpec{command.At(1, command.RO|command.Access)},
+		Tips:    []string{"nondeterministic_output"},
+		Summary: "Gives the value of a key in the form that RESTORE takes.",
+	},
+	{
+		Name: "RESTORE", Handler: restore, Group: command.Generic, Since: "2.6.0", Complexity: "O(N) in the size of the value, O(N*log(N)) for a sorted set",
+		Syntax: "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
+		Flags:  command.Write | command.DenyOOM, Categories: command.CatDangerous,
+		Keys: []command.KeySpec{command.At(1, command.OW|command.Update)},
+		History: []command.Change{
+			{"3.0.0", "The option `REPLACE`."},
+			{"5.0.0", "The option `ABSTTL`."},
+			{"5.0.0", "The options `IDLETIME` and `FREQ`."},
+		},
+		Summary: "Makes a key from what DUMP gave.",
+	},
+}
+
+// encoder is the encoder that this executor keeps, for the settings of now.
+func encoder(c *command.Context) *rdb.Encoder {
+	e, ok := c.Kept.(*rdb.Encoder)
+	if !ok {
+		e = rdb.NewEncoder(c.Set.RDBVersion, c.Set.RDBCompression)
+		c.Kept = e
+	}
+	e.Version, e.Compress = c.Set.RDBVersion, c.Set.RDBCompression
+	return e
+}
+
+func dump(c *command.Context) error {
+	cell := peek(c, c.Args[1])
+	if !cell.Ok() {
+		c.Out.Null()
+		return nil
+	}
+	c.Touch(&cell)
+	var d digits
+	v := rdb.Value{Type: rdb.TypeString, Str: cell.Bytes(d[:])}
+	c.Scratch = encoder(c).AppendDump(c.Scratch[:0], v)
+	c.Out.Bulk(c.Scratch)
+	return nil
+}
+
+// restoreOpts are the options of RESTORE; idle and freq are -1 if not given.
+type restoreOpts struct {
+	replace, absTTL bool
+	idle, freq      int64
+}
+
+func (o *restoreOpts) parse(words [][]byte) error {
+	o.idle, o.freq = -1, -1
+	for ; len(words) > 0; words = words[1:] {
+		var err error
+		switch w := words[0]; {
+		case is(w, "REPLACE"):
+			o.replace = true
+		case is(w, "ABSTTL"):
+			o.absTTL = true
+		case is(w, "IDLETIME") && len(words) > 1 && o.freq < 0:
+			words = words[1:]
+			o.idle, err = intArg(words[0])
+			if err == nil && o.idle < 0 {
+				err = errIdleTime
+			}
+		case is(w, "FREQ") && len(words) > 1 && o.idle < 0:
+			words = words[1:]
+			o.freq, err = intArg(words[0])
+			if err == nil && (o.freq < 0 || o.freq > freqMax) {
+				err = errFreq
+			}
+		default:
+			err = command.ErrSyntax
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func restoreAsking(c *command.Context) error { return restore(c) }
+
+func restore(c *command.Context) error {
+	var o restoreOpts
+	if err := o.parse(c.Args[4:]); err != nil {
+		return err
+	}
+	key := c.Args[1]
+	if !o.replace {
+		if old := present(c, key); old.Ok() {
+			return command.ErrBusyKey
+		}
+	}
+	ttl, err := intArg(c.Args[2])
+	switch {
+	case err != nil:
+		return err
+	case ttl < 0:
+		return errTTL
+	}
+	v, err := rdb.ParseDump(c.Args[3], c.Scratch, c.Set.SkipChecksum)
+	if err != nil {
+		return err
+	}
+	if ttl != 0 && !o.absTTL {
+		ttl += c.Now
+	}
+	o.put(c, key, v, ttl)
+	c.Out.OK()
+	return nil
+}
+
+// put stores what RESTORE has decoded. A value whose time is over already only
+// takes away what it was to replace.
+func (o *restoreOpts) put(c *command.Context, key []byte, v rdb.Value, deadline int64) {
+	replaced := o.replace && c.Delete(key)
+	if deadline != 0 && deadline <= c.Now {
+		if replaced {
+			verb := wordDel
+			if c.Set.LazyServerDel {
+				verb = wordUnlink
+			}
+			c.Modified(key, command.EventGeneric, "del")
+			c.Propagate(verb, key)
+		}
+		return
+	}
+	c.SetString(key, v.Str, deadline, false)
+	notifyNew(c, c.DB, key)
+	cell := c.Peek(key)
+	o.setAge(c, &cell)
+	c.Modified(key, command.EventGeneric, "restore")
+	if deadline != 0 && !o.absTTL {
+		propagateRestore(c, deadline)
+	}
+}
+
+// setAge carries over how the key was used where it came from, as far as the
+// eviction policy in force can tell.
+func (o *restoreOpts) setAge(c *command.Context, cell *object.Cell) {
+	switch {
+	case c.Set.LFUPolicy && o.freq >= 0:
+		c.SetFrequency(cell.Entry, uint8(o.freq))
+	case !c.Set.LFUPolicy && o.idle >= 0:
+		c.SetIdle(cell.Entry, o.idle)
+	}
+}
+
+// propagateRestore logs the call with the deadline in place of the time to live.
+func propagateRestore(c *command.Context, deadline int64) {
+	var d digits
+	words := append(make([][]byte, 0, len(c.Args)+1), c.Args...)
+	words[2] = text.AppendInt(d[:0], deadline)
+	c.Propagate(append(words, wordAbsTTL)...)
+}
