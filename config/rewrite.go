@@ -24,26 +24,34 @@ var ErrNoFile = errors.New("ERR The server is running without a config file")
 // LIMITATIONS: files that are included stay as they are, so a line in one that is
 // included below wins over what is written here (Drift then shows it). A file
 // name that is a symbolic link becomes a file of its own, as with Redis.
-func (c *Config) Rewrite() error {
+func (c *Config) Rewrite() error { return c.rewriteFile(false) }
+
+// RewriteAll is Rewrite that writes a line for each directive, those at their
+// defaults too.
+func (c *Config) RewriteAll() error { return c.rewriteFile(true) }
+
+func (c *Config) rewriteFile(all bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.File() == "" {
 		return ErrNoFile
 	}
-	if err := c.rewrite(c.running.Load(), directives.rows); err != nil {
+	if err := c.rewrite(c.running.Load(), directives.rows, all); err != nil {
 		return fmt.Errorf("ERR Rewriting config file: %w", err)
 	}
 	return nil
 }
 
 // rewrite brings ds in the file up to v. When they are all the directives, the
-// file-only ones that have a rewriter are brought up to date too.
-func (c *Config) rewrite(v *Values, ds []*Directive) error {
+// file-only ones that have a rewriter are brought up to date too. With all, lines
+// that say no more than the default are written as well.
+func (c *Config) rewrite(v *Values, ds []*Directive, all bool) error {
 	old, mode, err := c.readOld()
 	if err != nil {
 		return systemError(err)
 	}
 	f := parseOld(old)
+	f.all = all
 	for _, d := range ds {
 		f.replace(d.name, d.kind.lines(d.name, v.all[d.index], c.defaults.all[d.index]))
 	}
@@ -125,6 +133,7 @@ type oldFile struct {
 	unused map[string][]int // by the directive's own name: positions in lines
 	done   map[string]bool  // replace was called for the directive
 	signed bool
+	all    bool // lines are forced whatever they say
 }
 
 func parseOld(content string) *oldFile {
@@ -177,7 +186,7 @@ func (f *oldFile) replace(name string, lines []line) {
 	for _, l := range lines {
 		if places := f.unused[name]; len(places) > 0 {
 			f.lines[places[0]], f.unused[name] = l.text, places[1:]
-		} else if l.force {
+		} else if l.force || f.all {
 			f.append(l.text)
 		}
 	}

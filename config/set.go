@@ -134,7 +134,7 @@ func (c *Config) writeThrough(old, next *Values, ds []*Directive) error {
 	if c.File() == "" {
 		return refusal("config-write-through is on, but the server runs without a config file to write to")
 	}
-	if err := c.rewrite(next, ds); err != nil {
+	if err := c.rewrite(next, ds, false); err != nil {
 		return fmt.Errorf("config-write-through is on, but the config file cannot be written: %w", err)
 	}
 	return nil

@@ -1,0 +1,48 @@
+package object
+
+import (
+	"crypto/sha1"
+	"encoding/binary"
+
+	"dozo/internal/invariants"
+)
+
+// Digest is the sum that DEBUG DIGEST shows: 20 bytes that two data sets share
+// only if they are equal. Parts without an order are joined by Xor, so that the
+// order in which they are met does not matter; parts in order by Mix. It equals
+// that of a genuine server with the same data.
+type Digest [sha1.Size]byte
+
+// Xor adds b as one of several parts that have no order.
+func (d *Digest) Xor(b []byte) {
+	sum := sha1.Sum(b)
+	for i := range d {
+		d[i] ^= sum[i]
+	}
+}
+
+// Mix adds b as the next part.
+func (d *Digest) Mix(b []byte) {
+	d.Xor(b)
+	*d = sha1.Sum(d[:])
+}
+
+// MixInt adds a number as the next part, in four bytes.
+func (d *Digest) MixInt(n uint32) {
+	d.Mix(binary.BigEndian.AppendUint32(nil, n))
+}
+
+// Digest adds the value, with whether it will expire, to d.
+func (c *Cell) Digest(d *Digest) {
+	d.MixInt(uint32(c.Type()))
+	switch c.Type() {
+	case String:
+		var scratch [intDigitsMax]byte
+		d.Mix(c.Bytes(scratch[:0]))
+	default:
+		invariants.Failf("no digest of type %s", c.Type())
+	}
+	if c.Entry.HasDeadline() {
+		d.Xor([]byte("!!expire!!"))
+	}
+}

@@ -1,0 +1,137 @@
+package server
+
+import (
+	"container/heap"
+	"time"
+
+	"dozo/command"
+	"dozo/resp"
+	"dozo/text"
+)
+
+// blockState is a client that waits in a blocking command. Its further input
+// stays unread until the wait ends.
+type blockState struct {
+	deadline time.Duration // monotonic; 0 = none
+	index    int           // in the worker's timers, -1 = not there
+	// timedOut writes the reply when the time is over.
+	timedOut func(out *resp.Writer)
+	began    time.Duration
+}
+
+// block makes the client wait. timeout 0 means for ever.
+func (w *worker) block(cl *Client, timeout time.Duration, timedOut func(out *resp.Writer)) {
+	now := w.srv.clock.Monotonic()
+	cl.block = blockState{index: -1, timedOut: timedOut, began: now}
+	cl.set(blocked, true)
+	w.blockedClients++
+	if timeout > 0 {
+		cl.block.deadline = now + timeout
+		heap.Push(&w.timers, cl)
+		w.loop.WakeBy(w.timers[0].block.deadline)
+	}
+}
+
+// unblock ends a wait from outside: as if its time were over, or by an error.
+func (w *worker) unblock(cl *Client, byError bool) {
+	if cl.freed || !cl.has(blocked) {
+		return
+	}
+	out := resp.Writer{Proto: cl.proto}
+	if byError {
+		w.stats.countError("UNBLOCKED")
+		out.Error("UNBLOCKED client unblocked via CLIENT UNBLOCK")
+	} else {
+		cl.block.timedOut(&out)
+	}
+	w.endBlock(cl)
+	w.push(cl, out.Buf)
+	cl.conn.Kick()
+}
+
+// endBlock forgets a wait.
+func (w *worker) endBlock(cl *Client) {
+	if !cl.has(blocked) {
+		return
+	}
+	cl.set(blocked, false)
+	w.blockedClients--
+	if cl.block.index >= 0 {
+		heap.Remove(&w.timers, cl.block.index)
+	}
+	cl.block.timedOut = nil
+}
+
+// fireTimers ends the waits whose time is over, and has the loop wake for the
+// next.
+func (w *worker) fireTimers() {
+	if len(w.timers) == 0 {
+		return
+	}
+	now := w.srv.clock.Monotonic()
+	for len(w.timers) > 0 && w.timers[0].block.deadline <= now {
+		w.unblock(w.timers[0], false)
+	}
+	if len(w.timers) > 0 {
+		w.loop.WakeBy(w.timers[0].block.deadline)
+	}
+}
+
+// timers are the waiting clients of a worker by deadline: a heap.
+type timers []*Client
+
+func (t timers) Len() int           { return len(t) }
+func (t timers) Less(i, j int) bool { return t[i].block.deadline < t[j].block.deadline }
+func (t timers) Swap(i, j int) {
+	t[i], t[j] = t[j], t[i]
+	t[i].block.index, t[j].block.index = i, j
+}
+
+// Push and Pop are for package heap.
+func (t *timers) Push(x any) {
+	cl := x.(*Client)
+	cl.block.index = len(*t)
+	*t = append(*t, cl)
+}
+
+// Pop removes the last element.
+func (t *timers) Pop() any {
+	last := len(*t) - 1
+	cl := (*t)[last]
+	(*t)[last] = nil
+	*t = (*t)[:last]
+	cl.block.index = -1
+	return cl
+}
+
+// wait is WAIT numreplicas timeout: with no replicas attached it can only run out
+// of time.
+func wait(c *command.Context) error {
+	n, err := argInt(c.Args[1])
+	if err != nil {
+		return err
+	}
+	timeout, err := waitTimeout(c.Args[2])
+	if err != nil {
+		return err
+	}
+	cl := clientOf(c)
+	if n <= 0 || cl.has(inMulti) {
+		c.Out.Int(0)
+		return nil
+	}
+	cl.worker.block(cl, timeout, func(out *resp.Writer) { out.Int(0) })
+	return nil
+}
+
+// waitTimeout reads a timeout in milliseconds.
+func waitTimeout(arg []byte) (time.Duration, error) {
+	ms, ok := text.ParseInt(arg)
+	switch {
+	case !ok:
+		return 0, command.ReplyError("ERR timeout is not an integer or out of range")
+	case ms < 0:
+		return 0, command.ReplyError("ERR timeout is negative")
+	}
+	return time.Duration(min(ms, pauseMaxMillis)) * time.Millisecond, nil
+}

@@ -1,0 +1,193 @@
+package server
+
+// What connections cost in memory, and the eviction of the most expensive ones
+// when all together pass maxmemory-clients.
+//
+// A connection's buffers belong to its loop, which changes them outside the
+// gate too. So each loop notes the sizes where it passes anyway (at each tick,
+// and at the end of a round for the clients that were served in it while a
+// limit is set), and others read the notes.
+//
+// LIMITATIONS: the sizes of other loops' clients are up to a tick old. While no
+// limit is set, so is the sum that counts against maxmemory.
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"dozo/config"
+)
+
+const (
+	// clientBaseBytes is what a connection costs beside its buffers: the
+	// structures of this package and of the loop.
+	clientBaseBytes = 1200
+	// subscriptionBytes is what a subscription costs beside its name, on both
+	// sides: the client's list and the loop's table.
+	subscriptionBytes = 96
+	// watchBytes is what a watched key costs, with a key of usual length.
+	watchBytes = 160
+	// clientLimitMin is the least limit on all clients that is honoured, so that
+	// a mistaken setting does not lock everybody out.
+	clientLimitMin = 128 << 10
+	// replyShort is how much pending output CLIENT LIST shows as obl, the static
+	// buffer of Redis; what is longer is shown as omem.
+	replyShort = 16 << 10
+)
+
+// bufferSizes are the sizes of a connection's buffers at one moment.
+type bufferSizes struct {
+	query, queryMem int // received and not executed
+	out, outMem     int // not sent yet
+}
+
+// look notes the sizes. Only on the client's own loop.
+func (c *Client) look() {
+	conn := c.conn
+	c.seen = bufferSizes{conn.QueryBuffered(), conn.QueryMemory(), conn.PendingOut(), conn.PendingMemory()}
+	if c.worker.current == c {
+		c.seen.query = c.worker.batchLen
+		c.seen.queryMem = max(c.seen.queryMem, c.seen.query)
+	}
+}
+
+// sizes are the sizes as worker w may see them, and the bytes of the words of
+// the command that the client is executing.
+func (c *Client) sizes(w *worker) (b bufferSizes, argv int) {
+	if c.worker == w {
+		c.look()
+	}
+	if w.current == c {
+		for _, a := range w.ctx.Args {
+			argv += len(a)
+		}
+	}
+	return c.seen, argv
+}
+
+// output is how CLIENT LIST shows what is not sent yet.
+func (b bufferSizes) output() (events string, obl, oll, omem int) {
+	switch {
+	case b.out == 0:
+		return "r", 0, 0, 0
+	case b.out <= replyShort:
+		return "rw", b.out, 0, 0
+	}
+	return "rw", 0, 1, b.outMem
+}
+
+// memory is the number of bytes that a client with these buffers takes.
+func (c *Client) memory(b bufferSizes) int64 {
+	return clientBaseBytes + int64(b.queryMem) + int64(b.outMem) + c.tx.bytes + c.subs.bytes +
+		int64(c.watch.Count())*watchBytes
+}
+
+// recount brings the worker's sum of memory up to date with one of its clients.
+func (w *worker) recount(cl *Client) {
+	cl.look()
+	now := cl.memory(cl.seen)
+	if now != cl.counted {
+		w.beside.Add(now - cl.counted)
+		cl.counted = now
+	}
+	w.recent.note(w.mono, cl.seen)
+}
+
+// uncount takes a client out of the sum.
+func (w *worker) uncount(cl *Client) {
+	w.beside.Add(-cl.counted)
+	cl.counted = 0
+}
+
+// clientLimit is the number of bytes that all clients may take together; 0 = no
+// limit.
+func clientLimit(v *config.Values) int64 {
+	n := v.Int(config.MaxMemoryClients)
+	if n == 0 {
+		return 0
+	}
+	if n < 0 { // percent of maxmemory
+		limit := v.Int(config.MaxMemory)
+		if limit == 0 {
+			return 0
+		}
+		n = int64(float64(limit) * float64(-n) / 100)
+	}
+	return max(n, clientLimitMin)
+}
+
+// checkClients recounts the clients that were served in this round, if a limit
+// is set, and makes room when it is passed. The caller is inside the gate.
+func (w *worker) checkClients() {
+	limit := w.srv.live.Load().clientLimit
+	for i, cl := range w.served {
+		w.served[i] = nil
+		if limit != 0 && !cl.freed {
+			w.recount(cl)
+		}
+	}
+	w.served = w.served[:0]
+	if limit != 0 && w.srv.countedBeside() >= limit {
+		w.alone(func() { w.srv.evictClients(w) })
+	}
+}
+
+// evictClients ends the clients that take most, until the rest is below the
+// limit. Only in exclusive mode.
+func (s *Server) evictClients(w *worker) {
+	limit, total := s.live.Load().clientLimit, s.countedBeside()
+	if limit == 0 || total < limit {
+		return
+	}
+	all := s.everyone()
+	for _, cl := range all {
+		if cl.has(closing) {
+			total -= cl.counted // as good as gone
+		}
+	}
+	all = slices.DeleteFunc(all, func(cl *Client) bool { return cl.flags&(noEvict|closing) != 0 })
+	slices.SortStableFunc(all, func(a, b *Client) int { return int(b.counted - a.counted) })
+	for _, cl := range all {
+		if total < limit {
+			return
+		}
+		s.logf(Notice, "Evicting client: %s", strings.TrimSpace(w.describe(cl)))
+		w.stats.evictedConns++
+		total -= cl.counted
+		cl.kill(nil)
+	}
+	if total >= limit && !s.overClients {
+		s.logf(Warning, "Over client maxmemory after evicting all evictable clients")
+	}
+	s.overClients = total >= limit
+}
+
+// peakSeconds is how many seconds the largest buffers are remembered, which
+// INFO shows.
+const peakSeconds = 8
+
+// recentPeaks are the largest buffers seen lately, by second.
+type recentPeaks struct {
+	second  [peakSeconds]int64
+	in, out [peakSeconds]int
+}
+
+func (r *recentPeaks) note(now time.Duration, b bufferSizes) {
+	second := int64(now / time.Second)
+	i := second % peakSeconds
+	if r.second[i] != second {
+		r.second[i], r.in[i], r.out[i] = second, 0, 0
+	}
+	r.in[i], r.out[i] = max(r.in[i], b.queryMem), max(r.out[i], b.outMem)
+}
+
+// largest are the largest buffers of the last seconds.
+func (r *recentPeaks) largest(now time.Duration) (in, out int) {
+	for i, s := range r.second {
+		if int64(now/time.Second)-s < peakSeconds {
+			in, out = max(in, r.in[i]), max(out, r.out[i])
+		}
+	}
+	return in, out
+}

@@ -1,0 +1,66 @@
+package server
+
+import (
+	"fmt"
+	"strings"
+
+	"dozo/config"
+	"dozo/pubsub"
+)
+
+// class is the class of output limit that a client falls under.
+func (c *Client) class() config.ClientClass {
+	if c.flags&subscribed != 0 {
+		return config.PubSubClient
+	}
+	return config.NormalClient
+}
+
+// flagLetters are the states of a client as CLIENT LIST abbreviates them.
+func (c *Client) flagLetters() string {
+	var b strings.Builder
+	for _, f := range []struct {
+		on     bool
+		letter byte
+	}{
+		{c.has(monitoring), 'O'}, {c.has(subscribed), 'P'}, {c.has(inMulti), 'x'}, {c.has(blocked), 'b'},
+		{c.watch.Dirty.Load(), 'd'}, {c.has(closing), 'c'}, {c.isUnix, 'U'},
+		{c.has(noEvict), 'e'}, {c.has(noTouch), 'T'},
+	} {
+		if f.on {
+			b.WriteByte(f.letter)
+		}
+	}
+	if b.Len() == 0 {
+		return "N"
+	}
+	return b.String()
+}
+
+// multiCount is the number of queued commands, -1 outside MULTI.
+func (c *Client) multiCount() int {
+	if !c.has(inMulti) {
+		return -1
+	}
+	return len(c.tx.queue)
+}
+
+// describe is the client's line in CLIENT LIST, without the newline. The client
+// is this worker's, or the worker is alone.
+func (w *worker) describe(cl *Client) string {
+	now := w.srv.clock.Monotonic()
+	last := "NULL"
+	if cl.last != nil {
+		last = cl.last.FullName
+	}
+	b, argv := cl.sizes(w)
+	events, obl, oll, omem := b.output()
+	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d"+
+		" multi=%d qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=%d rbs=%d rbp=%d obl=%d oll=%d omem=%d tot-mem=%d"+
+		" events=%s cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s",
+		cl.ID, cl.remote, cl.local, cl.fd, cl.name, int64((now - cl.created).Seconds()),
+		int64((now - cl.lastUsed).Seconds()), cl.flagLetters(), cl.db, len(cl.subs.names[pubsub.Channel]),
+		len(cl.subs.names[pubsub.Pattern]), len(cl.subs.names[pubsub.Shard]), cl.multiCount(),
+		b.query, max(b.queryMem-b.query, 0), argv, cl.tx.bytes, b.outMem, b.outMem,
+		obl, oll, omem, cl.memory(b)+int64(argv), events, last, cl.user, cl.proto, cl.libName, cl.libVer)
+}

@@ -1,0 +1,252 @@
+package server
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strconv"
+
+	"dozo/command"
+	"dozo/keyspace"
+	"dozo/object"
+	"dozo/rdb"
+	"dozo/resp"
+	"dozo/text"
+)
+
+// debugDigest is DEBUG DIGEST: keys and values of all databases, whatever their
+// order.
+func debugDigest(c *command.Context) error {
+	d := digestAll(c.View)
+	c.Out.SimpleString(hex.EncodeToString(d[:]))
+	return nil
+}
+
+// digestAll is the digest of the whole data set. Only in exclusive mode.
+func digestAll(v *keyspace.View) (all object.Digest) {
+	for db := range v.Keyspace().Databases() {
+		if v.Len(db) == 0 {
+			continue
+		}
+		all.MixInt(uint32(db))
+		v.Cells(db, func(cell *object.Cell) bool {
+			var d object.Digest
+			d.Mix(cell.Entry.Key())
+			cell.Digest(&d)
+			all.Xor(d[:])
+			return true
+		})
+	}
+	return all
+}
+
+func debugDigestValue(c *command.Context) error {
+	c.Out.Array(len(c.Args) - 2)
+	for _, key := range c.Args[2:] {
+		var d object.Digest
+		if cell := c.Peek(key); cell.Ok() {
+			cell.Digest(&d)
+		}
+		c.Out.SimpleString(hex.EncodeToString(d[:]))
+	}
+	return nil
+}
+
+// debugObject is DEBUG OBJECT key [fast].
+func debugObject(c *command.Context) error {
+	fast := len(c.Args) == 4
+	if fast && !text.EqualFold(c.Args[3], "fast") {
+		return unknownSubcommand(c)
+	}
+	cell := c.Peek(c.Args[2])
+	if !cell.Ok() {
+		return command.ErrNoSuchKey
+	}
+	line := fmt.Sprintf("Value at:%#x refcount:1 encoding:%s", uint64(cell.Slot.Ref()), cell.Encoding())
+	if !fast {
+		line += fmt.Sprintf(" serializedlength:%d", serializedLength(c, &cell))
+	}
+	c.Out.SimpleString(fmt.Sprintf("%s lru:%d lru_seconds_idle:%d", line, cell.Entry.Age(), c.IdleSeconds(cell.Entry)))
+	return nil
+}
+
+// serializedLength is the length of a value in an RDB file, its type apart.
+func serializedLength(c *command.Context, cell *object.Cell) int {
+	var scratch [24]byte
+	e := rdb.NewEncoder(c.Set.RDBVersion, c.Set.RDBCompression)
+	return len(e.AppendString(nil, cell.Bytes(scratch[:0])))
+}
+
+// populateDefault is the prefix of the keys that DEBUG POPULATE makes.
+const populateDefault = "key"
+
+// debugPopulate is DEBUG POPULATE count [prefix] [size]. Keys that are there stay.
+func debugPopulate(c *command.Context) error {
+	count, err := argPositive(c.Args[2])
+	if err != nil {
+		return err
+	}
+	prefix, size := populateDefault, int64(0)
+	if len(c.Args) > 3 {
+		prefix = string(c.Args[3])
+	}
+	if len(c.Args) == 5 {
+		if size, err = argPositive(c.Args[4]); err != nil {
+			return err
+		}
+	}
+	var key, val []byte
+	for i := range count {
+		key = strconv.AppendInt(append(append(key[:0], prefix...), ':'), i, 10)
+		if cell := c.Peek(key); cell.Ok() {
+			continue
+		}
+		val = strconv.AppendInt(append(val[:0], "value:"...), i, 10)
+		if size > 0 {
+			val = append(val, make([]byte, max(0, size-int64(len(val))))...)[:size]
+		}
+		c.SetString(key, val, 0, true)
+		c.Changed(c.DB, key)
+	}
+	c.Out.OK()
+	return nil
+}
+
+// argPositive reads a number that is not negative.
+func argPositive(arg []byte) (int64, error) {
+	n, err := argInt(arg)
+	if err == nil && n < 0 {
+		return 0, command.ErrMustBePositive
+	}
+	return n, err
+}
+
+// protocolSamples write the replies of DEBUG PROTOCOL.
+var protocolSamples = map[string]func(*resp.Writer) error{
+	"string":  func(out *resp.Writer) error { out.BulkString("Hello World"); return nil },
+	"integer": func(out *resp.Writer) error { out.Int(12345); return nil },
+	"double":  func(out *resp.Writer) error { out.Double(3.141); return nil },
+	"bignum":  func(out *resp.Writer) error { out.BigNumber("1234567999999999999999999999999999999"); return nil },
+	"null":    func(out *resp.Writer) error { out.Null(); return nil },
+	"array":   func(out *resp.Writer) error { out.Array(3); return countToThree(out) },
+	"set":     func(out *resp.Writer) error { out.Set(3); return countToThree(out) },
+	"map":     protocolMap,
+	"attrib":  protocolAttribute,
+	"push":    protocolPush,
+	"verbatim": func(out *resp.Writer) error {
+		out.Verbatim("txt", "This is a verbatim\nstring")
+		return nil
+	},
+	"true":  func(out *resp.Writer) error { out.Bool(true); return nil },
+	"false": func(out *resp.Writer) error { out.Bool(false); return nil },
+}
+
+func countToThree(out *resp.Writer) error {
+	for i := range int64(3) {
+		out.Int(i)
+	}
+	return nil
+}
+
+func protocolMap(out *resp.Writer) error {
+	out.Map(3)
+	for i := range int64(3) {
+		out.Int(i)
+		out.Bool(i == 1)
+	}
+	return nil
+}
+
+// protocolAttribute writes an attribute and the reply that it is about.
+func protocolAttribute(out *resp.Writer) error {
+	if out.Attribute(1) {
+		out.BulkString("key-popularity")
+		out.Array(2)
+		out.BulkString("key:123")
+		out.Int(90)
+	}
+	out.BulkString("Some real reply following the attribute")
+	return nil
+}
+
+// protocolPush writes a push and a reply, for which the client waits.
+func protocolPush(out *resp.Writer) error {
+	if out.Proto < 3 {
+		return command.ReplyError("ERR RESP2 is not supported by this command")
+	}
+	out.Push(2)
+	out.BulkString("server-cpu-usage")
+	out.Int(42)
+	out.BulkString("Some real reply following the push reply")
+	return nil
+}
+
+func debugProtocol(c *command.Context) error {
+	sample := protocolSamples[lower(c.Args[2])]
+	if sample == nil {
+		return command.ReplyError("ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false")
+	}
+	return sample(c.Out)
+}
+
+// debugTableStats is DEBUG HTSTATS db [full].
+func debugTableStats(c *command.Context) error {
+	n, err := argInt(c.Args[2])
+	if err != nil {
+		return err
+	}
+	if n < 0 || n >= int64(c.Keyspace().Databases()) {
+		return command.ReplyError("ERR Out of range database")
+	}
+	d := c.DatabaseStats(int(n))
+	c.Out.Verbatim("txt", "[Dictionary HT]\n"+tableFigures(d.Keys, d.TableBytes)+"[Expires HT]\n"+tableFigures(d.Volatile, d.WheelBytes))
+	return nil
+}
+
+// tableFigures describe a table by its entries and its memory, of which each
+// place for an entry takes one word.
+func tableFigures(entries int, bytes int64) string {
+	if entries == 0 {
+		return "No stats available for empty dictionaries\n"
+	}
+	return fmt.Sprintf(" table size: %d\n number of elements: %d\n bytes: %d\n load: %.2f\n",
+		bytes/8, entries, bytes, ratio(int64(entries), bytes/8))
+}
+
+// debugCell finds the value that a subcommand is about.
+func debugCell(c *command.Context) (object.Cell, error) {
+	cell := c.Peek(c.Args[2])
+	if !cell.Ok() {
+		return cell, command.ErrNoSuchKey
+	}
+	return cell, nil
+}
+
+func debugTableStatsKey(c *command.Context) error {
+	if _, err := debugCell(c); err != nil {
+		return err
+	}
+	return command.ReplyError("ERR The value stored at the specified key is not represented using an hash table")
+}
+
+func debugListpack(c *command.Context) error {
+	return debugEncoded(c, object.EncListpack, "Listpack", "listpack")
+}
+
+func debugQuicklist(c *command.Context) error {
+	return debugEncoded(c, object.EncQuicklist, "Quicklist", "quicklist")
+}
+
+// debugEncoded writes what is in a value's entry to the log, if its encoding is
+// the one asked for.
+func debugEncoded(c *command.Context, want object.Encoding, title, name string) error {
+	cell, err := debugCell(c)
+	switch {
+	case err != nil:
+		return err
+	case cell.Encoding() != want:
+		return command.ReplyError("ERR Not a " + name + " encoded object.")
+	}
+	serverOf(c).logger.Raw(fmt.Sprintf("%s %s: %s\n", title, text.Quote(c.Args[2]), text.Quote(cell.Entry.Payload())))
+	c.Out.SimpleString(title + " structure printed on stdout")
+	return nil
+}

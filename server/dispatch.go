@@ -1,0 +1,371 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"dozo/command"
+	"dozo/keyspace"
+	"dozo/text"
+)
+
+// attention are the states of the server that take every command off the fast
+// path of dispatch. They are set under exclusive mode, read by all.
+type attention uint32
+
+const (
+	attnMonitors  attention = 1 << iota // somebody runs MONITOR
+	attnPaused                          // CLIENT PAUSE
+	attnMaxMemory                       // a memory limit is set
+	attnLoading                         // the data set is being loaded
+	attnShutdown
+)
+
+var errQueryBuffer = errors.New("query buffer limit reached (client-query-buffer-limit)")
+
+// execute runs one command, or queues or refuses it. False means that it must
+// wait (CLIENT PAUSE): nothing has happened and it is to be read again.
+func (w *worker) execute(cl *Client, args [][]byte) bool {
+	cmd := w.table.Lookup(args[0])
+	if cmd == nil || !cmd.Accepts(len(args)) || cmd.IsContainer() {
+		if cmd = w.resolve(cl, cmd, args); cmd == nil {
+			return true
+		}
+	}
+	cl.last = cmd
+	if cl.flags&unusual != 0 || attention(w.srv.attention.Load()) != 0 || cmd.Flags&(command.Protected|command.NoMulti) != 0 {
+		return w.executeSlow(cl, cmd, args)
+	}
+	w.run(cl, cmd, args)
+	return true
+}
+
+// resolve finds the subcommand of a container and answers what cannot be run.
+func (w *worker) resolve(cl *Client, cmd *command.Command, args [][]byte) *command.Command {
+	cl.last = cmd
+	if cmd == nil {
+		w.refuseCall(cl, nil, unknownCommand(args))
+		return nil
+	}
+	if cmd.IsContainer() && len(args) > 1 {
+		sub := cmd.Sub(args[1])
+		if sub == nil {
+			w.refuseCall(cl, cmd, fmt.Sprintf("ERR unknown subcommand '%.128s'. Try %s HELP.", args[1], cmd.Name))
+			return nil
+		}
+		cmd = sub
+	}
+	if !cmd.Accepts(len(args)) || cmd.Handler == nil {
+		w.refuseCall(cl, cmd, "ERR wrong number of arguments for '"+cmd.FullName+"' command")
+		return nil
+	}
+	return cmd
+}
+
+// unknownCommand is Redis' answer to a name it does not know.
+func unknownCommand(args [][]byte) string {
+	const shown = 128
+	s := fmt.Sprintf("ERR unknown command '%.128s', with args beginning with: ", args[0])
+	rest := make([]byte, 0, shown)
+	for _, a := range args[1:] {
+		if len(rest) >= shown {
+			break
+		}
+		rest = append(rest, '\'')
+		rest = append(rest, a[:min(len(a), shown-len(rest))]...)
+		rest = append(rest, "' "...)
+	}
+	return s + string(rest)
+}
+
+// executeSlow is execute with every check there is, in Redis' order.
+func (w *worker) executeSlow(cl *Client, cmd *command.Command, args [][]byte) bool {
+	if cl.has(held) {
+		return false
+	}
+	if err := w.permit(cl, cmd, args); err != nil {
+		w.refuseCall(cl, cmd, err.Error())
+		return true
+	}
+	if w.srv.mustPause(cl, cmd) {
+		w.hold(cl)
+		return false
+	}
+	mark := len(w.out.Buf)
+	w.beforeReply(cl)
+	if cl.has(inMulti) && !runsInsideMulti(cmd) {
+		cl.tx.push(cmd, args)
+		w.out.SimpleString("QUEUED")
+	} else {
+		w.run(cl, cmd, args)
+	}
+	w.afterReply(cl, mark)
+	return true
+}
+
+// runsInsideMulti tells which commands are not queued.
+func runsInsideMulti(cmd *command.Command) bool {
+	switch cmd.FullName {
+	case "exec", "discard", "multi", "watch", "quit", "reset":
+		return true
+	}
+	return false
+}
+
+// permit makes every check that can refuse a command before it runs. Users'
+// permissions join it with ACL, refusals of replicas with replication.
+func (w *worker) permit(cl *Client, cmd *command.Command, args [][]byte) error {
+	if cmd.Flags&command.Protected != 0 {
+		if err := w.srv.permitProtected(cl, cmd); err != nil {
+			return err
+		}
+	}
+	if cl.has(unauthed) && cmd.Flags&command.NoAuth == 0 {
+		return command.ErrNoAuth
+	}
+	if cl.has(inMulti) && cmd.Flags&command.NoMulti != 0 {
+		return errNotInMulti
+	}
+	if err := w.permitMemory(cl, cmd); err != nil {
+		return err
+	}
+	if cl.has(subscribed) && cl.proto == 2 && !allowedSubscribed(cmd) {
+		return command.ReplyError("ERR Can't execute '" + cmd.FullName + "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context")
+	}
+	if attention(w.srv.attention.Load())&attnLoading != 0 && cmd.Flags&command.Loading == 0 {
+		return command.ErrLoading
+	}
+	return nil
+}
+
+// permitMemory makes room when memory is short, and refuses what would take
+// more when there is none.
+func (w *worker) permitMemory(cl *Client, cmd *command.Command) error {
+	if w.ks.Over() <= 0 {
+		return nil
+	}
+	if w.makeRoom() {
+		return nil
+	}
+	refuse := cmd.Flags&command.DenyOOM != 0
+	if cl.has(inMulti) {
+		switch cmd.FullName {
+		case "exec":
+			refuse = cl.tx.flags&command.DenyOOM != 0
+		case "discard", "quit", "reset":
+		default:
+			refuse = true // a queue takes memory, too
+		}
+	}
+	if refuse {
+		return command.ErrOOM
+	}
+	return nil
+}
+
+func allowedSubscribed(cmd *command.Command) bool {
+	switch cmd.FullName {
+	case "ping", "quit", "reset", "subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe":
+		return true
+	}
+	return false
+}
+
+// refuseCall answers a call that does not run; inside MULTI it spoils the
+// transaction.
+func (w *worker) refuseCall(cl *Client, cmd *command.Command, msg string) {
+	mark := len(w.out.Buf)
+	w.beforeReply(cl)
+	if cl.has(inMulti) {
+		cl.set(dirtyExec, true)
+	}
+	if cmd != nil {
+		w.stats.commands[cmd.ID].rejected++
+		if cmd.FullName == "exec" && cl.has(inMulti) {
+			w.endTransaction(cl)
+			msg = execAborted(msg)
+		}
+	}
+	w.replyError(nil, msg)
+	w.afterReply(cl, mark)
+}
+
+// execAborted is what EXEC answers when it is refused itself.
+func execAborted(msg string) string {
+	return "EXECABORT Transaction discarded because of: " + dropCode(msg)
+}
+
+func dropCode(msg string) string {
+	if len(msg) > 4 && msg[:4] == "ERR " {
+		return msg[4:]
+	}
+	return msg
+}
+
+// beforeReply and afterReply carry out CLIENT REPLY: what was written from mark
+// on is dropped if this client's replies are.
+func (w *worker) beforeReply(cl *Client) {
+	if cl.has(replySkipNext) {
+		cl.flags = cl.flags&^replySkipNext | replySkip
+	}
+}
+
+func (w *worker) afterReply(cl *Client, mark int) {
+	if cl.flags&(replyOff|replySkip) != 0 {
+		w.out.Buf = w.out.Buf[:mark]
+		cl.set(replySkip, false)
+	}
+}
+
+// run takes what the command needs to hold and performs it.
+func (w *worker) run(cl *Client, cmd *command.Command, args [][]byte) {
+	w.ctx.Effects.Reset()
+	w.replyMark = len(w.out.Buf)
+	switch {
+	case cmd.OneKey != 0:
+		shard := w.ks.LockKey(w.view, w.ks.Hash(args[cmd.OneKey]))
+		w.perform(cl, cmd, args)
+		w.commit(cl)
+		w.ks.UnlockShard(w.view, shard)
+	case cmd.Flags&command.Exclusive != 0:
+		w.alone(func() {
+			w.perform(cl, cmd, args)
+			w.commit(cl)
+		})
+	case len(cmd.Keys) == 0:
+		w.perform(cl, cmd, args)
+		w.commit(cl)
+	default:
+		var set keyspace.LockSet
+		w.refs = cmd.LockSet(&set, w.ks, args, w.refs)
+		w.ks.Lock(w.view, &set)
+		w.perform(cl, cmd, args)
+		w.commit(cl)
+		w.ks.Unlock(w.view, &set)
+	}
+}
+
+// perform calls the handler with everything held that it needs, answers its
+// error, and counts.
+func (w *worker) perform(cl *Client, cmd *command.Command, args [][]byte) {
+	if attention(w.srv.attention.Load())&attnMonitors != 0 {
+		w.feedMonitors(cl, cmd, args)
+	}
+	ctx := &w.ctx
+	ctx.Args, ctx.Cmd = args, cmd
+	ctx.DB, ctx.NoTouch, ctx.Doing = cl.db, cl.has(noTouch), cmd.FullName
+	ctx.NotifyMask = command.Event(w.srv.notifyMask.Load())
+	ctx.Effects.Begin()
+	w.running = true
+	err := cmd.Handler(ctx)
+	w.running = false
+	if err != nil {
+		w.stats.commands[cmd.ID].failed++
+		w.replyError(cmd, err.Error())
+	}
+	if ctx.Effects.Dirty != 0 {
+		w.dirty += ctx.Effects.Dirty
+		if !ctx.Effects.Explicit() {
+			ctx.Effects.Add(ctx.DB, args...)
+		}
+	}
+	w.account(cl, cmd, args)
+}
+
+// commit hands the effects of a call, or of a whole EXEC, to the log while
+// everything is still held, so that the log has writes of a key in their order.
+func (w *worker) commit(cl *Client) {
+	units, bytes := w.ctx.Effects.Units()
+	if len(units) == 0 || w.inExec {
+		return
+	}
+	u := w.srv.log.Begin()
+	if len(units) > 1 {
+		u.Write(units[0].DB, multiBytes)
+	}
+	start := 0
+	for _, e := range units {
+		u.Write(e.DB, bytes[start:e.End])
+		start = e.End
+	}
+	if len(units) > 1 {
+		u.Write(units[len(units)-1].DB, execBytes)
+	}
+	end := u.End()
+	w.holdReply(cl, end)
+}
+
+var (
+	multiBytes = []byte("*1\r\n$5\r\nMULTI\r\n")
+	execBytes  = []byte("*1\r\n$4\r\nEXEC\r\n")
+)
+
+// Removed implements keyspace.Events: a key went because its time was over or
+// memory was short. The log gets a DEL, before the effects of the command that
+// met the key.
+func (w *worker) Removed(db int, key []byte, why keyspace.Reason) {
+	name, class := "expired", command.EventExpired
+	if why == keyspace.Evicted {
+		name, class = "evicted", command.EventEvicted
+	}
+	w.dirty++
+	if w.srv.log.Active() {
+		w.logRemoval(db, key, why)
+	}
+	if command.Event(w.srv.notifyMask.Load())&class != 0 {
+		w.KeyEvent(class, name, db, key)
+	}
+}
+
+func (w *worker) logRemoval(db int, key []byte, why keyspace.Reason) {
+	verb := "DEL"
+	if w.srv.lazyRemoval(why) {
+		verb = "UNLINK"
+	}
+	if w.running || w.inExec {
+		w.ctx.Effects.Add(db, []byte(verb), key)
+		return
+	}
+	w.removal.Buf = w.removal.Buf[:0]
+	w.removal.Command([]byte(verb), key)
+	w.srv.log.Append(db, w.removal.Buf)
+}
+
+// account ends the measuring of a call.
+func (w *worker) account(cl *Client, cmd *command.Command, args [][]byte) {
+	now := w.srv.clock.Monotonic()
+	took := now - w.mono
+	w.mono = now
+	s := &w.stats.commands[cmd.ID]
+	s.calls++
+	s.nanos += int64(took)
+	cl.commands++
+	if w.srv.trackLatency.Load() {
+		s.record(int64(took))
+	}
+	if int64(took) >= w.srv.noticeNanos.Load() {
+		w.noticeLong(cl, cmd, args, took)
+	}
+}
+
+// replyError writes an error reply and counts it by its code.
+func (w *worker) replyError(cmd *command.Command, msg string) {
+	w.stats.countError(msg)
+	w.out.Error(msg)
+}
+
+// clientOf is the connection that runs a handler of this package.
+func clientOf(c *command.Context) *Client { return c.Session.(*Client) }
+
+// argInt reads an integer argument.
+func argInt(arg []byte) (int64, error) {
+	n, ok := text.ParseInt(arg)
+	if !ok {
+		return 0, command.ErrNotInteger
+	}
+	return n, nil
+}
+
+// millis is a duration in whole milliseconds.
+func millis(d time.Duration) int64 { return int64(d / time.Millisecond) }

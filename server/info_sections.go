@@ -1,0 +1,362 @@
+package server
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dozo/arena"
+	"dozo/command"
+	"dozo/config"
+	"dozo/eventloop"
+	"dozo/pubsub"
+)
+
+func (t *infoText) server() {
+	s, now := t.srv, t.srv.clock.Wall()
+	up := int64((s.clock.Monotonic() - s.started) / time.Second)
+	supervised := s.cfg.String(config.Supervised)
+	if supervised != "upstart" && supervised != "systemd" {
+		supervised = "no"
+	}
+	t.addf("redis_version:%s", RedisVersion)
+	t.addf("redis_git_sha1:00000000")
+	t.addf("redis_git_dirty:0")
+	t.addf("redis_build_id:dozo-%s", DozoVersion)
+	t.addf("redis_mode:standalone")
+	t.addf("os:%s", systemName())
+	t.addf("arch_bits:%d", strconv.IntSize)
+	t.addf("monotonic_clock:POSIX clock_gettime")
+	t.addf("multiplexing_api:%s", s.group.Transport())
+	t.addf("atomicvar_api:go-builtin")
+	t.addf("gcc_version:0.0.0")
+	t.addf("process_id:%d", unix.Getpid())
+	t.addf("process_supervised:%s", supervised)
+	t.addf("run_id:%s", s.runID)
+	t.addf("tcp_port:%d", s.tcpPort())
+	t.addf("server_time_usec:%d", now/time.Microsecond)
+	t.ints("uptime_in_seconds uptime_in_days hz configured_hz", up, up/86400, int64(s.hz()), s.cfg.Int(config.HZ))
+	t.addf("lru_clock:%d", int64(now/time.Second)&(1<<24-1))
+	t.addf("executable:%s", s.opts.Executable)
+	t.addf("config_file:%s", s.cfg.File())
+	t.addf("io_threads_active:%d", min(len(s.workers)-1, 1))
+	for i, l := range s.listeners() {
+		t.addf("listener%d:%s", i, l)
+	}
+}
+
+// tcpPort is the port of the first TCP listener, as configured if there is none.
+func (s *Server) tcpPort() int64 {
+	for _, a := range s.addrs {
+		if a.Network() == "tcp" {
+			if at, err := netip.ParseAddrPort(a.String()); err == nil {
+				return int64(at.Port())
+			}
+		}
+	}
+	return s.cfg.Int(config.Port)
+}
+
+// listeners describes the listeners, those of one kind and port together.
+func (s *Server) listeners() []string {
+	type group struct{ kind, hosts, port string }
+	var groups []group
+	for _, a := range s.addrs {
+		g := group{kind: a.Network(), hosts: ",bind=" + a.String()}
+		if at, err := netip.ParseAddrPort(a.String()); err == nil {
+			g.hosts, g.port = ",bind="+at.Addr().String(), fmt.Sprintf(",port=%d", at.Port())
+		}
+		i := slices.IndexFunc(groups, func(o group) bool { return o.kind == g.kind && o.port == g.port })
+		if i < 0 {
+			groups = append(groups, g)
+			continue
+		}
+		groups[i].hosts += g.hosts
+	}
+	var list []string
+	for _, g := range groups {
+		list = append(list, "name="+g.kind+g.hosts+g.port)
+	}
+	return list
+}
+
+func (t *infoText) clients() {
+	var clients, blocked, timed int64
+	var in, out int
+	now := t.srv.clock.Monotonic()
+	for _, w := range t.srv.workers {
+		clients += int64(len(w.clients))
+		blocked += int64(w.blockedClients)
+		timed += int64(len(w.timers))
+		i, o := w.recent.largest(now)
+		in, out = max(in, i), max(out, o)
+	}
+	t.ints("connected_clients cluster_connections maxclients", clients, 0, t.srv.cfg.Int(config.MaxClients))
+	t.ints("client_recent_max_input_buffer client_recent_max_output_buffer", int64(in), int64(out))
+	t.ints("blocked_clients tracking_clients clients_in_timeout_table", blocked, 0, timed)
+	t.zeros("total_blocking_keys total_blocking_keys_on_nokey")
+}
+
+func (t *infoText) memory() {
+	s := t.srv
+	m := s.memoryUse(t.view)
+	human := func(name string, n int64) {
+		t.addf("%s:%d", name, n)
+		t.addf("%s_human:%s", name, humanBytes(n))
+	}
+	human("used_memory", m.used)
+	human("used_memory_rss", m.resident)
+	human("used_memory_peak", m.peak)
+	t.addf("used_memory_peak_perc:%.2f%%", m.peakPercent())
+	t.ints("used_memory_overhead used_memory_startup used_memory_dataset", m.overhead, m.startup, m.dataset)
+	t.addf("used_memory_dataset_perc:%.2f%%", m.datasetPercent())
+	t.ints("allocator_allocated allocator_active allocator_resident", m.arena.Used, m.active(), m.allocatorResident())
+	human("total_system_memory", systemMemory())
+	t.zeros("used_memory_lua used_memory_vm_eval")
+	t.addf("used_memory_lua_human:0B")
+	t.zeros("used_memory_scripts_eval number_of_cached_scripts number_of_functions number_of_libraries")
+	t.zeros("used_memory_vm_functions used_memory_vm_total")
+	t.addf("used_memory_vm_total_human:0B")
+	t.zeros("used_memory_functions used_memory_scripts")
+	t.addf("used_memory_scripts_human:0B")
+	human("maxmemory", s.cfg.Int(config.MaxMemory))
+	t.addf("maxmemory_policy:%s", s.cfg.String(config.MaxMemoryPolicy))
+	t.fragmentation(&m)
+	t.zeros("mem_not_counted_for_evict")
+	t.ints("mem_replication_backlog mem_total_replication_buffers", m.log, m.log)
+	t.ints("mem_clients_slaves mem_clients_normal mem_cluster_links mem_aof_buffer", 0, m.clients, 0, 0)
+	t.addf("mem_allocator:dozo-arena")
+	t.zeros("active_defrag_running lazyfree_pending_objects lazyfreed_objects")
+}
+
+// fragmentation compares what is in use with what is held for it, layer by layer.
+func (t *infoText) fragmentation(m *memoryUse) {
+	for _, l := range []struct {
+		ratio, bytes string
+		outer, inner int64
+	}{
+		{"allocator_frag_ratio", "allocator_frag_bytes", m.active(), m.arena.Used},
+		{"allocator_rss_ratio", "allocator_rss_bytes", m.allocatorResident(), m.active()},
+		{"rss_overhead_ratio", "rss_overhead_bytes", m.resident, m.allocatorResident()},
+		{"mem_fragmentation_ratio", "mem_fragmentation_bytes", m.resident, m.used},
+	} {
+		t.addf("%s:%.2f", l.ratio, ratio(l.outer, l.inner))
+		t.addf("%s:%d", l.bytes, l.outer-l.inner)
+	}
+}
+
+func (t *infoText) persistence() {
+	s := t.srv
+	loading := int64(0)
+	if s.attends(attnLoading) {
+		loading = 1
+	}
+	t.ints("loading", loading)
+	t.zeros("async_loading current_cow_peak current_cow_size current_cow_size_age")
+	t.addf("current_fork_perc:0.00")
+	t.zeros("current_save_keys_processed current_save_keys_total")
+	t.ints("rdb_changes_since_last_save rdb_bgsave_in_progress rdb_last_save_time", s.changes(), 0, s.saved.at)
+	t.addf("rdb_last_bgsave_status:ok")
+	t.ints("rdb_last_bgsave_time_sec rdb_current_bgsave_time_sec", -1, -1)
+	t.zeros("rdb_saves rdb_last_cow_size rdb_last_load_keys_expired rdb_last_load_keys_loaded")
+	t.zeros("aof_enabled aof_rewrite_in_progress aof_rewrite_scheduled")
+	t.ints("aof_last_rewrite_time_sec aof_current_rewrite_time_sec", -1, -1)
+	t.addf("aof_last_bgrewrite_status:ok")
+	t.zeros("aof_rewrites aof_rewrites_consecutive_failures")
+	t.addf("aof_last_write_status:ok")
+	t.zeros("aof_last_cow_size module_fork_in_progress module_fork_last_cow_size")
+}
+
+func (t *infoText) stats() {
+	s, sum := t.srv, &t.sum
+	now := s.clock.Monotonic()
+	t.ints("total_connections_received total_commands_processed instantaneous_ops_per_sec",
+		sum.connections, sum.commands, s.sampled.ops.perSecond())
+	t.ints("total_net_input_bytes total_net_output_bytes", int64(sum.loops.BytesIn), int64(sum.loops.BytesOut))
+	t.zeros("total_net_repl_input_bytes total_net_repl_output_bytes")
+	t.addf("instantaneous_input_kbps:%.2f", ratio(s.sampled.in.perSecond(), 1024))
+	t.addf("instantaneous_output_kbps:%.2f", ratio(s.sampled.out.perSecond(), 1024))
+	t.addf("instantaneous_input_repl_kbps:0.00")
+	t.addf("instantaneous_output_repl_kbps:0.00")
+	t.ints("rejected_connections", sum.rejectedConns)
+	t.zeros("sync_full sync_partial_ok sync_partial_err")
+	t.ints("expired_keys", sum.keys.Expired)
+	t.addf("expired_stale_perc:0.00")
+	t.ints("expired_time_cap_reached_count expire_cycle_cpu_milliseconds", sum.expireCapped, sum.keys.ActiveExpireNanos/1e6)
+	t.ints("evicted_keys evicted_clients", sum.keys.Evicted, sum.evictedConns)
+	current := s.shortage.current(now)
+	t.ints("total_eviction_exceeded_time current_eviction_exceeded_time", millis(s.shortage.total+current), millis(current))
+	t.ints("keyspace_hits keyspace_misses", sum.keys.Hits, sum.keys.Misses)
+	t.pubsubStats()
+	t.zeros("latest_fork_usec total_forks migrate_cached_sockets slave_expires_tracked_keys")
+	t.zeros("active_defrag_hits active_defrag_misses active_defrag_key_hits active_defrag_key_misses")
+	t.zeros("total_active_defrag_time current_active_defrag_time")
+	t.zeros("tracking_total_keys tracking_total_items tracking_total_prefixes unexpected_error_replies")
+	t.ints("total_error_replies", sum.errorReplies)
+	t.zeros("dump_payload_sanitizations")
+	t.ints("total_reads_processed total_writes_processed", int64(sum.loops.Reads), int64(sum.loops.Writes))
+	t.zeros("io_threaded_reads_processed io_threaded_writes_processed reply_buffer_shrinks reply_buffer_expands")
+	t.loopStats()
+	t.ints("acl_access_denied_auth", sum.authFailures)
+	t.zeros("acl_access_denied_cmd acl_access_denied_key acl_access_denied_channel")
+}
+
+// loopStats tells what the event loops do. The time is processor time: waiting
+// for work does not count.
+func (t *infoText) loopStats() {
+	sampled := &t.srv.sampled
+	rounds := sampled.rounds.perSecond()
+	t.ints("eventloop_cycles eventloop_duration_sum eventloop_duration_cmd_sum",
+		int64(t.sum.loops.Rounds), int64(t.sum.loopTime/time.Microsecond), int64(t.sum.commandTime/time.Microsecond))
+	t.ints("instantaneous_eventloop_cycles_per_sec instantaneous_eventloop_duration_usec",
+		rounds, sampled.micros.perSecond()/max(rounds, 1))
+}
+
+func (t *infoText) replication() {
+	log := t.srv.log.Stats()
+	offset := int64(t.srv.log.Offset())
+	t.addf("role:master")
+	t.addf("connected_slaves:0")
+	t.addf("master_failover_state:no-failover")
+	t.addf("master_replid:%s", t.srv.replID)
+	t.addf("master_replid2:%s", strings.Repeat("0", len(t.srv.replID)))
+	t.ints("master_repl_offset second_repl_offset", offset, -1)
+	active, first, length := int64(0), int64(0), int64(0)
+	if t.srv.log.Active() {
+		active, first, length = 1, int64(log.First)+1, int64(log.End-log.First)
+	}
+	t.ints("repl_backlog_active repl_backlog_size repl_backlog_first_byte_offset repl_backlog_histlen",
+		active, t.srv.cfg.Int(config.ReplBacklogSize), first, length)
+}
+
+func (t *infoText) cpu() {
+	t.times("", processTimes(unix.RUSAGE_SELF))
+	t.times("_children", processTimes(unix.RUSAGE_CHILDREN))
+	if t.srv.group.Transport() == eventloop.Epoll {
+		t.times("_main_thread", t.srv.workers[0].thread)
+	}
+}
+
+func (t *infoText) times(suffix string, c cpuTimes) {
+	t.addf("used_cpu_sys%s:%.6f", suffix, c.system.Seconds())
+	t.addf("used_cpu_user%s:%.6f", suffix, c.user.Seconds())
+}
+
+// eachCommand calls fn for all commands, each container before its subcommands.
+func (s *Server) eachCommand(fn func(*command.Command)) {
+	for _, cmd := range s.table.Commands() {
+		fn(cmd)
+		for _, sub := range cmd.Subcommands() {
+			fn(sub)
+		}
+	}
+}
+
+func (t *infoText) commandStats() {
+	t.srv.eachCommand(func(cmd *command.Command) {
+		var n commandStats
+		for _, w := range t.srv.workers {
+			o := &w.stats.commands[cmd.ID]
+			n.calls += o.calls
+			n.nanos += o.nanos
+			n.rejected += o.rejected
+			n.failed += o.failed
+		}
+		if n.calls == 0 && n.rejected == 0 && n.failed == 0 {
+			return
+		}
+		t.addf("cmdstat_%s:calls=%d,usec=%d,usec_per_call=%.2f,rejected_calls=%d,failed_calls=%d", cmd.FullName,
+			n.calls, n.nanos/1000, ratio(n.nanos, n.calls)/1000, n.rejected, n.failed)
+	})
+}
+
+func (t *infoText) errorStats() {
+	sum := make(map[string]int64)
+	for _, w := range t.srv.workers {
+		for code, n := range w.stats.errors {
+			sum[code] += n
+		}
+	}
+	for _, code := range slices.Sorted(maps.Keys(sum)) {
+		t.addf("errorstat_%s:count=%d", safeName(code), sum[code])
+	}
+}
+
+// safeName replaces the signs that would make a line of INFO say something else.
+func safeName(s string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("#:\n\r", r) {
+			return '_'
+		}
+		return r
+	}, s)
+}
+
+func (t *infoText) latencyStats() {
+	if !t.srv.cfg.Bool(config.LatencyTracking) {
+		return
+	}
+	percentiles := t.srv.cfg.Values().Percentiles()
+	t.srv.eachCommand(func(cmd *command.Command) {
+		h := t.srv.histogram(cmd)
+		if h == nil {
+			return
+		}
+		var parts []string
+		for _, p := range percentiles {
+			micros := float64(h.ValueAtPercentile(p)) / 1000
+			parts = append(parts, fmt.Sprintf("p%s=%.3f", strconv.FormatFloat(p, 'f', -1, 64), micros))
+		}
+		t.addf("latency_percentiles_usec_%s:%s", cmd.FullName, strings.Join(parts, ","))
+	})
+}
+
+func (t *infoText) cluster() { t.addf("cluster_enabled:0") }
+
+func (t *infoText) keyspace() {
+	for db := range t.srv.ks.Databases() {
+		if d := t.view.DatabaseStats(db); d.Keys > 0 {
+			t.addf("db%d:keys=%d,expires=%d,avg_ttl=%d", db, d.Keys, d.Volatile, d.AverageTTL)
+		}
+	}
+}
+
+func (t *infoText) debug() {
+	t.zeros("eventloop_duration_aof_sum")
+	t.ints("eventloop_duration_cron_sum eventloop_duration_max eventloop_cmd_per_cycle_max",
+		int64(t.sum.tickTime/time.Microsecond), int64(t.sum.batchTimeMax/time.Microsecond), t.sum.batchCommandsMax)
+}
+
+// dozo is what only this server has.
+func (t *infoText) dozo() {
+	s, g := t.srv, goRuntime()
+	t.addf("dozo_version:%s", DozoVersion)
+	t.addf("go_version:%s", runtime.Version())
+	t.addf("loops:%d", len(s.workers))
+	t.addf("transport:%s", s.group.Transport())
+	t.addf("shards:%d", s.ks.Shards())
+	t.addf("config_drift:%d", s.drifted.Load())
+	t.ints("client_query_buffer_limit_disconnections client_output_buffer_limit_disconnections", t.sum.queryKills, t.sum.outputKills)
+	t.ints("gc_cycles gc_pause_max_usec", int64(g.cycles), int64(g.pauseMax/time.Microsecond))
+	t.addf("gc_cpu_perc:%.2f", 100*g.gcSeconds/max(g.cpu, 1e-9))
+	t.ints("go_heap_bytes go_total_bytes", int64(g.objects), int64(g.total))
+	a := s.ks.Arena().Stats()
+	t.ints("arena_reserved arena_mapped arena_free arena_purged", a.Reserved, a.Mapped, a.Free, a.Purged)
+	for p, bytes := range s.purposes() {
+		t.addf("arena_%s_bytes:%d", arena.Purpose(p), bytes)
+	}
+}
+
+// pubsubStats counts channels and patterns.
+func (t *infoText) pubsubStats() {
+	hub := t.srv.hub
+	t.ints("pubsub_channels pubsub_patterns pubsubshard_channels",
+		int64(hub.Len(pubsub.Channel)), int64(hub.Len(pubsub.Pattern)), int64(hub.Len(pubsub.Shard)))
+}

@@ -1,0 +1,79 @@
+package server
+
+import (
+	"time"
+
+	"dozo/command"
+)
+
+// pauseState is CLIENT PAUSE. It is changed in exclusive mode only.
+type pauseState struct {
+	until  time.Duration // monotonic; 0 = not paused
+	writes bool          // only commands that write
+	held   []*Client     // whose input waits
+}
+
+// mustPause tells whether a command has to wait for the end of CLIENT PAUSE.
+// Workers read the state while none is alone, so it does not change under them.
+func (s *Server) mustPause(cl *Client, cmd *command.Command) bool {
+	if attention(s.attention.Load())&attnPaused == 0 {
+		return false
+	}
+	if s.clock.Monotonic() >= s.pause.until || cmd.Flags&command.Exclusive != 0 && cmd.FullName == "client|unpause" {
+		return false
+	}
+	if !s.pause.writes {
+		return true
+	}
+	flags := cmd.Flags
+	if cl.has(inMulti) {
+		if cmd.FullName != "exec" {
+			return false
+		}
+		flags |= cl.tx.flags
+	}
+	return flags&(command.Write|command.MayReplicate) != 0
+}
+
+// hold keeps a client's input unread until the pause ends.
+func (w *worker) hold(cl *Client) {
+	cl.set(held, true)
+	cl.conn.PauseRead()
+	w.heldClients = append(w.heldClients, cl)
+}
+
+// releaseHeld lets the clients of this worker go on.
+func (w *worker) releaseHeld() {
+	for i, cl := range w.heldClients {
+		w.heldClients[i] = nil
+		if cl.freed {
+			continue
+		}
+		cl.set(held, false)
+		cl.conn.ResumeRead()
+	}
+	w.heldClients = w.heldClients[:0]
+}
+
+// startPause begins or prolongs a pause. Only in exclusive mode. A pause of all
+// commands is not weakened to one of writes while it lasts, nor shortened.
+func (s *Server) startPause(length time.Duration, writesOnly bool) {
+	until := s.clock.Monotonic() + length
+	running := s.pause.until > s.clock.Monotonic()
+	if running {
+		s.pause.writes = s.pause.writes && writesOnly
+		s.pause.until = max(s.pause.until, until)
+	} else {
+		s.pause = pauseState{until: until, writes: writesOnly}
+	}
+	s.attend(attnPaused, true)
+}
+
+// endPause ends a pause. Only in exclusive mode.
+func (s *Server) endPause() {
+	s.pause.until = 0
+	s.attend(attnPaused, false)
+	for _, w := range s.workers {
+		w.call((*worker).releaseHeld)
+	}
+}

@@ -1,0 +1,121 @@
+package server
+
+import (
+	"fmt"
+	"time"
+
+	"dozo/command"
+	"dozo/config"
+	"dozo/oplog"
+	"dozo/text"
+)
+
+// samples are rates, taken each tick over the last second or so: what INFO
+// calls instantaneous.
+type samples struct {
+	ops, in, out   rate
+	rounds, micros rate // of the loops: how many, and their processor time
+}
+
+// rateSlots is how many ticks a rate is averaged over.
+const rateSlots = 16
+
+// rate averages the growth of a counter over the last ticks.
+type rate struct {
+	last    int64
+	at      time.Duration
+	slots   [rateSlots]int64 // per second
+	current int
+}
+
+func (r *rate) sample(count int64, now time.Duration) {
+	if r.at != 0 && now > r.at {
+		r.slots[r.current] = max(0, count-r.last) * int64(time.Second) / int64(now-r.at)
+		r.current = (r.current + 1) % rateSlots
+	}
+	r.last, r.at = count, now
+}
+
+// perSecond is the average.
+func (r *rate) perSecond() int64 {
+	var sum int64
+	for _, n := range r.slots {
+		sum += n
+	}
+	return sum / rateSlots
+}
+
+
+// tick is the server's periodic work, done by the first worker inside the gate.
+func (s *Server) tick(w *worker) {
+	if attention(s.attention.Load())&attnPaused != 0 && s.clock.Monotonic() >= s.pause.until {
+		w.alone(func() {
+			if s.clock.Monotonic() >= s.pause.until {
+				s.endPause()
+			}
+		})
+	}
+	w.alone(func() { s.sample() })
+}
+
+// sample takes rates, the memory peak and the time of shortage. Only in exclusive
+// mode.
+func (s *Server) sample() {
+	t, now := s.totals(), s.clock.Monotonic()
+	s.sampled.ops.sample(t.commands, now)
+	s.sampled.in.sample(int64(t.loops.BytesIn), now)
+	s.sampled.out.sample(int64(t.loops.BytesOut), now)
+	s.sampled.rounds.sample(int64(t.loops.Rounds), now)
+	s.sampled.micros.sample(int64(t.loopTime/time.Microsecond), now)
+	s.shortage.note(s.ks.Over() > 0, now)
+	s.notePeak(s.usedMemory())
+}
+
+// permitProtected refuses DEBUG, or what loads modules, to clients that the
+// configuration does not allow it.
+func (s *Server) permitProtected(cl *Client, cmd *command.Command) error {
+	name, guard := "DEBUG", config.EnableDebugCommand
+	if cmd.Parent != nil {
+		name, guard = "MODULE", config.EnableModuleCommand
+	}
+	if s.cfg.Values().Allows(guard, cl.isLocal()) {
+		return nil
+	}
+	return command.ReplyError(fmt.Sprintf("ERR %s command not allowed. If the %s option is set to \"local\", "+
+		"you can run it from a local connection, otherwise you need to set this option in the configuration file, "+
+		"and then restart the server.", name, guard.Name()))
+}
+
+// redactedConfig finds the values in CONFIG SET that must not be shown.
+func redactedConfig(args [][]byte) (from, to int) {
+	for i := 2; i+1 < len(args); i += 2 {
+		if config.IsSensitive(string(args[i])) {
+			return i + 1, len(args)
+		}
+	}
+	return 0, 0
+}
+
+// GateReplies makes replies to writes wait until the gate has passed the offset
+// of the write in the log. It is called before Start.
+func (s *Server) GateReplies(g *oplog.Gate) {
+	s.durable = g
+	g.Subscribe(func(offset uint64) {
+		for _, l := range s.group.Loops() {
+			l.Release(offset)
+		}
+	})
+}
+
+// holdReply keeps the replies written since the command began until the log is
+// durable up to end, when the configuration asks for it. With nothing that makes
+// the log durable there is nothing to wait for.
+func (w *worker) holdReply(cl *Client, end uint64) {
+	if g := w.srv.durable; g != nil && g.Passed() < end {
+		cl.conn.Out = w.out.Buf
+		cl.conn.HoldFrom(w.replyMark, end)
+	}
+}
+
+// lower is an argument folded to lower case, as a string.
+func lower(b []byte) string { return string(text.AppendFold(nil, b)) }

@@ -1,0 +1,52 @@
+package server
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// residentBytes is how much memory of the process is in RAM, or 0 when the
+// system does not tell.
+func (s *Server) residentBytes() int64 {
+	text, err := s.env.FS.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * int64(unix.Getpagesize())
+}
+
+// systemMemory is how much RAM the machine has.
+func systemMemory() int64 {
+	var info unix.Sysinfo_t
+	if unix.Sysinfo(&info) != nil {
+		return 0
+	}
+	return int64(uint64(info.Totalram) * uint64(info.Unit))
+}
+
+// threadTimes are the processor times of the calling thread.
+func threadTimes() (t cpuTimes, ok bool) {
+	var ru unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_THREAD, &ru) != nil {
+		return t, false
+	}
+	return timesOf(&ru), true
+}
+
+// sleep stops the calling thread, and whatever waits for it, for a time.
+func sleep(d time.Duration) {
+	left := unix.NsecToTimespec(int64(d))
+	for unix.Nanosleep(&left, &left) == unix.EINTR {
+	}
+}

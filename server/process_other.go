@@ -1,0 +1,31 @@
+//go:build !linux
+
+package server
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// residentBytes is how much memory of the process is in RAM, or 0 when the
+// system does not tell.
+func (s *Server) residentBytes() int64 { return 0 }
+
+// systemMemory is how much RAM the machine has.
+func systemMemory() int64 {
+	n, err := unix.SysctlUint64("hw.memsize")
+	if err != nil {
+		return 0
+	}
+	return int64(n)
+}
+
+// threadTimes are the processor times of the calling thread: not told here.
+func threadTimes() (t cpuTimes, ok bool) { return t, false }
+
+// sleep stops the calling thread, and whatever waits for it, for a time.
+func sleep(d time.Duration) {
+	left := unix.NsecToTimeval(int64(d))
+	_, _ = unix.Select(0, nil, nil, nil, &left) // an early end only shortens a debugging aid
+}

@@ -1,0 +1,191 @@
+// Package server is the RESP server: connections and their state, the way of a
+// command from its bytes to its reply, transactions, and the commands that are
+// about the server rather than its data.
+//
+// Each event loop has a worker, which parses, executes and answers on the loop's
+// own thread (see dispatch.go for the order of checks, gate.go for how workers
+// are kept apart when one must be alone). A worker's state is touched by its
+// loop only; a command that looks at all workers is declared Exclusive, which
+// makes reading and changing them safe without a lock.
+package server
+
+import (
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"dozo/command"
+	"dozo/config"
+	"dozo/env"
+	"dozo/eventloop"
+	"dozo/keyspace"
+	"dozo/logger"
+	"dozo/oplog"
+	"dozo/pubsub"
+)
+
+// Options are what a Server is made of. Env, Config, Log and Keyspace are
+// needed.
+type Options struct {
+	Env       *env.Env
+	Config    *config.Config
+	Keyspace  *keyspace.Keyspace
+	Log       *oplog.Log
+	Logger    *logger.Logger
+	Commands  [][]command.Spec // the families; the server adds its own
+	Loops     int
+	Transport eventloop.Transport
+	// Executable and ConfigFile are reported by INFO.
+	Executable string
+	// OnShutdown is called once, from a goroutine of its own, when a client or a
+	// signal ended the server; the owner then calls Close.
+	OnShutdown func(save ShutdownMode)
+}
+
+// Server is a running server.
+type Server struct {
+	env    *env.Env
+	clock  env.Clock
+	cfg    *config.Config
+	ks     *keyspace.Keyspace
+	log    *oplog.Log
+	logger *logger.Logger
+	table  *command.Table
+	group  *eventloop.Group
+	gate   *gate
+	hub    *pubsub.Hub
+	opts   Options
+
+	workers []*worker
+	addrs   []net.Addr
+
+	// What every command reads, kept in words that change rarely.
+	attention      atomic.Uint32
+	notifyMask     atomic.Uint32
+	trackLatency   atomic.Bool
+	noticeNanos    atomic.Int64 // the least of the next two
+	slowNanos      atomic.Int64 // calls as long as this go to the slow log
+	spikeNanos     atomic.Int64 // ... and to the latency monitor
+	queryBufferMax atomic.Int64
+	settings       atomic.Pointer[command.Settings]
+	live           atomic.Pointer[liveSettings]
+	connected      atomic.Int64 // open connections that count for maxclients
+
+	// slowMu protects slowlog: commands become slow on any loop.
+	slowMu  sync.Mutex
+	slowlog slowlog
+	// durable gates replies, when the configuration asks for it; else nil.
+	durable *oplog.Gate
+
+	// What only exclusive commands touch.
+	started  time.Duration // monotonic
+	runID    string
+	pause    pauseState
+	monitors int // clients in MONITOR
+	sampled  samples
+	peak     memoryPeak
+	shortage shortage
+	saved    saveState
+	// startupMemory is what was in use when the server began to serve.
+	startupMemory int64
+	statsBase     statsBase
+	replID        string
+	debug         debugSwitches
+	overClients   bool // maxmemory-clients is passed and nobody can be evicted
+
+	latency latencyMonitor // has its own lock
+	// drifted is how many directives a restart would change.
+	drifted atomic.Int64
+
+	shutdownOnce sync.Once
+	closeOnce    sync.Once
+}
+
+// New makes a server that does not listen yet.
+func New(o Options) (*Server, error) {
+	s := &Server{
+		env: o.Env, clock: o.Env.Clock, cfg: o.Config, ks: o.Keyspace, log: o.Log, logger: o.Logger, opts: o,
+		gate: newGate(o.Loops), hub: pubsub.NewHub(o.Loops),
+	}
+	table, err := command.NewTable(append(o.Commands, s.commands()...)...)
+	if err != nil {
+		return nil, fmt.Errorf("command table: %w", err)
+	}
+	s.table = table
+	s.started = s.clock.Monotonic()
+	s.saved.at = s.unixSeconds()
+	random := o.Env.NewRand()
+	s.runID, s.replID = randomHex(random, 40), randomHex(random, 40)
+	if err := s.bindConfig(); err != nil {
+		return nil, err
+	}
+	for i := range o.Loops {
+		s.workers = append(s.workers, newWorker(s, i))
+	}
+	s.group, err = eventloop.New(eventloop.Options{
+		Loops: o.Loops, Transport: o.Transport, Clock: s.clock, Hz: int(s.cfg.Int(config.HZ)),
+		Backlog:   int(s.cfg.Int(config.TCPBacklog)),
+		KeepAlive: time.Duration(s.cfg.Int(config.TCPKeepalive)) * time.Second,
+		Handler:   func(i int) eventloop.Handler { return s.workers[i] },
+		Report:    func(err error) { s.logf(Warning, "%v", err) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, l := range s.group.Loops() {
+		s.workers[i].loop = l
+	}
+	return s, nil
+}
+
+// Levels of the log, by their short names.
+const (
+	Debug   = logger.Debug
+	Verbose = logger.Verbose
+	Notice  = logger.Notice
+	Warning = logger.Warning
+)
+
+func (s *Server) logf(level logger.Level, format string, args ...any) {
+	s.logger.Logf(level, format, args...)
+}
+
+// Listen opens one listener; network is tcp or unix.
+func (s *Server) Listen(network, addr string) (net.Addr, error) {
+	at, err := s.group.Listen(network, addr)
+	if err == nil {
+		s.addrs = append(s.addrs, at)
+	}
+	return at, err
+}
+
+// Start lets the loops run.
+func (s *Server) Start() {
+	s.ks.Publish()
+	s.startupMemory = s.usedMemory()
+	s.group.Start()
+}
+
+// Addrs are the addresses that the server listens on.
+func (s *Server) Addrs() []net.Addr { return s.addrs }
+
+// Table is the server's command table.
+func (s *Server) Table() *command.Table { return s.table }
+
+// Close ends listeners, connections and loops. It is not called on a loop.
+func (s *Server) Close() error {
+	var err error
+	s.closeOnce.Do(func() { err = s.group.Close() })
+	return err
+}
+
+// randomHex is n random hexadecimal digits.
+func randomHex(r env.Rand, n int) string {
+	b := make([]byte, 0, n+16)
+	for len(b) < n {
+		b = fmt.Appendf(b, "%016x", r.Uint64())
+	}
+	return string(b[:n])
+}

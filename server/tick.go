@@ -1,0 +1,171 @@
+package server
+
+import (
+	"time"
+
+	"dozo/eventloop"
+)
+
+const (
+	// expireSlice bounds the keys that one worker removes in one slice of
+	// expiry work, so that commands wait for no more than that.
+	expireSlice = 512
+	// expireShare is the part of a tick's time that expiry may take, in percent.
+	expireShare = 25
+	// trimPerTick bounds the bytes of free memory given back to the system in one
+	// tick, which takes about 60 us a MiB.
+	trimPerTick = 8 << 20
+)
+
+// Message is what others send to this worker's loop.
+func (w *worker) Message(_ *eventloop.Loop, m eventloop.Message) {
+	w.enter()
+	switch m.Kind {
+	case msgPublish:
+		w.deliver(m)
+	case msgMonitor:
+		w.deliverMonitor(m.Bytes)
+	case msgCall:
+		m.Any.(func(*worker))(w)
+	}
+	w.leave()
+}
+
+// The kinds of messages between loops.
+const (
+	msgCall    = iota + 1 // Any is a func(*worker)
+	msgPublish            // Any is a *pubsub.Message
+	msgMonitor            // Bytes is a line for the clients in MONITOR
+)
+
+// call runs fn on the worker's own loop, soon, inside the gate.
+func (w *worker) call(fn func(*worker)) {
+	w.loop.Post(eventloop.Message{Kind: msgCall, Any: fn})
+}
+
+// Tick does the periodic work of one loop; the first also that of the server.
+func (w *worker) Tick(_ *eventloop.Loop, _ time.Duration) {
+	w.readClocks()
+	w.view.Now = millis(w.mono + w.wallOffset)
+	paused := false
+	w.gated(func() {
+		if paused = w.srv.debug.pauseCron; !paused {
+			w.periodic()
+		}
+	})
+	if paused {
+		return
+	}
+	if w.index == 0 {
+		w.ks.Arena().Trim(trimPerTick)
+	}
+	w.expire(w.tickLength() * expireShare / 100)
+}
+
+// periodic is the part of a tick that is done inside the gate.
+func (w *worker) periodic() {
+	begin := w.mono
+	if times, ok := threadTimes(); ok {
+		w.thread = times
+	}
+	w.inspectClients()
+	if w.index == 0 {
+		w.srv.tick(w)
+	}
+	w.stats.tickTime += w.srv.clock.Monotonic() - begin
+}
+
+func (w *worker) tickLength() time.Duration { return time.Second / time.Duration(max(w.srv.hz(), 1)) }
+
+// expire removes dead keys for at most the given time. If there are more, the
+// loop comes back to it right after the commands that wait.
+func (w *worker) expire(budget time.Duration) {
+	if w.srv.settings.Load().ActiveExpireStop {
+		return
+	}
+	begin, took, more := w.srv.clock.Monotonic(), time.Duration(0), true
+	for more && took < budget {
+		w.gated(func() { more = w.view.Expire(w.index, len(w.srv.workers), expireSlice) })
+		took = w.srv.clock.Monotonic() - begin
+		if more && took >= expireYield {
+			w.expirePending = true
+			w.loop.WakeBy(w.loop.Now())
+			break
+		}
+	}
+	w.gated(func() {
+		w.view.Stats.ActiveExpireNanos += int64(took)
+		if more {
+			w.stats.expireCapped++
+		}
+		w.srv.noteLatency(latencyExpire, took)
+	})
+}
+
+// expireYield is how long expiry goes on before commands get their turn.
+const expireYield = 500 * time.Microsecond
+
+// BeforeSleep ends a round.
+func (w *worker) BeforeSleep(_ *eventloop.Loop) {
+	if len(w.timers) != 0 || len(w.served) != 0 || w.local.waiting() {
+		w.gated(w.endRound)
+	}
+	if w.expirePending {
+		w.expirePending = false
+		w.mono = w.srv.clock.Monotonic()
+		w.view.Now = millis(w.mono + w.wallOffset)
+		w.expire(expireYield)
+	}
+}
+
+// endRound is what is left to do when all that arrived has been handled.
+func (w *worker) endRound() {
+	w.fireTimers()
+	w.deliverLocal() // what expiry has published
+	w.checkClients()
+}
+
+// makeRoom evicts until memory is within its limit; false when nothing can go.
+// The caller holds no shard. What it may take at once is bounded: the next
+// command goes on with it.
+func (w *worker) makeRoom() bool {
+	w.ctx.Effects.Enabled = w.srv.log.Active()
+	begin := w.srv.clock.Monotonic()
+	ok := w.view.Evict(evictBatch)
+	w.srv.noteLatency(latencyEviction, w.srv.clock.Monotonic()-begin)
+	return ok
+}
+
+// evictBatch is how many keys one command may have to evict at most.
+const evictBatch = 64
+
+// inspectClients looks at every connection of this loop: idle ones are ended,
+// slow readers past their soft limit too, and their memory is summed up.
+func (w *worker) inspectClients() {
+	live := w.srv.live.Load()
+	w.loop.Each(func(conn *eventloop.Conn) bool {
+		cl := conn.User.(*Client)
+		if cl.freed {
+			return true
+		}
+		w.recount(cl)
+		if cl.seen.out != 0 {
+			w.enforceOutput(cl)
+		}
+		if live.timeout != 0 {
+			w.checkTimeout(cl, live.timeout)
+		}
+		return true
+	})
+	w.checkClients()
+}
+
+func (w *worker) checkTimeout(cl *Client, timeout time.Duration) {
+	if cl.flags&(blocked|subscribed|monitoring|closing) != 0 {
+		return
+	}
+	if w.mono-max(cl.lastUsed, cl.conn.LastActive()) > timeout {
+		w.srv.logf(Verbose, "Closing idle client")
+		cl.conn.Close(errIdle)
+	}
+}

@@ -1,0 +1,311 @@
+package server
+
+import (
+	"sync/atomic"
+	"time"
+
+	"dozo/command"
+	"dozo/eventloop"
+	"dozo/keyspace"
+	"dozo/pubsub"
+	"dozo/resp"
+)
+
+const (
+	// outPauseBytes is how much reply one batch may pile up before it is written
+	// and the rest of the input waits its turn.
+	outPauseBytes = 1 << 20
+	// scratchMax is the largest scratch buffer that is kept between commands.
+	scratchMax = 64 << 10
+)
+
+// worker executes commands on one event loop: it is the loop's Handler. What it
+// has is touched by its loop only, or by whoever runs alone.
+type worker struct {
+	srv   *Server
+	loop  *eventloop.Loop
+	index int
+	table *command.Table
+	ks    *keyspace.Keyspace
+	view  *keyspace.View
+	ctx   command.Context
+	out   resp.Writer
+	refs  []command.KeyRef
+
+	clients map[uint64]*Client
+	current *Client // whose batch is being executed
+	// batchLen is how many bytes the batch under way began with.
+	batchLen int
+	// served are the clients to recount at the end of the round.
+	served  []*Client
+	recent  recentPeaks
+	inExec  bool
+	running bool // inside a command: removals become part of its effects
+	inside  bool // inside the gate
+	// replyMark is where in the output the replies of the present call begin.
+	replyMark int
+	removal   resp.Writer // the DEL of a key that went by itself
+
+	expirePending bool // dead keys are left for the next round
+	heldClients   []*Client
+	// timers are the clients whose blocking command has a timeout.
+	timers         timers
+	blockedClients int
+	// beside is the memory of connections as far as counted; read by all.
+	beside atomic.Int64
+
+	// wallOffset is wall time less monotonic time, renewed each tick.
+	wallOffset time.Duration
+	mono       time.Duration // when the last command ended, or the batch began
+
+	stats workerStats
+	dirty int64 // changes to the data
+	// thread are the processor times of the loop's thread, as of the last tick.
+	thread cpuTimes
+	local localMessages
+}
+
+func newWorker(s *Server, index int) *worker {
+	w := &worker{srv: s, index: index, table: s.table, ks: s.ks, clients: make(map[uint64]*Client)}
+	w.view = s.ks.NewView(w)
+	w.ctx = command.Context{View: w.view, Out: &w.out, Set: s.settings.Load(), Notifier: w, Table: s.table}
+	w.stats.init(len(s.table.ByID()))
+	w.local.subs = pubsub.NewLocal[*Client](s.hub, index)
+	w.readClocks()
+	return w
+}
+
+// readClocks renews the distance between the two clocks.
+func (w *worker) readClocks() {
+	w.mono = w.srv.clock.Monotonic()
+	w.wallOffset = w.srv.clock.Wall() - w.mono
+}
+
+// Open begins a connection's life, or refuses it.
+func (w *worker) Open(conn *eventloop.Conn) {
+	w.gated(func() { w.open(conn) })
+}
+
+func (w *worker) open(conn *eventloop.Conn) {
+	cl := &Client{
+		ID: conn.ID, conn: conn, worker: w, proto: 2, user: "default", created: w.srv.clock.Monotonic(),
+		isUnix: conn.IsUnix(), fd: conn.FD(), remote: conn.RemoteAddr(), local: conn.LocalAddr(),
+	}
+	conn.User = cl
+	cl.lastUsed = cl.created
+	if why := w.refuse(cl); why != "" {
+		w.stats.rejectedConns++
+		conn.Out = append(conn.Out, why...)
+		cl.freed = true
+		conn.CloseAfterFlush()
+		return
+	}
+	cl.set(unauthed, w.srv.needsPassword())
+	w.limitParser(cl)
+	w.clients[cl.ID] = cl
+	w.stats.connections++
+	w.recount(cl)
+}
+
+// Closed ends a client's life.
+func (w *worker) Closed(conn *eventloop.Conn, _ error) {
+	cl := conn.User.(*Client)
+	w.gated(func() {
+		if !cl.freed {
+			cl.freed = true
+			delete(w.clients, cl.ID)
+			w.srv.connected.Add(-1)
+			w.uncount(cl)
+		}
+		w.forget(cl)
+	})
+}
+
+// forget gives back what others hold for a client that is gone.
+func (w *worker) forget(cl *Client) {
+	w.unsubscribeAll(cl, false)
+	w.stopMonitoring(cl)
+	w.endBlock(cl)
+	cl.tx.reset()
+	if cl.watch.Watching() {
+		w.view.Unwatch(&cl.watch)
+	}
+}
+
+// gated runs fn inside the gate: as a batch of its own, or as part of the one
+// that is under way. Whatever touches a client or a counter runs there, since
+// a worker that is alone reads those of all.
+func (w *worker) gated(fn func()) {
+	if w.inside {
+		fn()
+		return
+	}
+	w.enter()
+	fn()
+	w.leave()
+}
+
+func (w *worker) enter() {
+	w.srv.gate.enter(w.index)
+	w.inside = true
+}
+
+func (w *worker) leave() {
+	w.inside = false
+	w.srv.gate.leave(w.index)
+}
+
+// alone runs fn while no other worker executes. The caller is inside the gate
+// and holds no shard.
+func (w *worker) alone(fn func()) {
+	w.srv.gate.exclusively(w.index, func() {
+		w.ks.BeginExclusive(w.view)
+		fn()
+		w.ks.EndExclusive(w.view)
+	})
+}
+
+// Data executes what a connection has sent.
+func (w *worker) Data(conn *eventloop.Conn, in []byte) (consumed int) {
+	cl := conn.User.(*Client)
+	w.enter()
+	if w.mustWait(cl) {
+		consumed = w.unread(cl, in)
+	} else {
+		w.beginBatch(cl)
+		w.batchLen = len(in)
+		began, before := w.mono, cl.commands
+		consumed = w.batch(cl, in)
+		w.stats.noteBatch(w.mono-began, cl.commands-before)
+		w.endBatch(cl)
+	}
+	w.leave()
+	return consumed
+}
+
+// mustWait tells whether a client's input stays unread for now. One whose replies
+// pile up because it does not read them has to take some of them first: its
+// commands wait in the query buffer, which is bounded, so that a client that
+// writes all before it reads anything is still served.
+func (w *worker) mustWait(cl *Client) bool {
+	return cl.flags&(closing|held|blocked) != 0 || cl.freed || cl.conn.PendingOut() > outPauseBytes
+}
+
+// unread leaves the input of a client that waits; a closing client's is dropped.
+func (w *worker) unread(cl *Client, in []byte) int {
+	if cl.freed || cl.has(closing) {
+		return len(in)
+	}
+	if int64(len(in)) > w.srv.queryBufferMax.Load() {
+		w.endOverlong(cl)
+		return len(in)
+	}
+	return 0
+}
+
+// endOverlong ends a client that has sent more than it may before it could be
+// served.
+func (w *worker) endOverlong(cl *Client) {
+	w.stats.queryKills++
+	w.srv.logf(Warning, "Closing client that reached max query buffer length: %s", w.describe(cl))
+	cl.set(closing, true)
+	cl.conn.Close(errQueryBuffer)
+}
+
+func (w *worker) beginBatch(cl *Client) {
+	w.current = cl
+	w.mono = w.srv.clock.Monotonic()
+	w.view.Now = int64((w.mono + w.wallOffset) / time.Millisecond)
+	w.out.Buf, w.out.Proto = cl.conn.Out, cl.proto
+	w.ctx.Session = cl
+	if s := w.srv.settings.Load(); s != w.ctx.Set {
+		w.ctx.Set = s
+	}
+	w.ctx.Effects.Enabled = w.srv.log.Active()
+}
+
+func (w *worker) endBatch(cl *Client) {
+	cl.conn.Out = w.out.Buf
+	w.out.Buf = nil
+	w.current = nil
+	cl.lastUsed = w.mono
+	w.deliverLocal()
+	w.enforceOutput(cl)
+}
+
+// batch parses and executes commands until the input is used up, or the client
+// must wait or go. It returns how much was consumed.
+func (w *worker) batch(cl *Client, in []byte) (consumed int) {
+	for consumed < len(in) {
+		args, n, err := cl.parser.Next(in[consumed:])
+		if err != nil {
+			return w.protocolError(cl, err, len(in))
+		}
+		if n == 0 {
+			w.expect(cl, len(in)-consumed)
+			return consumed
+		}
+		consumed += n
+		if len(args) == 0 {
+			continue
+		}
+		if !w.execute(cl, args) {
+			return consumed - n // held back: it will be read again
+		}
+		if cl.flags&(closing|blocked) != 0 {
+			return w.afterStop(cl, consumed, len(in))
+		}
+		if len(w.local.queue) != 0 {
+			w.deliverWithin(cl)
+		}
+		if len(w.out.Buf) > outPauseBytes {
+			cl.conn.Kick()
+			return consumed
+		}
+	}
+	return consumed
+}
+
+// deliverWithin hands out local messages between two commands of a batch: the
+// client that executes may be among those who get them.
+func (w *worker) deliverWithin(cl *Client) {
+	cl.conn.Out = w.out.Buf
+	w.deliverLocal()
+	w.out.Buf = cl.conn.Out
+}
+
+// afterStop is what a batch has consumed when a command ended it.
+func (w *worker) afterStop(cl *Client, consumed, all int) int {
+	if cl.has(closing) {
+		return all
+	}
+	return consumed
+}
+
+// expect tells the loop how much a command in parts still needs, and ends
+// connections whose query grows beyond its limit.
+func (w *worker) expect(cl *Client, have int) {
+	missing := cl.parser.Missing()
+	if int64(have) > w.srv.queryBufferMax.Load() {
+		w.endOverlong(cl)
+		return
+	}
+	if missing > 0 {
+		cl.conn.ExpectMore(missing)
+	}
+}
+
+// protocolError answers malformed input and ends the connection.
+func (w *worker) protocolError(cl *Client, err error, all int) int {
+	w.replyError(nil, "ERR "+err.Error())
+	w.srv.logf(Verbose, "Protocol error (%s) from client: %s", err, w.describe(cl))
+	cl.closeSoon()
+	return all
+}
+
+// Flushed goes on with a client whose output was pending.
+func (w *worker) Flushed(conn *eventloop.Conn) {
+	cl := conn.User.(*Client)
+	cl.softSince = 0
+	conn.Kick()
+}
