@@ -2,6 +2,7 @@ package command
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"dozo/text"
 )
@@ -13,66 +14,99 @@ const nameMax = 32
 // machine words, and its length.
 //
 // Setting the bit 0x20 everywhere takes the case from letters, but it also makes
-// two bytes of some pairs of other bytes. Up to sixteen bytes the key holds the
+// one byte of some pairs of other bytes. Up to sixteen bytes the words hold the
 // whole name, so a name of letters only is equal to another when their keys are:
-// of the bytes that become a letter both are that letter. Names with other
-// bytes, and longer ones, are compared byte by byte as well (see exact).
-type nameKey struct {
-	a, b uint64
-	n    uint8
+// both bytes that become a letter are that letter. Names with other bytes in
+// them and longer ones (EVAL_RO, GEORADIUSBYMEMBER) are inexact: their commands
+// keep a length that no name has, and are compared byte by byte.
+type nameKey struct{ a, b, n uint64 }
+
+const (
+	foldAll = 0x2020202020202020
+	inexact = 1 << 8
+)
+
+// keyOf makes the key of a name of 1 to nameMax bytes. The loads overlap where the
+// name is no multiple of them, so that few suffice and none goes past the end.
+func keyOf(name []byte) nameKey {
+	switch n := len(name); {
+	case n >= 8:
+		return longKey(name)
+	case n >= 4:
+		return middleKey(name)
+	}
+	return shortKey(name)
 }
 
-const foldAll = 0x2020202020202020
-
-// keyOf makes the key of a name of 1 to nameMax bytes. Loads overlap where the
-// name is no multiple of them, so that none is done bytewise and none goes past
-// the end.
-func keyOf(name []byte) nameKey {
+func longKey(name []byte) nameKey {
 	n := len(name)
-	k := nameKey{n: uint8(n)}
-	switch {
-	case n >= 8:
-		k.a = binary.LittleEndian.Uint64(name) | foldAll
-		k.b = binary.LittleEndian.Uint64(name[n-8:]) | foldAll
-	case n >= 4:
-		k.a = uint64(binary.LittleEndian.Uint32(name)) | uint64(binary.LittleEndian.Uint32(name[n-4:]))<<32 | foldAll
-	case n > 0:
-		k.a = uint64(name[0]) | uint64(name[n>>1])<<8 | uint64(name[n-1])<<16 | foldAll
+	return nameKey{binary.LittleEndian.Uint64(name) | foldAll, binary.LittleEndian.Uint64(name[n-8:]) | foldAll, uint64(n)}
+}
+
+func middleKey(name []byte) nameKey {
+	n := len(name)
+	low, high := binary.LittleEndian.Uint32(name), binary.LittleEndian.Uint32(name[n-4:])
+	return nameKey{uint64(low) | uint64(high)<<32 | foldAll, foldAll, uint64(n)}
+}
+
+func shortKey(name []byte) nameKey {
+	n := len(name)
+	return nameKey{uint64(name[0]) | uint64(name[n>>1])<<8 | uint64(name[n-1])<<16 | foldAll, foldAll, uint64(n)}
+}
+
+// commandKey is the key of a command's own name, which is upper case.
+func commandKey(name string) nameKey {
+	if name == "" {
+		return nameKey{}
+	}
+	k := keyOf([]byte(name))
+	for i := range len(name) {
+		if name[i] < 'A' || name[i] > 'Z' || len(name) > 16 {
+			k.n = inexact
+		}
 	}
 	return k
 }
 
-// whole tells whether the key of name says all about it.
-func whole(name string) bool {
-	for i := range len(name) {
-		if c := text.Lower(name[i]); c < 'a' || c > 'z' {
-			return false
-		}
-	}
-	return len(name) <= 16
-}
-
 // nameIndex finds commands by their names: open addressing in a table that is at
-// least three quarters empty, with the multiplier of the hash chosen so that
+// least seven eighths empty, with the multiplier of the hash chosen so that
 // nearly every name sits where it is first looked for.
 type nameIndex struct {
 	slots []*Command // a power of two
 	mul   uint64
-	shift uint8
 }
 
-func (x *nameIndex) home(k nameKey) uint64 { return (k.a ^ k.b*3) * x.mul >> x.shift }
+// home is where a name is first looked for, to be taken modulo the slots.
+func (x *nameIndex) home(k nameKey) uint64 { return (k.a ^ k.b<<1) * x.mul >> 40 }
 
-// find returns the command of this name, in any case, or nil.
+// find returns the command of this name, in any case, or nil. It runs once a
+// command: three or four loads of the name, one of the slot, and the compare.
 func (x *nameIndex) find(name []byte) *Command {
 	if uint(len(name)-1) >= nameMax { // empty or too long
 		return nil
 	}
-	k := keyOf(name)
+	var k nameKey
+	switch n := len(name); { // keyOf, in line
+	case n >= 8:
+		k = longKey(name)
+	case n >= 4:
+		k = middleKey(name)
+	default:
+		k = shortKey(name)
+	}
+	i := x.home(k)
+	if c := x.slots[i&uint64(len(x.slots)-1)]; c == nil || c.key == k {
+		return c
+	}
+	return x.probe(k, i, name)
+}
+
+// probe is find from slot i on, for all names.
+func (x *nameIndex) probe(k nameKey, i uint64, name []byte) *Command {
 	mask := uint64(len(x.slots) - 1)
-	for i := x.home(k); ; i++ {
+	for ; ; i++ {
 		c := x.slots[i&mask]
-		if c == nil || c.key == k && (c.exact || text.EqualFold(c.Name, name)) {
+		if c == nil || c.key == k || c.key.n == inexact && text.EqualFold(c.Name, name) {
 			return c
 		}
 	}
@@ -80,29 +114,31 @@ func (x *nameIndex) find(name []byte) *Command {
 
 // newNameIndex indexes commands by the names of their rows. Of several hash
 // functions it takes the one with the fewest collisions; it is the same each
-// time.
+// time. What collides nevertheless is the longer name, which is the rarer command.
 func newNameIndex(list []*Command) nameIndex {
 	const tries = 64
-	bits := uint8(1)
-	for 1<<bits < 4*len(list) {
-		bits++
+	n := 2
+	for n < 8*len(list) {
+		n *= 2
 	}
-	var best nameIndex
-	fewest := -1
-	mul := uint64(0x9e3779b97f4a7c15)
+	list = slices.SortedStableFunc(slices.Values(list), func(a, b *Command) int { return len(a.Name) - len(b.Name) })
+	best, fewest := uint64(0), len(list)*n
+	x := nameIndex{slots: make([]*Command, n), mul: 0x9e3779b97f4a7c15}
 	for range tries {
-		x := nameIndex{slots: make([]*Command, 1<<bits), mul: mul, shift: 64 - bits}
-		if n := x.fill(list); fewest < 0 || n < fewest {
-			best, fewest = x, n
+		if moved := x.fill(list); moved < fewest {
+			best, fewest = x.mul, moved
 		}
-		mul = mul*0x5851f42d4c957f2d + 0x14057b7ef767814e // stays odd
+		x.mul = x.mul*0x5851f42d4c957f2d + 0x14057b7ef767814e // stays odd
 	}
-	return best
+	x.mul = best
+	x.fill(list)
+	return x
 }
 
 // fill puts commands in their slots and tells how far from home they are, taken
 // together.
 func (x *nameIndex) fill(list []*Command) (moved int) {
+	clear(x.slots)
 	mask := uint64(len(x.slots) - 1)
 	for _, c := range list {
 		i := x.home(c.key)

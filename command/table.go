@@ -11,8 +11,7 @@ import (
 // Command is a Spec with what was derived from it. Commands are immutable and
 // shared by all loops. What every call reads stands together at the beginning.
 type Command struct {
-	key   nameKey
-	exact bool // the key says all about the name
+	key nameKey
 	// OneKey is the argument that holds the only key, or 0: the fast path of
 	// locking. A call whose arity is right has that argument.
 	OneKey  int
@@ -88,7 +87,7 @@ func (t *Table) derive(s *Spec, parent *Command, faults *[]error) *Command {
 	}
 	bindKeys(args, s.Keys)
 	c.Args, c.Usage = args, Usage(args)
-	c.key, c.exact = keyOf([]byte(s.Name)), whole(s.Name)
+	c.key = commandKey(s.Name)
 	c.Arity = s.arity(names, args)
 	c.deriveKeys()
 	c.Categories = c.categories()
