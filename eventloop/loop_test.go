@@ -99,6 +99,8 @@ func TestKick(t *testing.T) {
 		send(t, peer, []byte("a"))
 		expect(t, peer, "a")
 		onLoop(g.Loops()[0], func() { conn.Kick() }) // nothing buffered: no call
+		onLoop(g.Loops()[0], func() {})              // the turn it asked for has passed
+		onLoop(g.Loops()[0], func() {})
 		blocked.Store(true)
 		send(t, peer, []byte("bc"))
 		eventually(t, "Data", func() bool { return calls.Load() == 2 })
