@@ -89,6 +89,11 @@ type Options struct {
 	// Report is told of trouble that ends no connection, such as a failing
 	// accept. It may be called from any goroutine. nil = nobody is told.
 	Report func(error)
+	// Crashed is called on a loop's goroutine, at the end of its life, when a
+	// Handler or the loop itself panicked, a bad access to memory included. The
+	// connections of that loop hang from then on: whoever sets Crashed writes down
+	// what is known and ends the process. nil = the panic takes its usual way.
+	Crashed func(loop int, reason any)
 }
 
 // Errors that Closed and the calls of a Group report.

@@ -1,6 +1,7 @@
 package eventloop
 
 import (
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -108,6 +109,10 @@ func (l *Loop) Handler() Handler { return l.handler }
 
 // run is the loop's goroutine.
 func (l *Loop) run() {
+	if l.group.options.Crashed != nil {
+		debug.SetPanicOnFault(true)
+		defer l.crashed()
+	}
 	l.now = l.clock.Monotonic()
 	l.nextTick = l.now + l.group.period()
 	for !l.stopping {
@@ -115,6 +120,13 @@ func (l *Loop) run() {
 		l.work()
 	}
 	l.shutdown()
+}
+
+// crashed reports a panic, with the stack that led to it still there.
+func (l *Loop) crashed() {
+	if reason := recover(); reason != nil {
+		l.group.options.Crashed(l.Index, reason)
+	}
 }
 
 // sleep waits for work, not at all if there is some at hand.

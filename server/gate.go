@@ -32,6 +32,28 @@ type insideFlag struct {
 	_  [127]byte
 }
 
+// freeze keeps everybody out for good, for a crash report, and tells whether it
+// worked: a loop that hangs is not waited for longer than patient says. Loop i
+// is the one that crashed, inside the gate, alone or neither; -1 = none.
+func (g *gate) freeze(i int, isAlone bool, patient func() bool) bool {
+	if !isAlone {
+		for g.pending.Load() {
+			if !patient() {
+				return false
+			}
+		}
+	}
+	g.pending.Store(true)
+	for j := range g.inside {
+		for j != i && g.inside[j].up.Load() {
+			if !patient() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // spinsMax is how often a waiting loop looks before it yields its thread.
 const spinsMax = 200
 

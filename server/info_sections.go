@@ -15,7 +15,6 @@ import (
 	"dozo/arena"
 	"dozo/command"
 	"dozo/config"
-	"dozo/eventloop"
 	"dozo/pubsub"
 )
 
@@ -208,8 +207,9 @@ func (t *infoText) stats() {
 	t.zeros("acl_access_denied_cmd acl_access_denied_key acl_access_denied_channel")
 }
 
-// loopStats tells what the event loops do. The time is processor time: waiting
-// for work does not count.
+// loopStats tells what the event loops do. Their time is that of rounds from the
+// wake-up to the end of the last command: waiting for work does not count, nor
+// do the writes at the end.
 func (t *infoText) loopStats() {
 	sampled := &t.srv.sampled
 	rounds := sampled.rounds.perSecond()
@@ -239,9 +239,6 @@ func (t *infoText) replication() {
 func (t *infoText) cpu() {
 	t.times("", processTimes(unix.RUSAGE_SELF))
 	t.times("_children", processTimes(unix.RUSAGE_CHILDREN))
-	if t.srv.group.Transport() == eventloop.Epoll {
-		t.times("_main_thread", t.srv.workers[0].thread)
-	}
 }
 
 func (t *infoText) times(suffix string, c cpuTimes) {

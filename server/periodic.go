@@ -14,7 +14,7 @@ import (
 // calls instantaneous.
 type samples struct {
 	ops, in, out   rate
-	rounds, micros rate // of the loops: how many, and their processor time
+	rounds, micros rate // of the loops: how many, and the time they took
 }
 
 // rateSlots is how many ticks a rate is averaged over.
@@ -44,7 +44,6 @@ func (r *rate) perSecond() int64 {
 	}
 	return sum / rateSlots
 }
-
 
 // tick is the server's periodic work, done by the first worker inside the gate.
 func (s *Server) tick(w *worker) {

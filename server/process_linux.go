@@ -35,15 +35,6 @@ func systemMemory() int64 {
 	return int64(uint64(info.Totalram) * uint64(info.Unit))
 }
 
-// threadTimes are the processor times of the calling thread.
-func threadTimes() (t cpuTimes, ok bool) {
-	var ru unix.Rusage
-	if unix.Getrusage(unix.RUSAGE_THREAD, &ru) != nil {
-		return t, false
-	}
-	return timesOf(&ru), true
-}
-
 // sleep stops the calling thread, and whatever waits for it, for a time.
 func sleep(d time.Duration) {
 	left := unix.NsecToTimespec(int64(d))

@@ -21,9 +21,6 @@ func systemMemory() int64 {
 	return int64(n)
 }
 
-// threadTimes are the processor times of the calling thread: not told here.
-func threadTimes() (t cpuTimes, ok bool) { return t, false }
-
 // sleep stops the calling thread, and whatever waits for it, for a time.
 func sleep(d time.Duration) {
 	left := unix.NsecToTimeval(int64(d))

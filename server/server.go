@@ -42,6 +42,8 @@ type Options struct {
 	// OnShutdown is called once, from a goroutine of its own, when a client or a
 	// signal ended the server; the owner then calls Close.
 	OnShutdown func(save ShutdownMode)
+	// Exit ends the process, after a crash was reported. nil = the system's exit.
+	Exit func(status int)
 }
 
 // Server is a running server.
@@ -101,6 +103,7 @@ type Server struct {
 
 	shutdownOnce sync.Once
 	closeOnce    sync.Once
+	crashing     atomic.Bool
 }
 
 // New makes a server that does not listen yet.
@@ -130,6 +133,7 @@ func New(o Options) (*Server, error) {
 		KeepAlive: time.Duration(s.cfg.Int(config.TCPKeepalive)) * time.Second,
 		Handler:   func(i int) eventloop.Handler { return s.workers[i] },
 		Report:    func(err error) { s.logf(Warning, "%v", err) },
+		Crashed:   func(loop int, reason any) { s.crash(loop, reason) },
 	})
 	if err != nil {
 		return nil, err

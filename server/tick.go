@@ -65,9 +65,6 @@ func (w *worker) Tick(_ *eventloop.Loop, _ time.Duration) {
 // periodic is the part of a tick that is done inside the gate.
 func (w *worker) periodic() {
 	begin := w.mono
-	if times, ok := threadTimes(); ok {
-		w.thread = times
-	}
 	w.inspectClients()
 	if w.index == 0 {
 		w.srv.tick(w)
@@ -106,7 +103,10 @@ func (w *worker) expire(budget time.Duration) {
 const expireYield = 500 * time.Microsecond
 
 // BeforeSleep ends a round.
-func (w *worker) BeforeSleep(_ *eventloop.Loop) {
+func (w *worker) BeforeSleep(l *eventloop.Loop) {
+	if d := w.mono - l.Now(); d > 0 {
+		w.busy.Store(w.busy.Load() + int64(d))
+	}
 	if len(w.timers) != 0 || len(w.served) != 0 || w.local.waiting() {
 		w.gated(w.endRound)
 	}

@@ -15,7 +15,7 @@ type totals struct {
 	commandTime time.Duration
 	keys        keyspace.Stats
 	loops       eventloop.Stats
-	loopTime    time.Duration // processor time of the loops' threads
+	loopTime    time.Duration // spent in rounds of the loops
 }
 
 // totals sums everything up. Only in exclusive mode.
@@ -27,7 +27,7 @@ func (s *Server) totals() (t totals) {
 		}
 		t.counters.add(&w.stats.counters)
 		addKeyStats(&t.keys, &w.view.Stats)
-		t.loopTime += w.thread.system + w.thread.user
+		t.loopTime += time.Duration(w.busy.Load())
 	}
 	for _, l := range s.group.Loops() {
 		addLoopStats(&t.loops, l.Stats(), 1)
@@ -72,7 +72,7 @@ func (s *Server) resetStats() {
 	for _, w := range s.workers {
 		w.stats.reset()
 		w.view.Stats = keyspace.Stats{}
-		s.statsBase.loopTime += w.thread.system + w.thread.user
+		s.statsBase.loopTime += time.Duration(w.busy.Load())
 	}
 	for _, l := range s.group.Loops() {
 		addLoopStats(&s.statsBase.loops, l.Stats(), 1)

@@ -42,6 +42,7 @@ type worker struct {
 	inExec  bool
 	running bool // inside a command: removals become part of its effects
 	inside  bool // inside the gate
+	isAlone bool // ... and nobody else is
 	// replyMark is where in the output the replies of the present call begin.
 	replyMark int
 	removal   resp.Writer // the DEL of a key that went by itself
@@ -60,9 +61,10 @@ type worker struct {
 
 	stats workerStats
 	dirty int64 // changes to the data
-	// thread are the processor times of the loop's thread, as of the last tick.
-	thread cpuTimes
-	local localMessages
+	// busy is how many nanoseconds rounds took, up to the end of their last
+	// command; read by all.
+	busy atomic.Int64
+	local  localMessages
 }
 
 func newWorker(s *Server, index int) *worker {
@@ -159,9 +161,11 @@ func (w *worker) leave() {
 // and holds no shard.
 func (w *worker) alone(fn func()) {
 	w.srv.gate.exclusively(w.index, func() {
+		w.isAlone = true
 		w.ks.BeginExclusive(w.view)
 		fn()
 		w.ks.EndExclusive(w.view)
+		w.isAlone = false
 	})
 }
 
