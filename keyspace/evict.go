@@ -182,10 +182,6 @@ func (v *View) anyVictim(l *Limits, d *database) (found victim) {
 	return found
 }
 
-// compactPerEviction is how many records are checked when a drawn one was stale:
-// evicted keys leave theirs behind.
-const compactPerEviction = 128
-
 // sampleVolatile draws a key with a deadline by way of the timing wheel: the
 // table may have few of them among very many.
 func (v *View) sampleVolatile(l *Limits, d *database, best *victim) {
@@ -210,9 +206,7 @@ func (v *View) sampleVolatile(l *Limits, d *database, best *victim) {
 		return true
 	})
 	if !met {
-		d.wheel.Compact(compactPerEviction, func(hash40 uint64, deadline int64) bool {
-			return v.recordLives(d, hash40, deadline)
-		})
+		v.compact(d, compactBatch)
 	}
 }
 

@@ -4,18 +4,24 @@ package keyspace
 // of the dead ones in memory; here each shard has a timing wheel, so a dead key is
 // found when its time comes, at a cost that does not depend on the others.
 //
-// A wheel's record is a hint: the top 40 bits of the key's hash and the
-// deadline it was made for. When it comes due, the table is probed for entries
-// whose hash begins with those bits: those whose time is over are removed, those
-// with a later deadline (EXPIRE was repeated) are put on the wheel again for
-// that one. An entry that was deleted is just not found. So no command ever
-// has to unlink a record, and records need not be told when an entry moves.
+// A wheel's record is a hint: the top 36 bits of the key's hash, four bits of
+// stamp, and the deadline it was made for. When it comes due, the table is probed
+// for entries whose hash begins with those bits: those whose time is over are
+// removed, those with the record's stamp and a later deadline (EXPIRE was
+// repeated) are put on the wheel again for that one. An entry that was deleted is
+// just not found. So no command ever has to unlink a record, and records need
+// not be told when an entry moves. Package wheel says what the stamp is for.
 //
-// LIMITATIONS: records of deleted keys stay until they are due. Compact works
-// them off when there are more than twice as many records as living keys with a
-// deadline, a bounded amount each round. A key is removed up to one tick of
-// the executors (100 ms at hz 10, less under load) after its deadline; lookups
-// hide it from the very millisecond.
+// Records of keys that were deleted, or got an earlier deadline, stay until they
+// are due or Compact drops them. It is called when there are more than twice as
+// many records as keys with a deadline: by the rounds of expiry, and by whoever
+// adds records beyond that, for somewhat more than it has added. So the bound
+// holds at any rate of writing.
+//
+// LIMITATIONS: a key is removed up to one tick of the executors (100 ms at hz 10,
+// less under load) after its deadline; lookups hide it from the very millisecond.
+// One stale record in sixteen passes for a good one until its key gets another
+// stamp.
 
 import (
 	"dozo/container/entry"
@@ -24,10 +30,17 @@ import (
 )
 
 const (
-	// recordBits is how much of a hash a wheel's record keeps.
-	recordBits = 40
+	// recordBits is how much of a hash a wheel's record keeps; the stamp follows.
+	recordBits = 40 - stampBits
+	stampBits  = 4
+	stampShift = 64 - 40
+	stampMask  = 1<<stampBits - 1
 	// staleSlack is how many stale records a wheel may have in any case.
 	staleSlack = 1024
+	// compactPerAdd is how many records are looked at for one that was added
+	// beyond the bound, compactBatch how many at once.
+	compactPerAdd = 4
+	compactBatch  = 128
 	// duePerLock bounds how long a shard is held for expiry.
 	duePerLock = 256
 )
@@ -70,26 +83,25 @@ func (v *View) expireShard(i, budget int) (done int, more bool) {
 	return done, more
 }
 
+// expireDatabase handles at most budget records of a shard's database, due ones
+// and such as the wheel hands down or Compact looks at.
 func (v *View) expireDatabase(sh *shard, db int, d *database, budget int) (done int, more bool) {
-	more = d.wheel.Advance(v.Now, budget, func(hash40 uint64, deadline int64) {
-		done++
+	done, more = d.wheel.Advance(v.Now, budget, func(hash40 uint64, deadline int64) {
 		v.recordDue(sh, db, d, hash40, deadline)
 	})
-	if d.wheel.Len() > 2*d.volatile+staleSlack {
-		d.wheel.Compact(budget, func(hash40 uint64, deadline int64) bool {
-			return v.recordLives(d, hash40, deadline)
-		})
+	if rest := min(budget-done, compactBatch); rest > 0 && d.tooManyRecords() {
+		v.compact(d, rest)
+		done += rest
 	}
 	return done, more
 }
 
 // recordDue acts on one record whose time has come: it removes the keys it may
-// stand for whose time is over, and makes a new record for one that it is the
-// record of but that dies later.
+// stand for whose time is over, and makes new records for those that it is the
+// record of but that die later.
 func (v *View) recordDue(sh *shard, db int, d *database, hash40 uint64, deadline int64) {
 	for {
 		var gone hashtable.Slot
-		var later entry.Entry
 		d.table.Probe(hash40, recordBits, func(s hashtable.Slot) bool {
 			e := entry.At(v.ks.arena, s.Ref())
 			switch dl := e.Deadline(); {
@@ -97,15 +109,11 @@ func (v *View) recordDue(sh *shard, db int, d *database, hash40 uint64, deadline
 			case dl <= v.Now:
 				gone = s
 			case v.isRecordOf(e, hash40, deadline):
-				later = e
+				d.addRecord(v.ks.tableHash(e.Key()), e)
 			}
 			return !gone.Ok()
 		})
 		if !gone.Ok() {
-			if later.Valid() {
-				later.SetLate(false)
-				d.wheel.Add(v.ks.tableHash(later.Key()), later.Deadline())
-			}
 			return
 		}
 		v.Stats.Expired++
@@ -114,12 +122,10 @@ func (v *View) recordDue(sh *shard, db int, d *database, hash40 uint64, deadline
 	}
 }
 
-// isRecordOf tells whether an entry relies on a record: one made for its
-// deadline, or an earlier one if the entry is late. The table may have probed
-// with fewer bits than the record has, so the hash is compared too.
+// isRecordOf tells whether an entry relies on a record. The table may have
+// probed with fewer bits than the record has, so the hash is compared too.
 func (v *View) isRecordOf(e entry.Entry, hash40 uint64, deadline int64) bool {
-	dl := e.Deadline()
-	if dl == 0 || !wheel.Covers(deadline, dl) && !(e.Late() && deadline < dl) {
+	if dl := e.Deadline(); dl == 0 || dl < deadline || uint64(e.Stamp()) != hash40>>stampShift&stampMask {
 		return false
 	}
 	return (v.ks.tableHash(e.Key())^hash40)>>(64-recordBits) == 0
@@ -133,4 +139,51 @@ func (v *View) recordLives(d *database, hash40 uint64, deadline int64) bool {
 		return !lives
 	})
 	return lives
+}
+
+// redate keeps wheel and count in step with an entry whose deadline was old (0 =
+// none), with the given stamp, and is now what e says. A later deadline needs no
+// record of its own: the earlier one comes due, finds the key alive with its
+// stamp, and is made anew.
+func (v *View) redate(d *database, h uint64, e entry.Entry, old int64, stamp uint8) {
+	deadline := e.Deadline()
+	switch {
+	case deadline == 0:
+		if old != 0 {
+			d.volatile--
+		}
+		return
+	case old == 0:
+		d.volatile++
+	case deadline >= old:
+		e.SetStamp(stamp)
+		return
+	}
+	if !d.hasWheel {
+		d.wheel, d.hasWheel = wheel.New(d.heap, v.Now), true
+	}
+	d.addRecord(h, e)
+	if d.tooManyRecords() {
+		if d.compactDue += compactPerAdd; d.compactDue >= compactBatch {
+			v.compact(d, d.compactDue)
+			d.compactDue = 0
+		}
+	}
+}
+
+// addRecord makes the record that an entry with the given hash relies on.
+func (d *database) addRecord(h uint64, e entry.Entry) {
+	d.stamp++
+	e.SetStamp(d.stamp)
+	d.wheel.Add(h&^(stampMask<<stampShift)|uint64(d.stamp&stampMask)<<stampShift, e.Deadline())
+}
+
+// tooManyRecords tells that there must be many stale ones among them.
+func (d *database) tooManyRecords() bool { return d.wheel.Len() > 2*d.volatile+staleSlack }
+
+// compact looks at some records and drops the stale ones.
+func (v *View) compact(d *database, records int) {
+	d.wheel.Compact(records, func(hash40 uint64, deadline int64) bool {
+		return v.recordLives(d, hash40, deadline)
+	})
 }

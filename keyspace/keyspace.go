@@ -14,7 +14,7 @@
 // Invariants:
 //   - a key is in the shard that its hash names, in at most one place;
 //   - an entry with a deadline has a record in the wheel of its shard and
-//     database that comes due no later than the deadline;
+//     database, with its stamp, that comes due no later than the deadline;
 //   - volatile counts just the entries with a deadline;
 //   - every change of an entry passes View.edit first, so that a snapshot's
 //     barrier sees it before it happens.
@@ -96,7 +96,11 @@ type database struct {
 	table    hashtable.Table
 	wheel    wheel.Wheel
 	hasWheel bool
-	volatile int // entries with a deadline
+	stamp    uint8 // of the last record made
+	volatile int   // entries with a deadline
+	// compactDue is how many records are still to be looked at for those that
+	// were added beyond the bound.
+	compactDue int
 }
 
 // New makes an empty keyspace.

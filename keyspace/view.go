@@ -4,7 +4,6 @@ import (
 	"dozo/arena"
 	"dozo/container/entry"
 	"dozo/container/hashtable"
-	"dozo/container/wheel"
 	"dozo/env"
 	"dozo/internal/invariants"
 	"dozo/object"
@@ -212,7 +211,7 @@ func (v *View) SetString(key, val []byte, deadline int64, raw bool) (added bool)
 	if v.ks.barrier != nil {
 		v.edit(sh, v.DB, key, c)
 	}
-	old, late := c.Entry.Deadline(), c.Entry.Late()
+	old, stamp := c.Entry.Deadline(), c.Entry.Stamp()
 	at.Age = v.overwrittenAge(c.Entry)
 	if raw {
 		c.SetRawString(val, at)
@@ -220,7 +219,7 @@ func (v *View) SetString(key, val []byte, deadline int64, raw bool) (added bool)
 		c.SetString(val, at)
 	}
 	if old != 0 || deadline != 0 {
-		v.redate(d, v.ks.tableHash(key), c.Entry, old, late)
+		v.redate(d, v.ks.tableHash(key), c.Entry, old, stamp)
 	}
 	return false
 }
@@ -240,11 +239,11 @@ func (v *View) SetZeros(key []byte, n int) (c object.Cell, added bool) {
 	if v.ks.barrier != nil {
 		v.edit(sh, v.DB, key, c)
 	}
-	old, late := c.Entry.Deadline(), c.Entry.Late()
+	old, stamp := c.Entry.Deadline(), c.Entry.Stamp()
 	at.Age = v.overwrittenAge(c.Entry)
 	c.SetZeros(n, at)
 	if old != 0 {
-		v.redate(d, h, c.Entry, old, late)
+		v.redate(d, h, c.Entry, old, stamp)
 	}
 	return c, false
 }
@@ -264,36 +263,8 @@ func (v *View) insert(sh *shard, db int, h uint64, key []byte, ref arena.Ref, de
 	d := v.ks.database(sh, db)
 	d.table.Insert(h, ref)
 	if deadline != 0 {
-		v.redate(d, h, entry.At(v.ks.arena, ref), 0, false)
+		v.redate(d, h, entry.At(v.ks.arena, ref), 0, 0)
 	}
-}
-
-// redate keeps wheel and count in step with an entry whose deadline was old (0 =
-// none), with its mark late, and is now what e says. A later deadline needs no
-// record of its own: the earlier one comes due, finds the key alive and late, and
-// is made anew. See package wheel for the rules.
-func (v *View) redate(d *database, h uint64, e entry.Entry, old int64, late bool) {
-	deadline := e.Deadline()
-	switch {
-	case deadline == 0:
-		if old != 0 {
-			d.volatile--
-		}
-		return
-	case old == 0:
-		d.volatile++
-	case deadline == old:
-		e.SetLate(late)
-		return
-	case deadline > old:
-		e.SetLate(true)
-		return
-	}
-	e.SetLate(false)
-	if !d.hasWheel {
-		d.wheel, d.hasWheel = wheel.New(d.heap, v.Now), true
-	}
-	d.wheel.Add(h, deadline)
 }
 
 // SetDeadline changes when a living key dies (0 = never) and tells whether the
@@ -306,9 +277,9 @@ func (v *View) SetDeadline(key []byte, deadline int64) bool {
 	if v.ks.barrier != nil {
 		v.edit(sh, v.DB, key, c)
 	}
-	old, late := c.Entry.Deadline(), c.Entry.Late()
+	old, stamp := c.Entry.Deadline(), c.Entry.Stamp()
 	c.SetDeadline(deadline)
-	v.redate(d, v.ks.tableHash(key), c.Entry, old, late)
+	v.redate(d, v.ks.tableHash(key), c.Entry, old, stamp)
 	return true
 }
 

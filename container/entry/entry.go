@@ -14,8 +14,8 @@
 //	                bit   8     deadline present
 //	                bit   9     key longer than 255 bytes: its length follows
 //	                bit   10    value is outside: the payload is an Outside
-//	                bit  11     late: see Entry.Late
-//	                bits 12-15  zero
+//	                bit  11     zero
+//	                bits 12-15  stamp: see Entry.Stamp
 //	                bits 16-39  LRU clock or LFU counter, 24 bits
 //	                bits 40-47  key length, when bit 9 is clear
 //	                bits 48-63  payload length
@@ -54,12 +54,13 @@ const (
 	flagDeadline = 1 << 8
 	flagLongKey  = 1 << 9
 	flagOutside  = 1 << 10
-	flagLate     = 1 << 11
 
-	ageShift  = 16
-	ageMask   = 1<<24 - 1
-	klenShift = 40
-	vlenShift = 48
+	stampShift = 12
+	stampMask  = 1<<4 - 1
+	ageShift   = 16
+	ageMask    = 1<<24 - 1
+	klenShift  = 40
+	vlenShift  = 48
 )
 
 // Entry points at a block. It is a plain address: it stays valid until the
@@ -74,9 +75,9 @@ type Shape struct {
 	Type, Encoding uint8 // 0 to 15
 	Deadline       int64 // milliseconds since the epoch; 0 = none
 	Age            uint32
-	Late           bool // see Entry.Late
-	Outside        bool // the payload is an Outside
-	Payload        int  // bytes, at most PayloadMax; OutsideSize when Outside
+	Stamp          uint8 // 0 to 15; see Entry.Stamp
+	Outside        bool  // the payload is an Outside
+	Payload        int   // bytes, at most PayloadMax; OutsideSize when Outside
 }
 
 // SizeFor is the number of bytes that a block of this shape needs.
@@ -119,12 +120,10 @@ func Init(a *arena.Arena, ref arena.Ref, key []byte, s Shape) Entry {
 
 // bits is the part of the header that the shape gives, the deadline apart.
 func (s Shape) bits() uint64 {
-	h := uint64(s.Type) | uint64(s.Encoding)<<4 | uint64(s.Age&ageMask)<<ageShift | uint64(s.Payload)<<vlenShift
+	h := uint64(s.Type) | uint64(s.Encoding)<<4 | uint64(s.Stamp&stampMask)<<stampShift |
+		uint64(s.Age&ageMask)<<ageShift | uint64(s.Payload)<<vlenShift
 	if s.Outside {
 		h |= flagOutside
-	}
-	if s.Late {
-		h |= flagLate
 	}
 	return h
 }
@@ -173,17 +172,13 @@ func (e Entry) Deadline() int64 {
 // SetDeadline changes the deadline of an entry that has one.
 func (e Entry) SetDeadline(ms int64) { *(*int64)(unsafe.Add(e.p, headerSize)) = ms }
 
-// Late is a mark that the owner keeps with the deadline: that the timing wheel's
-// record for it is due earlier (see package wheel).
-func (e Entry) Late() bool { return e.header()&flagLate != 0 }
+// Stamp is a number that the owner keeps with the deadline: it tells which of
+// the timing wheel's records is the entry's (see package wheel).
+func (e Entry) Stamp() uint8 { return uint8(e.header()>>stampShift) & stampMask }
 
-// SetLate sets or clears the mark.
-func (e Entry) SetLate(on bool) {
-	h := e.header() &^ flagLate
-	if on {
-		h |= flagLate
-	}
-	e.setHeader(h)
+// SetStamp stores the low four bits of stamp.
+func (e Entry) SetStamp(stamp uint8) {
+	e.setHeader(e.header()&^(stampMask<<stampShift) | uint64(stamp&stampMask)<<stampShift)
 }
 
 // keyAt is the offset and the length of the key.
@@ -271,6 +266,6 @@ func (e Entry) Restate(s Shape) {
 func (e Entry) Shape() Shape {
 	return Shape{
 		Type: e.Type(), Encoding: e.Encoding(), Deadline: e.Deadline(), Age: e.Age(),
-		Late: e.Late(), Outside: e.IsOutside(), Payload: e.PayloadLen(),
+		Stamp: e.Stamp(), Outside: e.IsOutside(), Payload: e.PayloadLen(),
 	}
 }

@@ -59,7 +59,7 @@ func (m *made) verify() {
 
 func randomShape(r *rand.Rand) Shape {
 	s := Shape{
-		Type: uint8(r.IntN(16)), Encoding: uint8(r.IntN(16)), Late: r.IntN(2) == 0,
+		Type: uint8(r.IntN(16)), Encoding: uint8(r.IntN(16)), Stamp: uint8(r.IntN(16)),
 		Age: r.Uint32N(1 << 24), Payload: []int{0, 1, 7, r.IntN(300), PayloadMax}[r.IntN(5)],
 	}
 	if r.IntN(2) == 0 {
@@ -108,8 +108,8 @@ func (m *made) change(r *rand.Rand) {
 	m.shape.Age = r.Uint32N(1 << 24)
 	e.SetAge(m.shape.Age | 0xab<<24)
 	m.verify()
-	m.shape.Late = !m.shape.Late
-	e.SetLate(m.shape.Late)
+	m.shape.Stamp = uint8(r.IntN(16))
+	e.SetStamp(m.shape.Stamp | 0xf0)
 	m.verify()
 	m.restate(r)
 	if m.shape.Deadline != 0 {

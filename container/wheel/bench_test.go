@@ -49,7 +49,8 @@ func benchDue(b *testing.B, spread, step int64, budget int) {
 		now, due := at-3600*1000, 0
 		for w.Len() > 0 {
 			now += step
-			for w.Advance(now, budget, func(uint64, int64) { due++ }) {
+			for again := true; again; {
+				_, again = w.Advance(now, budget, func(uint64, int64) { due++ })
 			}
 		}
 		b.ReportMetric(float64(bytes)/n, "B/record")

@@ -90,3 +90,29 @@ func (c *census) ring(g *ring, first, last int64, bound bool) {
 	}
 	c.count += n
 }
+
+// Each calls visit for every record, in no order, with what Advance gives to
+// due. It is for tests.
+func (w *Wheel) Each(visit func(hash40 uint64, deadlineMs int64)) {
+	w.eachIn(&w.loose, visit)
+	for l := range w.level {
+		for s := range slots {
+			if w.level[l].occupied>>s&1 != 0 {
+				w.eachIn(w.ring(l, s), visit)
+			}
+		}
+	}
+}
+
+func (w *Wheel) eachIn(g *ring, visit func(uint64, int64)) {
+	for r := g.tail; r != 0; {
+		r = w.chunk(r).next
+		c := w.chunk(r)
+		for i := range int(c.count) {
+			visit(c.record(i))
+		}
+		if r == g.tail {
+			return
+		}
+	}
+}

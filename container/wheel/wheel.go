@@ -44,27 +44,30 @@
 //
 // A user should make sure of two things. The first is that every key with a
 // deadline has a record that is due no later than the key, since it is found by
-// nothing else. The second is that stale records do not pile up. Both follow from
-// one bit in the entry, `late`, which says that its record is due before its
-// deadline:
+// nothing else. The second is that stale records can be told from that one, or
+// they pile up: records of a key that is deleted and made anew with the same
+// deadline look alike. Both follow from a small number, the stamp, which the
+// user keeps in the entry and in the last bits of what it gives Add for a hash;
+// each Add takes the next one:
 //
-//	new deadline               Add it, clear late
-//	a later deadline           set late (a refresh costs nothing here)
-//	an earlier deadline        Add it, clear late
-//	due, dl == the deadline    the key dies, or, if its time is not come (the
-//	                           record was rounded down), Add the deadline again
-//	due, late, dl < deadline   Add the deadline, clear late
-//	due, otherwise             the record is stale: nothing
+//	new deadline               Add it with a fresh stamp
+//	a later deadline           nothing (a refresh costs nothing here)
+//	an earlier deadline        Add it with a fresh stamp
+//	due, another stamp         the record is stale: nothing
+//	due, the entry's stamp     the key dies, or, if its time is not come (it was
+//	                           put off, or the record is rounded down), Add its
+//	                           deadline with a fresh stamp
 //
-// and Compact's live is: dl == deadline (or it is rounded from it: Covers), or
-// late and dl < deadline. Without the bit, every record with an earlier deadline
-// than its entry has must be trusted; then a key whose deadline is moved to and
-// fro gets one more record each time, and none of them is ever stale.
+// and Compact's live is: the stamps agree, and the record's deadline is not
+// beyond the entry's. A stamp of n bits is wrong in one of 2^n cases, so one of
+// 2^n stale records is taken for the entry's: it costs its eight bytes for a
+// while. It does no harm when it comes due, and cannot multiply.
 //
 // Compact bounds what is left: it walks through the slots, some chunks a call,
 // asks which records are alive, and drops the others. Called whenever there are
 // more than twice as many records as keys with a deadline, it keeps the memory
-// below some 17 bytes for each such key.
+// below some 17 bytes for each such key, if it looks at some more records than
+// are added meanwhile.
 //
 // # When the clock jumps
 //
@@ -173,20 +176,6 @@ func width(level int) int64 { return 1 << (level * digitBits) }
 // unit is by how many bits a record's deadline is shifted.
 func unit(level int) int { return max(0, level*digitBits-restBits) }
 
-// Covers tells whether a record that gives the deadline dl may have been made
-// for the given one: equal, or rounded down as records of far deadlines are.
-func Covers(dl, deadlineMs int64) bool {
-	if dl >= deadlineMs {
-		return dl == deadlineMs
-	}
-	for l := exactLevel + 1; l < levels; l++ {
-		if deadlineMs>>unit(l)<<unit(l) == dl {
-			return true
-		}
-	}
-	return false
-}
-
 // Next is when Advance has something to do next: at the deadline of the
 // earliest record or, while that lies in a wide slot, at the start of that.
 func (w *Wheel) Next() (ms int64, ok bool) {
@@ -216,23 +205,24 @@ func (w *Wheel) startOf(l, s int) int64 {
 }
 
 // Advance calls due for the records whose deadline is nowMs or earlier. It
-// handles at most budget records, due ones and such as must be handed down; more
-// tells that some are left, so that Advance should be called again soon. due
-// gets the hash with the lower 24 bits zero, and the deadline as far as the
-// record has it: never later than the one that was added. It may call Add.
-func (w *Wheel) Advance(nowMs int64, budget int, due func(hash40 uint64, deadlineMs int64)) (more bool) {
+// handles at most budget records, due ones and such as must be handed down, and
+// says how many it were; more tells that some are left, so that Advance should be
+// called again soon. due gets the hash with the lower 24 bits zero, and the
+// deadline as far as the record has it: never later than the one that was added.
+// It may call Add.
+func (w *Wheel) Advance(nowMs int64, budget int, due func(hash40 uint64, deadlineMs int64)) (handled int, more bool) {
 	nowMs = max(nowMs, 0)
 	if nowMs < w.now {
 		w.rewind(nowMs)
 	}
 	for w.loose.count > 0 || w.turn(nowMs) {
-		if budget <= 0 {
-			return true
+		if handled >= budget {
+			return handled, true
 		}
-		budget -= w.work(nowMs, budget, due)
+		handled += w.work(nowMs, budget-handled, due)
 	}
 	w.now = nowMs
-	return false
+	return handled, false
 }
 
 // turn moves the time on to the earliest slot, if that begins by now, and makes

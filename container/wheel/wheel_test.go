@@ -65,6 +65,20 @@ func newTwin(t *testing.T, r *rand.Rand, now int64) *twin {
 	return &twin{t: t, r: r, heap: h, w: New(h, now), now: now, left: map[uint64]int64{}, exact: map[uint64]bool{}}
 }
 
+// covers tells whether a record that gives the deadline dl may have been made for
+// the given one: equal, or rounded down as records of far deadlines are.
+func covers(dl, deadline int64) bool {
+	if dl >= deadline {
+		return dl == deadline
+	}
+	for l := exactLevel + 1; l < levels; l++ {
+		if deadline>>unit(l)<<unit(l) == dl {
+			return true
+		}
+	}
+	return false
+}
+
 func (w *twin) add(deadline int64) {
 	w.ids++
 	w.readd(w.ids, deadline)
@@ -89,7 +103,7 @@ func (w *twin) due(hash uint64, dl int64) {
 		w.t.Fatalf("record %d with deadline %d is due at %d", id, dl, w.now)
 	case dl != want && w.exact[id]:
 		w.t.Fatalf("record %d of deadline %d came with %d", id, want, dl)
-	case !Covers(dl, want):
+	case !covers(dl, want):
 		w.t.Fatalf("record %d of deadline %d came with %d, which does not cover it", id, want, dl)
 	}
 	if want <= w.now {
@@ -105,14 +119,14 @@ func (w *twin) advance(now int64, budget int) {
 	w.now = now
 	calls := 0
 	for {
-		handled := 0
+		were := 0
 		before := w.w.Len()
-		more := w.w.Advance(now, budget, func(h uint64, dl int64) {
-			handled++
+		handled, more := w.w.Advance(now, budget, func(h uint64, dl int64) {
+			were++
 			w.due(h, dl)
 		})
-		if handled > budget {
-			w.t.Fatalf("%d records handled, the budget was %d", handled, budget)
+		if were > handled || handled > budget || more && handled == 0 {
+			w.t.Fatalf("%d records due, %d handled, the budget was %d", were, handled, budget)
 		}
 		if !more {
 			break
@@ -205,10 +219,11 @@ func TestEveryMillisecond(t *testing.T) {
 		for now := start; len(sorted) > 0; now++ {
 			n := 0
 			w.now = now
-			for w.w.Advance(now, 7, func(h uint64, dl int64) {
-				w.due(h, dl)
-				n++
-			}) {
+			for more := true; more; {
+				_, more = w.w.Advance(now, 7, func(h uint64, dl int64) {
+					w.due(h, dl)
+					n++
+				})
 			}
 			for range n {
 				if sorted[0] != now {
@@ -289,19 +304,20 @@ func TestBudget(t *testing.T) {
 	due, calls := 0, 0
 	for more := true; more; calls++ {
 		before := due
-		more = w.w.Advance(w.now, 100, func(h uint64, dl int64) {
+		var handled int
+		handled, more = w.w.Advance(w.now, 100, func(h uint64, dl int64) {
 			due++
 			w.due(h, dl)
 		})
-		if due-before > 100 {
-			t.Fatalf("%d due in one call", due-before)
+		if due-before > handled || handled > 100 {
+			t.Fatalf("%d due and %d handled in one call", due-before, handled)
 		}
 	}
 	if due != 10_000 || calls > 102 {
 		t.Errorf("%d due in %d calls", due, calls)
 	}
-	if w.w.Advance(w.now, 0, nil) {
-		t.Error("more, though nothing is left")
+	if handled, more := w.w.Advance(w.now, 0, nil); more || handled != 0 {
+		t.Errorf("more (%t) or handled %d, though nothing is left", more, handled)
 	}
 	w.w.Free()
 }
@@ -312,14 +328,16 @@ func TestAddInDue(t *testing.T) {
 	w := New(h, 1000)
 	w.Add(1<<24, 5000)
 	n := 0
-	for calls := 0; w.Advance(6000, 50, func(hash uint64, dl int64) {
+	due := func(hash uint64, dl int64) {
 		if n++; n < 2000 {
 			w.Add(hash, []int64{-5, 0, 10, 5000, 5999, 6000, 1 << 30 * -int64(n)}[n%7])
 			if n%3 == 0 {
 				w.Add(hash, 7000)
 			}
 		}
-	}); calls++ {
+	}
+	for calls, more := 0, true; more; calls++ {
+		_, more = w.Advance(6000, 50, due)
 		if err := w.Check(); err != nil {
 			t.Fatal(err)
 		}
@@ -343,7 +361,7 @@ func (w *twin) sample() {
 			}
 			return
 		}
-		if !Covers(d, w.left[h>>24]) || !Covers(d2, w.left[h2>>24]) {
+		if !covers(d, w.left[h>>24]) || !covers(d2, w.left[h2>>24]) {
 			w.t.Fatalf("samples %d and %d, want %d and %d", d, d2, w.left[h>>24], w.left[h2>>24])
 		}
 	}
@@ -396,7 +414,7 @@ func TestCompact(t *testing.T) {
 			}
 			dropped := w.w.Compact(r.IntN(300), func(h uint64, dl int64) bool {
 				id := h >> 24
-				if _, ok := w.left[id]; !ok || !Covers(dl, w.left[id]) {
+				if _, ok := w.left[id]; !ok || !covers(dl, w.left[id]) {
 					t.Fatalf("record %d of deadline %d was offered with %d", id, w.left[id], dl)
 				}
 				if !dead[id] {
@@ -486,18 +504,4 @@ func TestNoAllocation(t *testing.T) {
 		t.Error("nothing was due")
 	}
 	w.Free()
-}
-
-func TestCovers(t *testing.T) {
-	for _, c := range []struct {
-		dl, deadline int64
-		want         bool
-	}{
-		{5, 5, true}, {6, 5, false}, {4, 5, false}, {0, 5, true}, {64, 100, true},
-		{65, 100, false}, {4096, 5000, true}, {-5, -5, true}, {-6, -5, false},
-	} {
-		if got := Covers(c.dl, c.deadline); got != c.want {
-			t.Errorf("Covers(%d, %d) = %v", c.dl, c.deadline, got)
-		}
-	}
 }
