@@ -63,8 +63,8 @@ type worker struct {
 	dirty int64 // changes to the data
 	// busy is how many nanoseconds rounds took, up to the end of their last
 	// command; read by all.
-	busy atomic.Int64
-	local  localMessages
+	busy  atomic.Int64
+	local localMessages
 }
 
 func newWorker(s *Server, index int) *worker {

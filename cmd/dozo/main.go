@@ -1,0 +1,68 @@
+// Command dozo is the server and its tools in one binary.
+//
+//	dozo server [FILE] [--directive value ...]
+//	dozo cli [options] [command ...]
+//
+// Started under the name redis-server or redis-cli (a symlink) it behaves as
+// that program.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"dozo/cli"
+	"dozo/server"
+)
+
+// programs are the subcommands, and the name under which each can be started
+// without one.
+var programs = []struct {
+	name, alias, about string
+	run                func(args []string) int
+}{
+	{"server", "redis-server", "the data store", serve},
+	{"cli", "redis-cli", "the command line client", func(args []string) int {
+		return cli.Main(args, os.Stdin, os.Stdout, os.Stderr)
+	}},
+}
+
+func main() { os.Exit(run(os.Args)) }
+
+func run(args []string) int {
+	name := filepath.Base(args[0])
+	for _, p := range programs {
+		if name == p.alias {
+			return p.run(args[1:])
+		}
+	}
+	if len(args) < 2 {
+		usage(os.Stderr)
+		return 1
+	}
+	for _, p := range programs {
+		if args[1] == p.name {
+			return p.run(args[2:])
+		}
+	}
+	switch args[1] {
+	case "--version", "-v", "version":
+		fmt.Printf("dozo %s (compatible with Redis %s)\n", server.DozoVersion, server.RedisVersion)
+		return 0
+	case "--help", "-h", "help":
+		usage(os.Stdout)
+		return 0
+	}
+	fmt.Fprintf(os.Stderr, "dozo: there is no subcommand %q\n\n", args[1])
+	usage(os.Stderr)
+	return 1
+}
+
+func usage(w io.Writer) {
+	fmt.Fprintln(w, "usage: dozo SUBCOMMAND [arguments]")
+	for _, p := range programs {
+		fmt.Fprintf(w, "  %-8s %s; also when started as %s\n", p.name, p.about, p.alias)
+	}
+}

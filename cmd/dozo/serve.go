@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	"dozo/config"
+	"dozo/env"
+	"dozo/eventloop"
+	"dozo/node"
+	"dozo/server"
+)
+
+// serve is `dozo server`. It returns the process' exit status.
+func serve(args []string) int {
+	a := config.ParseArgs(args)
+	switch a.Action {
+	case config.ShowVersion:
+		fmt.Printf("Redis server v=%s sha=00000000:0 malloc=dozo-arena bits=64 build=dozo-%s\n", server.RedisVersion, server.DozoVersion)
+		return 0
+	case config.ShowHelp:
+		serverUsage(os.Stdout)
+		return 0
+	case config.TestMemory, config.CheckSystem:
+		fmt.Fprintln(os.Stderr, "dozo server: this check is not part of Dozo; use memtest86 or your system's own tools")
+		return 1
+	}
+	if a.Sentinel {
+		fmt.Fprintln(os.Stderr, "dozo server: --sentinel is not available in this version")
+		return 1
+	}
+	cfg, err := load(a)
+	if err != nil {
+		complain(err)
+		return 1
+	}
+	return runServer(cfg, a)
+}
+
+func serverUsage(w io.Writer) {
+	fmt.Fprint(w, `Usage: dozo server [/path/to/redis.conf] [options] [-]
+       dozo server - (read the configuration from standard input)
+       dozo server --version | --help
+
+Every directive of redis.conf can be given as an option:
+       dozo server --port 7777
+       dozo server /etc/redis/6379.conf --loglevel verbose --save 900 1 300 10
+`)
+}
+
+// load reads the configuration from where the command line says.
+func load(a config.Args) (*config.Config, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, fmt.Errorf("cannot tell the working folder: %w", err)
+	}
+	cfg := config.New(config.Options{
+		FS: env.Real().FS, WorkDir: dir, Cores: runtime.GOMAXPROCS(0),
+		Warn: func(msg string) { fmt.Fprintln(os.Stderr, msg) },
+	})
+	src := config.Sources{File: a.File, Options: a.Options}
+	if a.Stdin {
+		if src.Stdin, err = io.ReadAll(os.Stdin); err != nil {
+			return nil, fmt.Errorf("cannot read the configuration from standard input: %w", err)
+		}
+	}
+	if err := cfg.Load(src); err != nil {
+		return nil, err
+	}
+	if err := os.Chdir(cfg.String(config.Dir)); err != nil {
+		return nil, fmt.Errorf("cannot change to the folder of `dir`: %w", err)
+	}
+	return cfg, nil
+}
+
+// complain reports why the server does not start.
+func complain(err error) {
+	var e *config.Error
+	if errors.As(err, &e) {
+		fmt.Fprint(os.Stderr, e.Report(server.RedisVersion))
+		return
+	}
+	fmt.Fprintln(os.Stderr, "dozo server:", err)
+}
+
+// runServer starts the node and waits for its end.
+func runServer(cfg *config.Config, a config.Args) int {
+	if cfg.Bool(config.Daemonize) && os.Getenv(daemonMark) == "" {
+		return daemonize()
+	}
+	out, err := openLog(cfg.String(config.LogFile))
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "Can't open the log file: %v\n", err)
+		return 1
+	}
+	exe, _ := os.Executable() // "" is a fine answer
+	raiseFileLimit(int(cfg.Int(config.MaxClients)))
+	n, err := node.Start(node.Options{
+		Env: env.Real(), Config: cfg, Log: out, PID: os.Getpid(), Executable: exe, Transport: eventloop.Auto,
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "dozo server:", err)
+		return 1
+	}
+	removePid := writePid(cfg, n)
+	defer removePid()
+	awaitEnd(n)
+	if err := n.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, "dozo server: while ending:", err)
+		return 1
+	}
+	return 0
+}
+
+// openLog opens the log file for appending; standard output without one.
+func openLog(name string) (io.Writer, error) {
+	if name == "" {
+		if os.Getenv(daemonMark) != "" {
+			return io.Discard, nil
+		}
+		return os.Stdout, nil
+	}
+	return os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+}
+
+// awaitEnd waits for a signal or a client that ends the server. SIGHUP and
+// SIGUSR1 are harmless, as they are to Redis.
+func awaitEnd(n *node.Node) {
+	ends := make(chan os.Signal, 1)
+	signal.Notify(ends, syscall.SIGTERM, syscall.SIGINT)
+	crashes := make(chan os.Signal, 1)
+	signal.Notify(crashes, syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGABRT)
+	signal.Ignore(syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGPIPE)
+	select {
+	case sig := <-ends:
+		name := map[os.Signal]string{syscall.SIGTERM: "SIGTERM", syscall.SIGINT: "SIGINT"}[sig]
+		n.Logger().Logf(server.Warning, "Received %s scheduling shutdown...", name)
+		n.Shutdown()
+	case sig := <-crashes:
+		n.CrashBySignal(int(sig.(syscall.Signal)))
+	case <-n.Done():
+	}
+}
+
+// writePid writes the pid file, if one is wanted, and returns how to remove it.
+func writePid(cfg *config.Config, n *node.Node) (remove func()) {
+	name := cfg.String(config.PidFile)
+	if name == "" && cfg.Bool(config.Daemonize) {
+		name = "/var/run/redis.pid"
+	}
+	if name == "" {
+		return func() {}
+	}
+	if err := os.WriteFile(name, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
+		n.Logger().Logf(server.Warning, "Failed to write PID file: %v", err)
+		return func() {}
+	}
+	return func() { _ = os.Remove(name) }
+}

@@ -1,0 +1,222 @@
+// Package node is the data node: it puts arena, keyspace, log and server
+// together from one configuration, listens, and takes them apart again.
+//
+// Several nodes run in one process; nothing here is global. What concerns the
+// process rather than the node (signals, daemonizing, the pid file) is in
+// cmd/dozo.
+package node
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"dozo/arena"
+	"dozo/command"
+	"dozo/commands"
+	"dozo/config"
+	"dozo/env"
+	"dozo/eventloop"
+	"dozo/keyspace"
+	"dozo/logger"
+	"dozo/oplog"
+	"dozo/server"
+)
+
+// Options are what a node is made from.
+type Options struct {
+	Env    *env.Env
+	Config *config.Config
+	// Log takes the log's lines; PID is the number they carry.
+	Log io.Writer
+	PID int
+	// Executable is reported by INFO.
+	Executable string
+	Transport  eventloop.Transport
+	// Addr and UnixSocket are listened on beside what the configuration names;
+	// empty: nothing more. Addr is host:port, with port 0 for a free one.
+	Addr, UnixSocket string
+}
+
+// Node is a running data node.
+type Node struct {
+	opts   Options
+	logger *logger.Logger
+	arena  *arena.Arena
+	ks     *keyspace.Keyspace
+	log    *oplog.Log
+	server *server.Server
+
+	done chan struct{} // closed when a client or signal has asked to end
+	ask  sync.Once
+	stop sync.Once
+}
+
+// Start makes a node and lets it serve.
+func Start(o Options) (*Node, error) {
+	n := &Node{opts: o, done: make(chan struct{})}
+	level, _ := logger.ParseLevel(o.Config.String(config.LogLevel))
+	n.logger = logger.New(o.Log, o.Env.Clock, o.PID, level)
+	n.greet()
+	if err := n.build(); err != nil {
+		n.Close()
+		return nil, err
+	}
+	n.logger.Logf(logger.Notice, "Server initialized")
+	if err := n.listen(); err != nil {
+		n.Close()
+		return nil, err
+	}
+	n.server.Start()
+	n.logger.Logf(logger.Notice, "Ready to accept connections tcp")
+	return n, nil
+}
+
+// greet writes the first lines of the log. Tools look for the one with the PID.
+func (n *Node) greet() {
+	o := n.opts
+	n.logger.Logf(logger.Notice, "oO0OoO0OoO0Oo Dozo is starting oO0OoO0OoO0Oo")
+	n.logger.Logf(logger.Notice, "Redis version=%s, Dozo version=%s, bits=%d, pid=%d, just started",
+		server.RedisVersion, server.DozoVersion, strconv.IntSize, o.PID)
+	if file := o.Config.File(); file != "" {
+		n.logger.Logf(logger.Notice, "Configuration loaded from %s", file)
+	} else {
+		n.logger.Logf(logger.Notice, "No config file: what the command line does not say has its default")
+	}
+	n.logger.Logf(logger.Notice, "Running mode=standalone, port=%d, loops=%d. PID: %d",
+		o.Config.Int(config.Port), o.Config.Int(config.IOThreads), o.PID)
+}
+
+// build makes the parts, in the order in which they stand on each other.
+func (n *Node) build() (err error) {
+	o := n.opts
+	if n.arena, err = arena.New(arena.Options{}); err != nil {
+		return fmt.Errorf("cannot reserve address space for the data set: %w", err)
+	}
+	loops := int(o.Config.Int(config.IOThreads))
+	n.ks = keyspace.New(keyspace.Options{
+		Arena: n.arena, Loops: loops, Databases: int(o.Config.Int(config.Databases)),
+		Seed: o.Env.NewRand().Uint64(), NewRand: o.Env.NewRand,
+	})
+	n.log = oplog.New(n.arena, oplog.Options{})
+	n.server, err = server.New(server.Options{
+		Env: o.Env, Config: o.Config, Keyspace: n.ks, Log: n.log, Logger: n.logger,
+		Commands: [][]command.Spec{commands.String, commands.Generic, commands.Bitmap, commands.HyperLogLog, commands.Server},
+		Loops:    loops, Transport: o.Transport, Executable: o.Executable,
+		OnShutdown: func(server.ShutdownMode) { n.RequestStop() },
+	})
+	return err
+}
+
+// listen opens every address of `bind`, and the unix socket.
+func (n *Node) listen() error {
+	v := n.opts.Config.Values()
+	port := int(v.Int(config.Port))
+	if port != 0 {
+		if err := n.listenTCP(v.Bind(), port); err != nil {
+			return err
+		}
+	}
+	if n.opts.Addr != "" {
+		if _, err := n.server.Listen("tcp", n.opts.Addr); err != nil {
+			return fmt.Errorf("cannot listen on %s: %w", n.opts.Addr, err)
+		}
+	}
+	for _, path := range []string{v.String(config.UnixSocket), n.opts.UnixSocket} {
+		if path == "" {
+			continue
+		}
+		if _, err := n.server.Listen("unix", path); err != nil {
+			n.logger.Logf(logger.Warning, "Failed opening Unix socket: bind: %v", err)
+			return fmt.Errorf("cannot listen on the unix socket %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+func (n *Node) listenTCP(addrs []string, port int) error {
+	for _, addr := range addrs {
+		host, optional := strings.CutPrefix(addr, "-")
+		network := "tcp"
+		switch host {
+		case "*":
+			network, host = "tcp4", "0.0.0.0"
+		case "::*":
+			network, host = "tcp6", "::"
+		}
+		_, err := n.server.Listen(network, net.JoinHostPort(host, strconv.Itoa(port)))
+		if err == nil || optional && absent(err) {
+			continue
+		}
+		n.logger.Logf(logger.Warning, "Warning: Could not create server TCP listening socket %s:%d: bind: %v", host, port, reason(err))
+		n.logger.Logf(logger.Warning, "Failed listening on port %d (tcp), aborting.", port)
+		return fmt.Errorf("cannot listen on %s port %d: %w", host, port, err)
+	}
+	return nil
+}
+
+// absent tells whether an address could not be bound because this machine does
+// not have it.
+func absent(err error) bool {
+	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) ||
+		errors.Is(err, syscall.EPROTONOSUPPORT)
+}
+
+// reason is an error in the words that tools look for.
+func reason(err error) string {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return "Address already in use"
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return "Permission denied"
+	}
+	return err.Error()
+}
+
+// Addrs are the addresses that the node listens on.
+func (n *Node) Addrs() []net.Addr { return n.server.Addrs() }
+
+// Logger is the node's log.
+func (n *Node) Logger() *logger.Logger { return n.logger }
+
+// RequestStop asks the node's owner to close it. It may be called by anyone.
+func (n *Node) RequestStop() { n.ask.Do(func() { close(n.done) }) }
+
+// Done is closed when RequestStop was called.
+func (n *Node) Done() <-chan struct{} { return n.done }
+
+// Close ends the node: connections, loops, then the data. It returns the first
+// thing that went wrong.
+func (n *Node) Close() error {
+	var err error
+	n.stop.Do(func() {
+		n.RequestStop()
+		if n.server != nil {
+			err = n.server.Close()
+		}
+		if n.log != nil {
+			n.log.Close()
+		}
+		if n.ks != nil {
+			n.ks.Close()
+		}
+		if n.arena != nil {
+			err = errors.Join(err, n.arena.Close())
+		}
+		n.logger.Logf(logger.Warning, "Dozo is now ready to exit, bye bye...")
+	})
+	return err
+}
+
+// Shutdown ends the node as SHUTDOWN does, for signals.
+func (n *Node) Shutdown() { n.RequestStop() }
+
+// CrashBySignal writes the crash report for a signal that means one, and ends the
+// process.
+func (n *Node) CrashBySignal(number int) { n.server.CrashBySignal(number) }
