@@ -15,8 +15,8 @@ const (
 	bulkRead  = 256 << 10
 	bulkRound = 1 << 20
 	// reserveMax is the most that is reserved on a peer's word that so much will
-	// come; the buffer of something bigger grows by doubling from there.
-	reserveMax = 512<<20 + 64<<10
+	// come; the buffer of something bigger doubles as it fills.
+	reserveMax = 64 << 20
 )
 
 // inBuffer holds the bytes of a connection that arrived and were not consumed:
@@ -76,13 +76,18 @@ func (c *Conn) direct() bool {
 	return c.in.len() > tailShared || c.need > readSize-tailShared
 }
 
+// expected is how much room is reserved for what the handler said is to come.
+func (c *Conn) expected() int { return min(c.need, max(c.in.len(), reserveMax)) }
+
 // directTarget is where the next direct read goes.
 func (c *Conn) directTarget() []byte {
-	want := min(c.need, reserveMax)
-	if want == 0 {
+	want := c.expected()
+	if c.need == 0 {
 		want = max(c.in.len(), readSize)
 	}
-	c.in.room(want, &c.Loop.spare)
+	if cap(c.in.buf)-len(c.in.buf) < min(want, readSize) {
+		c.in.room(want, &c.Loop.spare)
+	}
 	free := c.in.buf[len(c.in.buf):cap(c.in.buf)]
 	if c.need > 0 && len(free) > c.need {
 		// What follows the value is left for the next read, so that the value's
@@ -94,7 +99,7 @@ func (c *Conn) directTarget() []byte {
 
 // store appends p, which lies elsewhere, to the connection's own buffer.
 func (c *Conn) store(p []byte) {
-	c.in.room(max(len(p), min(c.need, reserveMax)), &c.Loop.spare)
+	c.in.room(max(len(p), c.expected()), &c.Loop.spare)
 	c.in.buf = append(c.in.buf, p...)
 }
 
@@ -124,7 +129,7 @@ func (l *Loop) arrivedShared(c *Conn, all []byte, n int) {
 	l.countArrival(c, n)
 	if c.need > n {
 		c.need -= n
-		c.in.keep(all, min(c.need, reserveMax), &l.spare)
+		c.in.keep(all, c.expected(), &l.spare)
 		return
 	}
 	used := l.callData(c, all)
@@ -132,7 +137,7 @@ func (l *Loop) arrivedShared(c *Conn, all []byte, n int) {
 		c.in.drop(&l.spare)
 		return
 	}
-	c.in.keep(all[used:], min(c.need, reserveMax), &l.spare)
+	c.in.keep(all[used:], c.expected(), &l.spare)
 }
 
 // deliverOwn delivers what the connection's own buffer holds.

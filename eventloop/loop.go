@@ -204,7 +204,7 @@ func (l *Loop) settleRound() {
 // tick calls the Handler's Tick and sets the time of the next.
 func (l *Loop) tick() {
 	l.handler.Tick(l, l.now)
-	l.trimScratch()
+	l.trimBuffers()
 	l.publish()
 	l.poll.tick(l)
 	period := l.group.period()

@@ -77,13 +77,14 @@ func (l *Loop) resizeScratch(n int) {
 	l.scratch = l.spare.get(min(max(n, scratchSize), scratchMax))
 }
 
-// trimScratch makes the scratch buffer smaller again when no reply since the last
-// tick needed so much.
-func (l *Loop) trimScratch() {
+// trimBuffers makes the scratch buffer smaller again when no reply since the last
+// tick needed so much, and lets spare buffers go that nobody used.
+func (l *Loop) trimBuffers() {
 	if len(l.scratch) == 0 && cap(l.scratch) > scratchSize && l.peak < cap(l.scratch)/8 {
 		l.resizeScratch(2 * l.peak)
 	}
 	l.peak = 0
+	l.spare.trim()
 }
 
 // flush sends c.Out, queues what the socket does not take, and takes the buffer

@@ -9,13 +9,14 @@ const (
 	poolMinShift = 10 // 1 KiB
 	poolMaxShift = 20 // 1 MiB
 	poolClasses  = poolMaxShift - poolMinShift + 1
-	poolMaxBytes = 4 << 20 // what one loop keeps in all
+	poolMaxBytes = 16 << 20 // what one loop keeps in all
 )
 
 // pool is the store of spare buffers of one loop.
 type pool struct {
 	free  [poolClasses][][]byte
-	bytes int
+	bytes int // in free
+	idle  int // the least that bytes was since the last trim
 }
 
 // get returns an empty buffer of capacity n or more: the next power of two, or n
@@ -34,6 +35,7 @@ func (p *pool) get(n int) []byte {
 	list[last] = nil
 	p.free[class] = list[:last]
 	p.bytes -= cap(b)
+	p.idle = min(p.idle, p.bytes)
 	return b
 }
 
@@ -47,6 +49,24 @@ func (p *pool) put(b []byte) {
 	class := bits.Len(uint(size)) - 1 - poolMinShift
 	p.free[class] = append(p.free[class], b[:0])
 	p.bytes += size
+}
+
+// trim lets half of the buffers go that nobody needed since the last trim, so that
+// an idle loop ends with none.
+func (p *pool) trim() {
+	surplus := (p.idle + 1) / 2
+	for class := poolClasses - 1; class >= 0 && surplus > 0; class-- {
+		list := p.free[class]
+		for len(list) > 0 && surplus > 0 {
+			last := len(list) - 1
+			surplus -= cap(list[last])
+			p.bytes -= cap(list[last])
+			list[last] = nil
+			list = list[:last]
+		}
+		p.free[class] = list
+	}
+	p.idle = p.bytes
 }
 
 // poolClass is the smallest class that holds n bytes.

@@ -37,6 +37,28 @@ func TestPool(t *testing.T) {
 	p.put(make([]byte, 0, 2<<20))
 }
 
+// Buffers that nobody asks for go after a while; those that are in use stay.
+func TestPoolTrim(t *testing.T) {
+	var p pool
+	for range 8 {
+		p.put(make([]byte, 0, 64<<10))
+	}
+	p.trim()
+	before := p.bytes
+	busy := p.get(64 << 10)
+	p.put(busy)
+	p.trim()
+	if p.bytes >= before || p.bytes == 0 {
+		t.Errorf("%d of %d bytes are left after one trim", p.bytes, before)
+	}
+	for range 20 {
+		p.trim()
+	}
+	if p.bytes != 0 {
+		t.Errorf("%d bytes are left in an idle pool", p.bytes)
+	}
+}
+
 // outQueue against a plain slice.
 func TestOutQueueModel(t *testing.T) {
 	r := newRand(t)
