@@ -278,22 +278,19 @@ func (op *fieldOp) write(b []byte) (reply int64, changed, ok bool) {
 // overflow follows from the mode; with fail it means nothing.
 func (op *fieldOp) sum(base, increment int64) (result int64, over bool) {
 	least, most := int64(0), int64(1)<<op.width-1
+	high, low := false, false
 	if op.signed {
 		most = int64(^uint64(0) >> (wordBits - op.width + 1))
 		least = -most - 1
-	}
-	// A base outside the range counts as too large or too small by itself: it is
-	// the operand of a SET. That of an unsigned field is taken as unsigned, so
-	// there nothing is too small.
-	// The room above and below a base within the range may need all 64 bits.
-	high := base > most || !op.signed && base < 0 ||
-		increment > 0 && uint64(increment) > uint64(most)-uint64(base)
-	low := !high && (base < least ||
-		increment < 0 && uint64(-increment) > uint64(base)-uint64(least))
-	if !high && !low {
-		return base + increment, false
+		high, low = op.signedFaults(base, increment, least, most)
+	} else {
+		// The operand of a SET is taken as unsigned, so nothing is too small.
+		high = base < 0 || base > most || increment > 0 && increment > most-base
+		low = !high && increment < 0 && increment < -base
 	}
 	switch {
+	case !high && !low:
+		return base + increment, false
 	case op.overflow == wrap && op.signed:
 		return signed(uint64(base)+uint64(increment), op.width), true
 	case op.overflow == wrap:
@@ -302,4 +299,15 @@ func (op *fieldOp) sum(base, increment int64) (result int64, over bool) {
 		return most, true
 	}
 	return least, true
+}
+
+// signedFaults tells whether a sum is too large or too small. The differences
+// wrap around, on purpose: the operand of a SET that is so far below a narrow
+// field that they do counts as too large, as it does in Redis.
+func (op *fieldOp) signedFaults(base, increment, least, most int64) (high, low bool) {
+	narrow := op.width < wordBits
+	above, below := most-base, least-base
+	high = base > most || (narrow || base >= 0 && increment > 0) && increment > above
+	low = base < least || (narrow || base < 0 && increment < 0) && increment < below
+	return high, low && !high
 }

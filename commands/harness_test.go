@@ -132,7 +132,7 @@ func (h *harness) guarded(cmd *command.Command, args [][]byte, fn func()) {
 		h.held(cmd, args, fn)
 		return
 	}
-	h.guard.check(args, func() { h.held(cmd, args, fn) })
+	h.guard.check(cmd, args, func() { h.held(cmd, args, fn) })
 }
 
 // held runs fn with what the command needs to hold.

@@ -109,7 +109,8 @@ func objectIdletime(c *command.Context) error {
 }
 
 // objectRefcount answers as Redis would: small integers are shared there, unless
-// each value must carry an age of its own for the eviction policy.
+// each value must carry an age of its own for the eviction policy. (A number that
+// COPY made is not shared there; that much history is not kept here.)
 func objectRefcount(c *command.Context) error {
 	cell := inspect(c)
 	if !cell.Ok() {

@@ -153,8 +153,23 @@ func words(t testing.TB, line string) [][]byte {
 	return args
 }
 
-// render shows a reply on one line.
-func render(v testutil.Value) string { return abbreviate(v.String()) }
+// render shows a reply on one line: strings quoted as in transcripts, aggregates
+// in brackets after their type's sign.
+func render(v testutil.Value) string { return abbreviate(show(v)) }
+
+func show(v testutil.Value) string {
+	switch {
+	case v.Kind == '$' && !v.Null:
+		return text.Quote(v.Str)
+	case v.Null || v.IsError() || strings.IndexByte("*%~>", v.Kind) < 0:
+		return v.String()
+	}
+	parts := make([]string, len(v.Elems))
+	for i, e := range v.Elems {
+		parts[i] = show(e)
+	}
+	return string(v.Kind) + "[" + strings.Join(parts, " ") + "]"
+}
 
 // abbreviate cuts long texts and keeps enough to tell two of them apart.
 func abbreviate(s string) string {
@@ -178,6 +193,10 @@ func (p *player) configure(t *testing.T, name, value string) {
 		s.MaxBulk = number
 	case "hll-sparse-max-bytes":
 		s.HLLSparseMax = int(number)
+	case "rdb-version": // 7.0 writes version 10, and has no choice
+		s.RDBVersion = int(number)
+		p.h.ctx.Set = &s
+		return
 	case "rdbcompression":
 		s.RDBCompression = value == "yes"
 	case "lazyfree-lazy-expire":

@@ -1,0 +1,32 @@
+package commands
+
+import (
+	"bytes"
+	"testing"
+
+	"dozo/text"
+)
+
+// FuzzCalls runs lines of commands: whatever they are, each gets one whole
+// reply, and the harness finds faults of what is told to others.
+func FuzzCalls(f *testing.F) {
+	for _, line := range templates {
+		f.Add([]byte(line))
+	}
+	f.Add([]byte("SET K 1\nEXPIRE K 10 NX\nGETEX K PXAT 5\nSCAN 0 COUNT 5\nKEYS *"))
+	f.Add([]byte("PFADD K a\nPFDEBUG GETREG K\nDUMP K\nRESTORE K 0 \"\\x00\\x01\" REPLACE"))
+	f.Fuzz(func(t *testing.T, lines []byte) {
+		h := newHarness(t)
+		s := *h.ctx.Set
+		s.MaxBulk = 1 << 16
+		h.ctx.Set = &s
+		h.guard = &guard{h: h}
+		for line := range bytes.Lines(lines) {
+			args, ok := text.SplitArgs(line)
+			if !ok || len(args) == 0 || text.EqualFold(args[0], "PFSELFTEST") {
+				continue
+			}
+			parsed(t, h.do(args))
+		}
+	})
+}
