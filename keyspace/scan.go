@@ -10,6 +10,8 @@ package keyspace
 // need a finer cursor; at eight keys a bucket that is beyond any memory.
 
 import (
+	"math"
+
 	"dozo/arena"
 	"dozo/container/entry"
 )
@@ -22,6 +24,7 @@ const cursorBits = 52
 // means the end. key and e are valid only during the call of emit, which must
 // not call the view.
 func (v *View) Scan(cursor uint64, count int, emit func(e entry.Entry)) (next uint64) {
+	count = min(max(count, 1), math.MaxInt32)
 	bits := v.ks.shardBits
 	pos := cursor << (64 - cursorBits)
 	budget := 10 * count
@@ -60,34 +63,55 @@ func (v *View) Scan(cursor uint64, count int, emit func(e entry.Entry)) (next ui
 	}
 }
 
-// randomTriesMax bounds the search for a living key among dead ones.
+// randomTriesMax bounds the search for a living key by chance.
 const randomTriesMax = 100
 
-// RandomKey appends some key of the database to dst; false when there is none.
-// A dead key is returned only if a hundred tries met no living one.
+// RandomKey appends some living key of the database to dst; false when there is
+// none. Each is as likely, unless nearly all are dead: then it is the first of
+// some place on. Dead keys are left for Expire: nothing is held when the command
+// is logged, so their removal could come after what others did to them since.
 func (v *View) RandomKey(dst []byte) ([]byte, bool) {
-	found := false
 	for range randomTriesMax {
 		i := v.randomShard()
 		if i < 0 {
-			return dst, found
+			return dst, false
 		}
-		alive := false
-		v.roam(i, func(sh *shard) {
-			d := sh.dbs[v.DB]
-			if d == nil {
-				return
-			}
-			if ref := d.table.Random(v.Rand.Uint64()); ref != 0 {
-				e := entry.At(v.ks.arena, ref)
-				dst, found, alive = append(dst[:0], e.Key()...), true, !dead(e, v.Now)
-			}
-		})
-		if alive {
-			return dst, true
+		if key, ok := v.randomIn(i, dst); ok {
+			return key, true
 		}
 	}
-	return dst, found
+	return v.livingKey(dst, v.Rand.Uint64())
+}
+
+// randomIn appends some key of shard i to dst, unless the one it draws is dead.
+func (v *View) randomIn(i int, dst []byte) (key []byte, ok bool) {
+	v.roam(i, func(sh *shard) {
+		d := sh.dbs[v.DB]
+		if d == nil {
+			return
+		}
+		if ref := d.table.Random(v.Rand.Uint64()); ref != 0 {
+			if e := entry.At(v.ks.arena, ref); !dead(e, v.Now) {
+				key, ok = append(dst, e.Key()...), true
+			}
+		}
+	})
+	return key, ok
+}
+
+// livingKey appends the first living key from a place in hash space on, going
+// round.
+func (v *View) livingKey(dst []byte, from uint64) (key []byte, ok bool) {
+	for _, cursor := range [...]uint64{from >> (64 - cursorBits), 0} {
+		for again := true; again && !ok; again = cursor != 0 {
+			cursor = v.Scan(cursor, 1, func(e entry.Entry) {
+				if !ok {
+					key, ok = append(dst, e.Key()...), true
+				}
+			})
+		}
+	}
+	return key, ok
 }
 
 // randomShard picks a shard with a chance proportional to its keys in the

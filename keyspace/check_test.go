@@ -1,0 +1,89 @@
+package keyspace
+
+import (
+	"testing"
+
+	"dozo/arena"
+	"dozo/container/entry"
+)
+
+// checkKeyspace recounts what the package comment promises: places, wheels,
+// counters and bytes. No other executor may be inside.
+func checkKeyspace(t *testing.T, ks *Keyspace) {
+	t.Helper()
+	var bytes [arena.NumPurposes]int64
+	for i := range ks.shards {
+		sh := &ks.shards[i]
+		for db, d := range sh.dbs {
+			if d != nil {
+				checkDatabase(t, ks, i, db, d, &bytes)
+			}
+		}
+		if err := sh.heap.Audit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var sum int64
+	for p, n := range bytes {
+		if got := ks.UsedBy(arena.Purpose(p)); got != n {
+			t.Fatalf("%d bytes in use for purpose %v, counted %d", got, arena.Purpose(p), n)
+		}
+		sum += n
+	}
+	ks.Publish()
+	if got := ks.arena.Used(); got != sum {
+		t.Fatalf("the arena has %d bytes in use, counted %d", got, sum)
+	}
+	if err := ks.arena.Audit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// record is what a wheel's record says of an entry.
+type record struct {
+	hash  uint64 // cut to recordBits
+	stamp uint8
+}
+
+func checkDatabase(t *testing.T, ks *Keyspace, shard, db int, d *database, bytes *[arena.NumPurposes]int64) {
+	t.Helper()
+	if err := d.table.Check(); err != nil {
+		t.Fatalf("shard %d database %d: %v", shard, db, err)
+	}
+	bytes[arena.PurposeTable] += d.table.Bytes()
+	earliest := map[record]int64{}
+	if d.hasWheel {
+		if err := d.wheel.Check(); err != nil {
+			t.Fatalf("shard %d database %d: %v", shard, db, err)
+		}
+		bytes[arena.PurposeExpiry] += d.wheel.Bytes()
+		d.wheel.Each(func(hash40 uint64, deadline int64) {
+			r := record{hash40 >> (64 - recordBits), uint8(hash40 >> stampShift & stampMask)}
+			if at, ok := earliest[r]; !ok || deadline < at {
+				earliest[r] = deadline
+			}
+		})
+	}
+	volatile := 0
+	d.table.Each(func(ref arena.Ref) bool {
+		e := entry.At(ks.arena, ref)
+		bytes[arena.PurposeEntry] += int64(arena.UsableSize(e.Size()))
+		if e.IsOutside() {
+			bytes[arena.PurposeValue] += int64(arena.UsableSize(e.Outside().Cap))
+		}
+		if got := ks.shardOf(ks.Hash(e.Key())); got != shard {
+			t.Fatalf("%.40q lies in shard %d, but belongs to %d", e.Key(), shard, got)
+		}
+		if e.HasDeadline() {
+			volatile++
+			r := record{ks.tableHash(e.Key()) >> (64 - recordBits), e.Stamp()}
+			if at, ok := earliest[r]; !ok || at > e.Deadline() {
+				t.Fatalf("%.40q with deadline %d and stamp %d has no record (%t, %d)", e.Key(), e.Deadline(), e.Stamp(), ok, at)
+			}
+		}
+		return true
+	})
+	if volatile != d.volatile {
+		t.Fatalf("shard %d database %d: %d keys with a deadline, counted %d", shard, db, volatile, d.volatile)
+	}
+}
