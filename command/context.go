@@ -80,6 +80,7 @@ const (
 	EventEvicted                    // e
 	EventStream                     // t
 	EventKeyMiss                    // m
+	_                               // Redis' modules are told of loaded keys here
 	EventModule                     // d
 	EventNew                        // n
 	EventAll      = EventGeneric | EventString | EventList | EventSet | EventHash | EventZSet | EventExpired | EventEvicted | EventStream | EventModule
