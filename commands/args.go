@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bytes"
 	"math"
 
 	"dozo/command"
@@ -47,8 +48,22 @@ func dbArg(c *command.Context, arg []byte) (int, error) {
 	return int(n), nil
 }
 
-// is compares an option's word with an argument, in any case.
-func is(arg []byte, word string) bool { return text.EqualFold(arg, word) }
+// is compares an option's word with an argument, in any case. As in C, a zero
+// byte ends the argument.
+func is(arg []byte, word string) bool {
+	if len(arg) > len(word) && arg[len(word)] == 0 {
+		arg = arg[:len(word)]
+	}
+	return text.EqualFold(arg, word)
+}
+
+// upToZero is an argument as C functions see it.
+func upToZero(arg []byte) []byte {
+	if i := bytes.IndexByte(arg, 0); i >= 0 {
+		return arg[:i]
+	}
+	return arg
+}
 
 // arityError is the answer to a call whose words do not come in pairs.
 func arityError(c *command.Context) error {

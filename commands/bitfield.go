@@ -125,6 +125,7 @@ func parseOverflow(word []byte) (overflow, error) {
 
 // fieldType reads a type such as i16 or u8.
 func fieldType(arg []byte) (isSigned bool, width uint, err error) {
+	arg = upToZero(arg)
 	if len(arg) == 0 || arg[0] != 'i' && arg[0] != 'u' {
 		return false, 0, errFieldType
 	}

@@ -109,7 +109,7 @@ func (o *conditions) parse(words [][]byte) error {
 		case is(w, "LT"):
 			*o |= onlyLT
 		default:
-			return command.ReplyError("ERR Unsupported option " + string(w))
+			return command.ReplyError("ERR Unsupported option " + string(upToZero(w)))
 		}
 	}
 	switch {

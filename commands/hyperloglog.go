@@ -280,7 +280,7 @@ func pfdebug(c *command.Context) error {
 		}
 		return err
 	default:
-		return command.ReplyError("ERR Unknown PFDEBUG subcommand '" + string(what) + "'")
+		return command.ReplyError("ERR Unknown PFDEBUG subcommand '" + string(upToZero(what)) + "'")
 	}
 }
 

@@ -102,7 +102,7 @@ func (o *scanOpts) parse(words [][]byte) error {
 			o.match = newPattern(value)
 		case is(w, "TYPE"):
 			o.typed = true
-			o.typ, o.known = object.ParseType(string(text.AppendFold(nil, value)))
+			o.typ, o.known = object.ParseType(string(text.AppendFold(nil, upToZero(value))))
 		default:
 			return command.ErrSyntax
 		}
@@ -148,18 +148,13 @@ func scan(c *command.Context) error {
 // nothing is 0, a sign is allowed, and negative numbers wrap around. White space
 // in front is refused.
 func cursorArg(arg []byte) (uint64, error) {
-	for i, b := range arg {
-		if b == 0 {
-			arg = arg[:i]
-			break
-		}
-	}
-	if len(arg) == 0 {
+	number := upToZero(arg)
+	if len(number) == 0 {
 		return 0, nil
 	}
-	number, negative := arg, arg[0] == '-'
-	if negative || arg[0] == '+' {
-		number = arg[1:]
+	negative := number[0] == '-'
+	if negative || number[0] == '+' {
+		number = number[1:]
 	}
 	n, err := strconv.ParseUint(string(number), 10, 64)
 	if err != nil {
