@@ -1,6 +1,9 @@
 package command
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Arg is one argument of a command, or a group of them, as COMMAND DOCS
 // describes it. It is parsed from the Syntax of a Spec, see ParseSyntax.
@@ -70,12 +73,30 @@ var namedTypes = map[string]ArgType{
 // value makes an argument that is a plain value.
 func value(name string) Arg { return Arg{Name: name, Shown: name, Type: namedTypes[name]} }
 
-// asOne makes a single argument of a sequence.
+// asOne makes a single argument of what stands in a group. A word that begins
+// the group and is followed by nothing but values announces all of them: LIMIT
+// offset count.
 func asOne(args []Arg) Arg {
 	if len(args) == 1 {
 		return args[0]
 	}
-	return Arg{Name: groupName(args), Type: ArgBlock, Args: args}
+	one := Arg{Name: groupName(args), Type: ArgBlock, Args: args}
+	if announcesAll(args) {
+		one.Token, one.Name = args[0].Token, strings.ToLower(args[0].Token)
+		one.Args = slices.Clone(args)
+		one.Args[0].Token = ""
+	}
+	return one
+}
+
+func announcesAll(args []Arg) bool {
+	for i := range args {
+		a := &args[i]
+		if a.nested() || a.Type == ArgToken || a.Optional || a.Multiple || (a.Token != "") != (i == 0) {
+			return false
+		}
+	}
+	return len(args) > 1
 }
 
 // groupName names a group after its first members, as short as it stays clear.

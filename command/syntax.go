@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// syntaxDepthMax bounds how deep groups nest.
-const syntaxDepthMax = 16
+// syntaxDepthMax bounds how deep groups nest; a usage line doubles with each
+// repetition inside a repetition.
+const syntaxDepthMax = 8
 
 // ParseSyntax parses how a command is called. The notation is that of the Redis
 // documentation:
@@ -18,7 +19,8 @@ const syntaxDepthMax = 16
 //	TOKEN name      a value announced by a word
 //	<x | y>         one of them; the outermost alternatives need no <>
 //	<x y>           both, as one argument
-//	TOKEN <x y>     the same announced by a word
+//	TOKEN <x y>     the same announced by a word; where nothing else stands in the
+//	                group, the inner <> may be left out: [LIMIT offset count]
 //	[x]             x may be left out
 //	x [x ...]       x, once or more; x may be several words: k v [k v ...]
 //	TOKEN x [x ...] the word once, x once or more
@@ -81,8 +83,12 @@ func (p *syntaxParser) peek() string {
 	return p.words[p.pos]
 }
 
+// fault says what is wrong before the next word.
 func (p *syntaxParser) fault(what string) error {
-	return fmt.Errorf("%s at word %d, %q", what, p.pos+1, p.peek())
+	if p.pos == len(p.words) {
+		return fmt.Errorf("%s before the end", what)
+	}
+	return fmt.Errorf("%s before word %d, %q", what, p.pos+1, p.peek())
 }
 
 // sequence parses up to the closing sign, which it takes, and joins
@@ -106,7 +112,7 @@ func (p *syntaxParser) sequence(closing string) (args []Arg, more bool, err erro
 			args, err = p.join(alternatives, args, more || closing == "")
 			return args, more, err
 		case w == "" || w == "]" || w == ">" || more || w == "...":
-			return nil, false, p.fault("expected \"" + closing + "\"")
+			return nil, false, p.unclosed(closing)
 		case w == "|":
 			p.pos++
 			alternatives, args = append(alternatives, args), nil
@@ -129,7 +135,7 @@ func (p *syntaxParser) join(alternatives [][]Arg, last []Arg, blank bool) ([]Arg
 	one := Arg{Type: ArgOneOf}
 	for _, a := range append(alternatives, last) {
 		if len(a) == 0 {
-			return nil, p.fault("an empty group ends")
+			return nil, p.fault("an empty group")
 		}
 		one.Args = append(one.Args, asOne(a))
 	}
@@ -180,7 +186,7 @@ func (p *syntaxParser) element(before []Arg) ([]Arg, error) {
 			return repeatLast(before, inner)
 		}
 		if more {
-			return nil, p.fault("a repetition cannot have a name; it ends")
+			return nil, p.fault("a repetition with a name")
 		}
 		one = asOne(inner)
 		one.Optional = true
@@ -200,7 +206,14 @@ func (p *syntaxParser) repeatFault(more bool) error {
 	if !more {
 		return nil
 	}
-	return p.fault("a repetition stands in <> instead of []; it ends")
+	return p.fault("a repetition in <> instead of []")
+}
+
+func (p *syntaxParser) unclosed(closing string) error {
+	if closing == "" {
+		return p.fault("a sign that closes nothing")
+	}
+	return p.fault(closing + " is missing")
 }
 
 func isGroup(w string) bool { return w == "<" || w == "[" }
@@ -274,11 +287,11 @@ func parseWord(w string) (one Arg, named bool) {
 	default:
 		one = value(shown)
 	}
-	if one.Type == ArgToken {
-		one.Shown = one.Name
-	}
 	if named {
 		one.Name = name
+	}
+	if one.Token != "" {
+		one.Shown = one.Name
 	}
 	return one, named
 }
@@ -289,50 +302,29 @@ func typeOf(name string) int {
 }
 
 // repeatLast makes the arguments at the end that read like repeated repeatable,
-// or the last one if repeated is empty.
+// or the last one if repeated is empty. The word that announces them may be left
+// out of what is repeated.
 func repeatLast(before, repeated []Arg) ([]Arg, error) {
 	want := Usage(repeated)
 	for n := 1; n <= len(before); n++ {
 		at := len(before) - n
-		tail := slices.Clone(before[at:])
-		token := tokenOf(&tail[0])
-		whole := len(repeated) == 0 || Usage(tail) == want
-		if !whole {
-			if tail[0].Token = ""; token == "" || Usage(tail) != want {
-				continue
-			}
+		one := asOne(slices.Clone(before[at:]))
+		announced := one.Token != "" && one.Type != ArgToken && !one.Optional
+		whole := len(repeated) == 0 || Usage([]Arg{one}) == want
+		if !whole && (!announced || Usage([]Arg{one.unannounced()}) != want) {
+			continue
 		}
-		one, err := repeatable(tail, token)
-		one.MultipleToken = whole && token != ""
-		return append(before[:at:at], one), err
+		if one.Multiple {
+			return nil, fmt.Errorf("%q is repeated twice", Usage([]Arg{one}))
+		}
+		one.Multiple, one.MultipleToken = true, whole && announced
+		return append(before[:at:at], one), nil
 	}
 	return nil, fmt.Errorf("%q does not repeat what stands before it, %q", want, Usage(before))
 }
 
-// tokenOf is the word that announces a value or a group, if one does.
-func tokenOf(a *Arg) string {
-	if a.Type == ArgToken || a.Optional {
-		return ""
-	}
-	return a.Token
-}
-
-// repeatable makes one argument of tail, which may be given several times. The
-// token of its first word then announces all of it.
-func repeatable(tail []Arg, token string) (Arg, error) {
-	if len(tail) > 1 && token != "" {
-		tail[0].Token = ""
-	}
-	one := asOne(tail)
-	if one.Multiple {
-		return one, fmt.Errorf("%q is repeated twice", Usage(tail))
-	}
-	if token != "" {
-		one.Token = token
-	}
-	if len(tail) > 1 && token != "" {
-		one.Name = strings.ToLower(token)
-	}
-	one.Multiple = true
-	return one, nil
+// unannounced is the argument without the word that announces it.
+func (a Arg) unannounced() Arg {
+	a.Token = ""
+	return a
 }
