@@ -60,6 +60,9 @@ func (g *guard) BeforeChange(_, db int, key []byte, old *object.Cell) {
 // BeforeFlush implements keyspace.Barrier.
 func (g *guard) BeforeFlush(db int) { g.flushed[db] = true }
 
+// BeforeSwap implements keyspace.Barrier.
+func (g *guard) BeforeSwap(a, b int) { g.flushed[a], g.flushed[b] = true, true }
+
 // images are all keys with their values, dead ones included.
 func (g *guard) images() map[place]string {
 	all := map[place]string{}

@@ -17,7 +17,7 @@
 //     database, with its stamp, that comes due no later than the deadline;
 //   - volatile counts just the entries with a deadline;
 //   - every change of an entry passes View.edit first, so that a snapshot's
-//     barrier sees it before it happens.
+//     barrier sees it before it happens; LRU and LFU bits are not told of.
 package keyspace
 
 import (
@@ -70,12 +70,18 @@ type Keyspace struct {
 	exclusive *View
 }
 
-// Barrier is told of each change before it happens, with the shard held, so
-// that a snapshot can keep the pre-image. old is not Ok when the key is new.
+// Barrier is told of each change before it happens, so that a snapshot can keep
+// the pre-image. It may be told of one key any number of times.
 type Barrier interface {
+	// BeforeChange precedes a change of one key, with the shard held. old is not
+	// Ok when the key is not there.
 	BeforeChange(shard, db int, key []byte, old *object.Cell)
-	// BeforeFlush precedes the removal of everything in one database.
+	// BeforeFlush precedes the removal of everything in one database, with all
+	// executors stopped.
 	BeforeFlush(db int)
+	// BeforeSwap precedes the exchange of two databases, with all executors
+	// stopped: what was told of one before is the other's from now on.
+	BeforeSwap(a, b int)
 }
 
 // shard is one part of the keyspace. Everything in it is protected by mu, or by
@@ -185,6 +191,18 @@ func (sh *shard) drop(db int) {
 		d.wheel.Free()
 	}
 	sh.dbs[db] = nil
+}
+
+// dropOne frees the shard's part of a database: key by key only if there are keys
+// of other databases.
+func (ks *Keyspace) dropOne(sh *shard, db int) {
+	for i, d := range sh.dbs {
+		if i != db && d != nil && d.table.Len() > 0 {
+			sh.drop(db)
+			return
+		}
+	}
+	ks.dropAll(sh)
 }
 
 // dropAll frees everything in the shard at once, by giving its heap back.

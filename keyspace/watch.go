@@ -3,7 +3,6 @@ package keyspace
 import (
 	"sync/atomic"
 
-	"dozo/arena"
 	"dozo/container/entry"
 )
 
@@ -12,7 +11,7 @@ import (
 type Watch struct {
 	// Dirty is set when a watched key was changed by anyone.
 	Dirty atomic.Bool
-	keys  []watched
+	keys  []watchKey
 }
 
 // watchKey names a key in the map of its shard.
@@ -21,16 +20,11 @@ type watchKey struct {
 	key string
 }
 
-// watcher is one client in a shard's list of a key's watchers.
+// watcher is one client in a shard's list of a key's watchers. Expired tells that
+// the key was dead when the client began to watch it: its removal is then no
+// change.
 type watcher struct {
 	*Watch
-	expired bool // the key was dead when the client began to watch it
-}
-
-// watched is a key that a client watches. Expired tells that the key was
-// already dead when it was watched: its removal is then no change.
-type watched struct {
-	watchKey
 	expired bool
 }
 
@@ -42,15 +36,13 @@ func (v *View) Watch(w *Watch, key []byte) {
 			return
 		}
 	}
-	k := watched{watchKey: watchKey{v.DB, string(key)}}
-	if slot.Ok() {
-		k.expired = dead(entry.At(v.ks.arena, slot.Ref()), v.Now)
-	}
+	k := watchKey{v.DB, string(key)}
+	expired := slot.Ok() && dead(entry.At(v.ks.arena, slot.Ref()), v.Now)
 	w.keys = append(w.keys, k)
 	if sh.watched == nil {
 		sh.watched = make(map[watchKey][]watcher)
 	}
-	sh.watched[k.watchKey] = append(sh.watched[k.watchKey], watcher{w, k.expired})
+	sh.watched[k] = append(sh.watched[k], watcher{w, expired})
 }
 
 func dead(e entry.Entry, now int64) bool {
@@ -78,12 +70,19 @@ func (v *View) Broken(w *Watch) bool {
 		return true
 	}
 	for _, k := range w.keys {
-		if k.expired {
-			continue
-		}
-		_, _, _, slot := v.locate(k.db, []byte(k.key))
-		if slot.Ok() && dead(entry.At(v.ks.arena, slot.Ref()), v.Now) {
+		sh, _, _, slot := v.locate(k.db, []byte(k.key))
+		if slot.Ok() && dead(entry.At(v.ks.arena, slot.Ref()), v.Now) && !sh.sawExpired(k, w) {
 			return true
+		}
+	}
+	return false
+}
+
+// sawExpired tells whether the key was dead when w began to watch it.
+func (sh *shard) sawExpired(k watchKey, w *Watch) bool {
+	for _, other := range sh.watched[k] {
+		if other.Watch == w {
+			return other.expired
 		}
 	}
 	return false
@@ -94,7 +93,7 @@ func (v *View) Broken(w *Watch) bool {
 func (v *View) Unwatch(w *Watch) {
 	for _, k := range w.keys {
 		i := v.ks.shardOf(v.ks.Hash([]byte(k.key)))
-		v.roam(i, func(sh *shard) { sh.unwatch(k.watchKey, w) })
+		v.roam(i, func(sh *shard) { sh.unwatch(k, w) })
 	}
 	w.forget()
 }
@@ -102,7 +101,7 @@ func (v *View) Unwatch(w *Watch) {
 // UnwatchHeld is Unwatch for EXEC, which holds the shards already.
 func (v *View) UnwatchHeld(w *Watch) {
 	for _, k := range w.keys {
-		v.ks.shards[v.ks.shardOf(v.ks.Hash([]byte(k.key)))].unwatch(k.watchKey, w)
+		v.ks.shards[v.ks.shardOf(v.ks.Hash([]byte(k.key)))].unwatch(k, w)
 	}
 	w.forget()
 }
@@ -150,105 +149,38 @@ func (sh *shard) touchExpired(db int, key []byte) {
 	}
 }
 
-// touchFlushed marks everyone who watches a key of a database that is about to
-// be emptied, or swapped with other, if the key is there or will be.
-func (v *View) touchFlushed(sh *shard, db int, other int) {
+// touchReplaced marks those who watch keys of a database whose content goes, and
+// that of another comes in its place (-1 = nothing does). A key that is dead in
+// the new content is as good as missing, unless the client saw it alive.
+func (v *View) touchReplaced(sh *shard, db, by int) {
 	for k, list := range sh.watched {
 		if k.db != db {
 			continue
 		}
-		before := v.alive(sh, db, k.key)
-		after := other >= 0 && v.alive(sh, other, k.key)
-		if before || after {
-			for _, w := range list {
+		was, _ := v.look(sh, db, k.key)
+		is, isDead := v.look(sh, by, k.key)
+		if !was && !is {
+			continue
+		}
+		for i := range list {
+			w := &list[i]
+			if (w.expired || !was) && (!is || isDead) {
+				w.expired = is
+			} else {
 				w.Dirty.Store(true)
 			}
 		}
 	}
 }
 
-func (v *View) alive(sh *shard, db int, key string) bool {
-	d := sh.dbs[db]
-	if d == nil {
-		return false
+// look tells whether a key is in a database's table, and whether it is dead.
+func (v *View) look(sh *shard, db int, key string) (there, isDead bool) {
+	if db < 0 || sh.dbs[db] == nil {
+		return false, false
 	}
-	slot := d.table.Find(v.ks.tableHash([]byte(key)), []byte(key))
-	return slot.Ok() && !dead(entry.At(v.ks.arena, slot.Ref()), v.Now)
-}
-
-// Flush empties a database, or all with db < 0, and returns how many keys it
-// had. Exclusive mode only. Emptying all takes a step for each slab of memory
-// rather than each key.
-func (v *View) Flush(db int) int {
-	n := 0
-	for i := range v.ks.databases {
-		if db < 0 || i == db {
-			if v.ks.barrier != nil {
-				v.ks.barrier.BeforeFlush(i)
-			}
-			n += v.Len(i)
-		}
+	slot := sh.dbs[db].table.Find(v.ks.tableHash([]byte(key)), []byte(key))
+	if !slot.Ok() {
+		return false, false
 	}
-	for s := range v.ks.shards {
-		sh := &v.ks.shards[s]
-		for i := range v.ks.databases {
-			if db < 0 || i == db {
-				v.touchFlushed(sh, i, -1)
-			}
-		}
-		if db < 0 {
-			v.ks.dropAll(sh)
-		} else {
-			sh.drop(db)
-		}
-	}
-	return n
-}
-
-// Swap exchanges two databases. Exclusive mode only.
-func (v *View) Swap(a, b int) {
-	if a == b {
-		return
-	}
-	for s := range v.ks.shards {
-		sh := &v.ks.shards[s]
-		v.touchFlushed(sh, a, b)
-		v.touchFlushed(sh, b, a)
-		sh.dbs[a], sh.dbs[b] = sh.dbs[b], sh.dbs[a]
-	}
-}
-
-// Len is the number of keys in a database, dead ones that were not met yet
-// included. It goes from shard to shard as Scan does.
-func (v *View) Len(db int) int {
-	n := 0
-	for s := range v.ks.shards {
-		v.roam(s, func(sh *shard) {
-			if d := sh.dbs[db]; d != nil {
-				n += d.table.Len()
-			}
-		})
-	}
-	return n
-}
-
-// Each calls fn with every living key of a database until it returns false.
-// Exclusive mode only.
-func (v *View) Each(db int, fn func(e entry.Entry, ref arena.Ref) bool) {
-	for s := range v.ks.shards {
-		d := v.ks.shards[s].dbs[db]
-		if d == nil {
-			continue
-		}
-		on := true
-		d.table.Each(func(ref arena.Ref) bool {
-			if e := entry.At(v.ks.arena, ref); !dead(e, v.Now) {
-				on = fn(e, ref)
-			}
-			return on
-		})
-		if !on {
-			return
-		}
-	}
+	return true, dead(entry.At(v.ks.arena, slot.Ref()), v.Now)
 }

@@ -1,0 +1,88 @@
+package keyspace
+
+// What is done to databases as wholes.
+
+import (
+	"dozo/arena"
+	"dozo/container/entry"
+)
+
+// Flush empties a database, or all with db < 0, and returns how many keys it
+// had. Exclusive mode only. It takes a step for each slab of memory, rather than
+// each key, where no other database has keys.
+func (v *View) Flush(db int) int {
+	n := 0
+	for i := range v.ks.databases {
+		if db < 0 || i == db {
+			if v.ks.barrier != nil {
+				v.ks.barrier.BeforeFlush(i)
+			}
+			n += v.Len(i)
+		}
+	}
+	for s := range v.ks.shards {
+		sh := &v.ks.shards[s]
+		for i := range v.ks.databases {
+			if db < 0 || i == db {
+				v.touchReplaced(sh, i, -1)
+			}
+		}
+		if db < 0 {
+			v.ks.dropAll(sh)
+		} else {
+			v.ks.dropOne(sh, db)
+		}
+	}
+	return n
+}
+
+// Swap exchanges two databases. Exclusive mode only.
+func (v *View) Swap(a, b int) {
+	if a == b {
+		return
+	}
+	if v.ks.barrier != nil {
+		v.ks.barrier.BeforeSwap(a, b)
+	}
+	for s := range v.ks.shards {
+		sh := &v.ks.shards[s]
+		v.touchReplaced(sh, a, b)
+		v.touchReplaced(sh, b, a)
+		sh.dbs[a], sh.dbs[b] = sh.dbs[b], sh.dbs[a]
+	}
+}
+
+// Len is the number of keys in a database, dead ones that were not met yet
+// included. It goes from shard to shard as Scan does.
+func (v *View) Len(db int) int {
+	n := 0
+	for s := range v.ks.shards {
+		v.roam(s, func(sh *shard) {
+			if d := sh.dbs[db]; d != nil {
+				n += d.table.Len()
+			}
+		})
+	}
+	return n
+}
+
+// Each calls fn with every living key of a database until it returns false.
+// Exclusive mode only.
+func (v *View) Each(db int, fn func(e entry.Entry, ref arena.Ref) bool) {
+	for s := range v.ks.shards {
+		d := v.ks.shards[s].dbs[db]
+		if d == nil {
+			continue
+		}
+		on := true
+		d.table.Each(func(ref arena.Ref) bool {
+			if e := entry.At(v.ks.arena, ref); !dead(e, v.Now) {
+				on = fn(e, ref)
+			}
+			return on
+		})
+		if !on {
+			return
+		}
+	}
+}
