@@ -21,6 +21,7 @@ type writer struct {
 	keys  []string
 	big   bool
 	clock *int // number of times to live given out in this history
+	fail  bool // BITFIELD may say OVERFLOW FAIL
 	out   []word
 }
 
@@ -385,12 +386,19 @@ func (w *writer) getkeysArguments() {
 	}
 }
 
+// bitfieldArguments say OVERFLOW FAIL only in histories without WATCH: when every
+// write of a BITFIELD fails Redis may still have created the key, and does not
+// tell watchers; Dozo does.
 func (w *writer) bitfieldArguments() {
 	w.keyOnly()
+	modes := []string{"wrap", "sat", "nosuch"}
+	if w.fail {
+		modes = append(modes, "fail", "fail")
+	}
 	for range w.r.IntN(5) {
 		if chance(w.r, 0.3) {
 			w.add(w.spell("overflow"))
-			w.add(w.spell(pick(w.r, []string{"wrap", "sat", "fail", "fail", "nosuch"})))
+			w.add(w.spell(pick(w.r, modes)))
 		}
 		op := pick(w.r, []string{"get", "set", "incrby"})
 		w.add(w.spell(op))

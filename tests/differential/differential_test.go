@@ -17,6 +17,7 @@ var (
 	commandsFlag = flag.Int("commands", 0, "number of generated commands (0: 30000 with -short, else 150000)")
 	seedFlag     = flag.Uint64("seed", 0, "seed of the generated histories (0: a new one)")
 	failuresFlag = flag.Int("failures", 5, "stop after so many histories with a difference")
+	surveyFlag   = flag.Bool("survey", false, "collect differences of replies by kind instead of stopping at them")
 	onlyFlag     = flag.Int("history", -1, "run only the generated history of this number")
 )
 
@@ -95,6 +96,14 @@ func runCurated(t *testing.T, p *Pair, h *History) {
 func TestGenerated(t *testing.T) {
 	p := newPair(t)
 	g := newGenerator(t, p)
+	if *surveyFlag {
+		p.survey = survey{}
+		defer func() {
+			if len(p.survey) > 0 {
+				t.Errorf("%d kinds of differences:\n%v", len(p.survey), p.survey)
+			}
+		}()
+	}
 	commands := *commandsFlag
 	if commands == 0 {
 		commands = 150_000
@@ -163,6 +172,9 @@ func newGenerator(t *testing.T, p *Pair) *Generator {
 // down.
 func runGenerated(t *testing.T, p *Pair, h *History) bool {
 	diff, err := p.Run(h)
+	if err == nil && p.survey != nil {
+		err = p.cutDown(h)
+	}
 	if err == nil && diff == nil {
 		return true
 	}

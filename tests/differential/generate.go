@@ -53,6 +53,7 @@ type chapter struct {
 	conn    int // the current one
 	inMulti map[int]bool
 	clock   int
+	watches bool // WATCH may be sent; see bitfieldArguments
 }
 
 // History makes the history with this number and about that many commands.
@@ -60,6 +61,7 @@ func (g *Generator) History(number, commands int) *History {
 	r := rand.New(rand.NewPCG(g.seed, uint64(number)))
 	c := &chapter{
 		Generator: g, r: r, keys: keyNames(2 + r.IntN(25)), conns: 1 + r.IntN(4), inMulti: map[int]bool{},
+		watches: r.IntN(3) > 0,
 	}
 	c.h = &History{
 		Name:  fmt.Sprintf("seed %d history %d", g.seed, number),
@@ -103,7 +105,7 @@ func (c *chapter) next() {
 		c.command(pick(c.r, []string{"EXEC", "EXEC", "EXEC", "EXEC", "exec", "DISCARD"}))
 	case c.subs > 0 && chance(c.r, 0.15):
 		c.command(pick(c.r, []string{"PUBLISH", "PUBLISH", "SPUBLISH"}), pick(c.r, channels), value(c.r))
-	case chance(c.r, 0.003):
+	case chance(c.r, 0.001):
 		c.command(pick(c.r, []string{"NOSUCH", "", "get\x00", "CLIENTS", strings.Repeat("long", 50)}), value(c.r), value(c.r))
 	default:
 		c.fromGrammar()
@@ -183,7 +185,10 @@ func (c *chapter) restoreWords() []string {
 func (c *chapter) fromGrammar() {
 	at, _ := slices.BinarySearch(c.weights, c.r.Float64()*c.total)
 	s := c.specs[min(at, len(c.specs)-1)]
-	w := writer{r: c.r, spec: s, keys: c.keys, clock: &c.clock}
+	if s.key() == "watch" && !c.watches {
+		return
+	}
+	w := writer{r: c.r, spec: s, keys: c.keys, clock: &c.clock, fail: !c.watches}
 	if chance(c.r, 0.015) {
 		w.keys, w.big = bigKeys, true
 	}

@@ -25,8 +25,18 @@ func (p *Pair) Minimise(h *History, first *Difference) (*History, *Difference, e
 	return m.best, m.diff, err
 }
 
+// MinimiseKind is Minimise for a difference of a kind that a survey found.
+func (p *Pair) MinimiseKind(h *History, kind string, step int) (*History, error) {
+	short := *h
+	short.Steps = h.Steps[:step+1]
+	m := minimiser{p: p, kind: kind, deadline: time.Now().Add(minimiseTimeMax / 4), best: &short}
+	err := m.reduce()
+	return m.best, err
+}
+
 type minimiser struct {
 	p        *Pair
+	kind     string // only differences of this kind count, "" for all
 	best     *History
 	diff     *Difference
 	runs     int
@@ -35,7 +45,19 @@ type minimiser struct {
 
 func (m *minimiser) run(h *History) (*Difference, error) {
 	m.runs++
-	return m.p.Run(h)
+	if m.kind == "" {
+		return m.p.Run(h)
+	}
+	all := m.p.survey
+	defer func() { m.p.survey = all }()
+	m.p.survey = survey{}
+	if _, err := m.p.Run(h); err != nil {
+		return nil, err
+	}
+	if f := m.p.survey[m.kind]; f != nil {
+		return &f.first, nil
+	}
+	return nil, nil
 }
 
 func (m *minimiser) spent() bool { return m.runs >= minimiseRunsMax || time.Now().After(m.deadline) }

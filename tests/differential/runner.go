@@ -42,6 +42,7 @@ type Pair struct {
 	commands     int
 	tokens       int
 	outcomes     map[string]*outcome // by command
+	survey       survey              // not nil: differences of replies are only collected
 }
 
 // NewPair starts both servers.
@@ -375,7 +376,12 @@ func (r *run) one(i int, command string, rule *Rule, o, d Value) *Difference {
 	if broke == "" || rule.Name == "dump" && r.samePayload(o, d) || r.accept(command, o, d) {
 		return nil
 	}
-	return &Difference{Step: i, What: r.h.Steps[i].String(), Rule: broke, Oracle: shorten(o.String()), Dozo: shorten(d.String())}
+	diff := &Difference{Step: i, What: shorten(r.h.Steps[i].String()), Rule: broke, Oracle: shorten(o.String()), Dozo: shorten(d.String())}
+	if r.survey != nil && !broken(o) && !broken(d) {
+		r.survey.add(command, r.h.Name, diff)
+		return nil
+	}
+	return diff
 }
 
 // shorten cuts a long reply for the message.

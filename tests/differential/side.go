@@ -75,6 +75,9 @@ func (s *side) reset(proto int, config map[string]string) error {
 			return err
 		}
 	}
+	if err := s.awaitClosed(); err != nil {
+		return err
+	}
 	if err := s.mustDo("FLUSHALL"); err != nil {
 		return err
 	}
@@ -84,6 +87,20 @@ func (s *side) reset(proto int, config map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// awaitClosed waits until the server has noticed that all connections but the
+// administrator's are closed: what they were subscribed to would still count.
+func (s *side) awaitClosed() error {
+	for deadline := time.Now().Add(replyTimeout); ; time.Sleep(time.Millisecond) {
+		v, err := s.admin.DoErr("INFO", "clients")
+		if err != nil || testutil.InfoField(v.Str, "connected_clients") == "1" {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s: closed connections are still there: %s", s.name, v.Str)
+		}
+	}
 }
 
 func (s *side) mustDo(args ...string) error {

@@ -21,7 +21,7 @@ func TestEviction(t *testing.T) {
 		t.Run(policy, func(t *testing.T) {
 			s := testutil.StartDozo(t, "--maxmemory", strconv.Itoa(limitBytes), "--maxmemory-policy", policy)
 			c := s.Conn(t, 2)
-			const keys, valueBytes = 200_000, 500
+			const keys, valueBytes = 120_000, 500
 			oom := writeKeys(t, c, keys, valueBytes)
 			used, _ := strconv.Atoi(c.Info("memory", "used_memory"))
 			if used > limitBytes*102/100 {

@@ -141,9 +141,10 @@ func TestConfigOnStandardInput(t *testing.T) {
 		return err == nil
 	})
 	defer conn.Close()
-	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("the socket's mode: %v, %v", info.Mode(), err)
-	}
+	waitFor(t, "the permissions of the socket", func() bool { // set after it listens
+		info, err := os.Stat(socket)
+		return err == nil && info.Mode().Perm() == 0o700
+	})
 	_, err := conn.Write([]byte("PING\r\n"))
 	must(t, err)
 	buf := make([]byte, 7)
