@@ -98,7 +98,7 @@ var commandRules = map[string]*Rule{
 	"dump":            mustRule("dump"),
 	"object|idletime": mustRule("within 2"), "object|freq": mustRule("kind"),
 	"object|refcount": mustRule("refcount"),
-	"time": mustRule("shape"), "lastsave": mustRule("kind"), "lolwut": mustRule("any"),
+	"time":            mustRule("shape"), "lastsave": mustRule("kind"), "lolwut": mustRule("any"),
 	"hello": mustRule("kind"), "info": mustRule("kind"),
 	"client|id": mustRule("kind"), "client|info": mustRule("kind"), "client|list": mustRule("kind"),
 	"memory|usage": mustRule("kind"), "memory|stats": mustRule("any"), "memory|doctor": mustRule("any"),
