@@ -451,7 +451,7 @@ func TestModel(t *testing.T) {
 
 // steps is how long a random test goes on.
 func steps(t *testing.T, n int) int {
-	if testing.Short() || invariants.Enabled {
+	if testing.Short() || invariants.Enabled || raceEnabled {
 		return n / 4
 	}
 	return n

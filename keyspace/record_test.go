@@ -55,7 +55,7 @@ func TestRecordsAreBounded(t *testing.T) {
 				v := ks.NewView(nil)
 				v.Now = day
 				most := 0
-				for i := range 100_000 {
+				for i := range steps(t, 100_000) {
 					key := fmt.Appendf(nil, "k:%d", i%keys)
 					v.holding(key, func() { c.do(v, key, i/keys) })
 					if i%1000 == 0 {
