@@ -131,9 +131,9 @@ func echo(c *command.Context) error {
 }
 
 func selectDB(c *command.Context) error {
-	n, ok := text.ParseInt(c.Args[1])
-	if !ok {
-		return command.ReplyError("ERR invalid DB index")
+	n, err := argInt(c.Args[1])
+	if err != nil || n != int64(int32(n)) {
+		return command.ErrNotInteger
 	}
 	if n < 0 || n >= int64(c.Keyspace().Databases()) {
 		return command.ErrDBRange

@@ -40,7 +40,7 @@ var connectionCommands = []command.Spec{
 			{
 				Name: "KILL", Handler: clientKill, Group: command.Connection, Since: "2.4.0", Complexity: "O(N) for N connections",
 				Syntax: "<ip:port | [ID client-id] [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] [USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME <YES | NO>]>",
-				Flags:  command.Admin | command.NoScript | command.Loading | command.Stale | command.SentinelToo | command.Exclusive,
+				Flags:  command.Admin | command.NoScript | command.Loading | command.Stale | command.SentinelToo | command.Exclusive, Arity: -3,
 				History: []command.Change{
 					{"2.8.12", "Filters in place of an address."},
 					{"2.8.12", "The `ID` filter."},
@@ -139,7 +139,7 @@ var connectionCommands = []command.Spec{
 	},
 	{
 		Name: "QUIT", Handler: quit, Group: command.Connection, Since: "1.0.0", Complexity: "O(1)",
-		Flags:      command.AllowBusy | command.NoScript | command.Loading | command.Stale | command.Fast | command.NoAuth,
+		Flags: command.AllowBusy | command.NoScript | command.Loading | command.Stale | command.Fast | command.NoAuth, Arity: -1,
 		Deprecated: "7.2.0", Replaced: "closing the connection",
 		Summary: "Ends the connection after the replies that are due.",
 	},

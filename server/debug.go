@@ -71,14 +71,7 @@ func debugCall(c *command.Context) error {
 			return d.run(c)
 		}
 	}
-	return unknownSubcommand(c)
-}
-
-// unknownSubcommand is the error of a command that looks at its subcommands
-// itself.
-func unknownSubcommand(c *command.Context) error {
-	return command.ReplyError(fmt.Sprintf("ERR unknown subcommand or wrong number of arguments for '%.128s'. Try %s HELP.",
-		c.Args[1], strings.ToUpper(string(c.Args[0]))))
+	return wrongArgs(c)
 }
 
 func debugHelp(c *command.Context) error {
@@ -209,7 +202,7 @@ func debugReplyBuffer(c *command.Context) error {
 		}
 	case "resizing":
 	default:
-		return unknownSubcommand(c)
+		return wrongArgs(c)
 	}
 	c.Out.OK()
 	return nil

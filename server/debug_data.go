@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/hex"
 	"fmt"
+	"math"
 	"strconv"
 
 	"dozo/command"
@@ -51,17 +52,24 @@ func debugDigestValue(c *command.Context) error {
 	return nil
 }
 
+// sharedIntegers is how many small integers Redis has one object for each of.
+const sharedIntegers = 10000
+
 // debugObject is DEBUG OBJECT key [fast].
 func debugObject(c *command.Context) error {
 	fast := len(c.Args) == 4
 	if fast && !text.EqualFold(c.Args[3], "fast") {
-		return unknownSubcommand(c)
+		return wrongArgs(c)
 	}
 	cell := c.Peek(c.Args[2])
 	if !cell.Ok() {
 		return command.ErrNoSuchKey
 	}
-	line := fmt.Sprintf("Value at:%#x refcount:1 encoding:%s", uint64(cell.Slot.Ref()), cell.Encoding())
+	refs := 1
+	if n, ok := cell.Int(); ok && c.Set.SharedIntegers && 0 <= n && n < sharedIntegers {
+		refs = math.MaxInt32
+	}
+	line := fmt.Sprintf("Value at:%#x refcount:%d encoding:%s", uint64(cell.Slot.Ref()), refs, cell.Encoding())
 	if !fast {
 		line += fmt.Sprintf(" serializedlength:%d", serializedLength(c, &cell))
 	}
@@ -113,11 +121,11 @@ func debugPopulate(c *command.Context) error {
 
 // argPositive reads a number that is not negative.
 func argPositive(arg []byte) (int64, error) {
-	n, err := argInt(arg)
-	if err == nil && n < 0 {
+	n, ok := text.ParseInt(arg)
+	if !ok || n < 0 {
 		return 0, command.ErrMustBePositive
 	}
-	return n, err
+	return n, nil
 }
 
 // protocolSamples write the replies of DEBUG PROTOCOL.

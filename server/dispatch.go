@@ -249,9 +249,6 @@ func (w *worker) run(cl *Client, cmd *command.Command, args [][]byte) {
 // perform calls the handler with everything held that it needs, answers its
 // error, and counts.
 func (w *worker) perform(cl *Client, cmd *command.Command, args [][]byte) {
-	if attention(w.srv.attention.Load())&attnMonitors != 0 {
-		w.feedMonitors(cl, cmd, args)
-	}
 	ctx := &w.ctx
 	ctx.Args, ctx.Cmd = args, cmd
 	ctx.DB, ctx.NoTouch, ctx.Doing = cl.db, cl.has(noTouch), cmd.FullName
@@ -269,6 +266,9 @@ func (w *worker) perform(cl *Client, cmd *command.Command, args [][]byte) {
 		if !ctx.Effects.Explicit() {
 			ctx.Effects.Add(ctx.DB, args...)
 		}
+	}
+	if w.srv.attends(attnMonitors) {
+		w.feedMonitors(cl, cmd, args)
 	}
 	w.account(cl, cmd, args)
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"dozo/command"
 	"dozo/eventloop"
@@ -13,6 +14,9 @@ import (
 func monitor(c *command.Context) error {
 	cl := clientOf(c)
 	w := cl.worker
+	if w.inExec {
+		return command.ReplyError("ERR MONITOR isn't allowed for DENY BLOCKING client")
+	}
 	if cl.has(monitoring) {
 		return nil
 	}
@@ -63,7 +67,7 @@ func redactedFrom(cmd *command.Command, args [][]byte) (from, to int) {
 
 // feedMonitors shows a command to everyone in MONITOR.
 func (w *worker) feedMonitors(cl *Client, cmd *command.Command, args [][]byte) {
-	if cmd.Flags&(command.SkipMonitor|command.Admin) != 0 {
+	if cmd.Flags&(command.SkipMonitor|command.Admin) != 0 || cl.has(blocked) {
 		return
 	}
 	line := w.monitorLine(cl, cmd, args)
@@ -83,7 +87,13 @@ func (w *worker) monitorLine(cl *Client, cmd *command.Command, args [][]byte) []
 	b = append(b, '.')
 	frac := strconv.Itoa(int(micros%1e6) + 1e6)
 	b = append(append(append(b, frac[1:]...), " ["...), strconv.Itoa(cl.db)...)
-	b = append(append(append(b, ' '), cl.remote...), ']')
+	b = append(b, ' ')
+	if cl.isUnix {
+		b = append(append(b, "unix:"...), strings.TrimSuffix(cl.remote, ":0")...)
+	} else {
+		b = append(b, cl.remote...)
+	}
+	b = append(b, ']')
 	from, to := redactedFrom(cmd, args)
 	for i, a := range args {
 		b = append(b, ' ')

@@ -26,13 +26,16 @@ func (s *Server) mustPause(cl *Client, cmd *command.Command) bool {
 		return true
 	}
 	flags := cmd.Flags
-	if cl.has(inMulti) {
-		if cmd.FullName != "exec" {
-			return false
-		}
+	if cmd.FullName == "exec" {
 		flags |= cl.tx.flags
 	}
 	return flags&(command.Write|command.MayReplicate) != 0
+}
+
+// pausing tells whether nothing may be changed by the server itself either: keys
+// are not evicted, nor removed when their time is over.
+func (s *Server) pausing() bool {
+	return s.attends(attnPaused) && s.clock.Monotonic() < s.pause.until
 }
 
 // hold keeps a client's input unread until the pause ends.

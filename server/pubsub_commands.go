@@ -31,7 +31,7 @@ var pubsubCommands = []command.Spec{
 			},
 			{
 				Name: "HELP", Handler: command.Help, Group: command.PubSub, Since: "6.2.0", Complexity: "O(1)",
-				Flags:   command.Loading | command.Stale,
+				Flags: command.Loading | command.Stale, NotCategories: command.CatPubSub,
 				Summary: "Lists the subcommands.",
 			},
 			{

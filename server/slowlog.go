@@ -80,6 +80,9 @@ const slowShownByDefault = 10
 
 func slowlogGet(c *command.Context) error {
 	n := int64(slowShownByDefault)
+	if len(c.Args) > 3 {
+		return wrongArgs(c)
+	}
 	if len(c.Args) == 3 {
 		var ok bool
 		if n, ok = text.ParseInt(c.Args[2]); !ok || n < -1 {

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"dozo/command"
 	"dozo/eventloop"
@@ -256,8 +258,9 @@ func pubsubNumPat(c *command.Context) error {
 	return nil
 }
 
-// wrongArgs is the error for a call whose number of words is wrong in a way that
-// the arity does not tell.
+// wrongArgs is the error for a call of a subcommand whose number of words is wrong
+// in a way that the arity does not tell, or of one that is not in the table.
 func wrongArgs(c *command.Context) error {
-	return command.ReplyError("ERR wrong number of arguments for '" + c.Cmd.FullName + "' command")
+	return command.ReplyError(fmt.Sprintf("ERR unknown subcommand or wrong number of arguments for '%.128s'. Try %s HELP.",
+		c.Args[1], strings.ToUpper(string(c.Args[0]))))
 }

@@ -77,7 +77,7 @@ func (w *worker) tickLength() time.Duration { return time.Second / time.Duration
 // expire removes dead keys for at most the given time. If there are more, the
 // loop comes back to it right after the commands that wait.
 func (w *worker) expire(budget time.Duration) {
-	if w.srv.settings.Load().ActiveExpireStop {
+	if w.srv.settings.Load().ActiveExpireStop || w.srv.attends(attnPaused) {
 		return
 	}
 	begin, took, more := w.srv.clock.Monotonic(), time.Duration(0), true
@@ -129,6 +129,9 @@ func (w *worker) endRound() {
 // The caller holds no shard. What it may take at once is bounded: the next
 // command goes on with it.
 func (w *worker) makeRoom() bool {
+	if w.srv.pausing() {
+		return true
+	}
 	w.ctx.Effects.Enabled = w.srv.log.Active()
 	begin := w.srv.clock.Monotonic()
 	ok := w.view.Evict(evictBatch)

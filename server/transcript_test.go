@@ -23,7 +23,7 @@ import (
 // names. They are blocks of
 //
 //	start DIRECTIVE=VALUE ...   starts the servers; before everything else
-//	run [ours] [show=FIELD,...] [hide=REGEXP ...]
+//	run [ours] [show=(FIELD,...)] [hide=REGEXP ...]
 //
 // with lines of
 //
@@ -45,7 +45,8 @@ import (
 // show keeps only the named fields of replies with lines of name=value (CLIENT
 // LIST) or name:value (INFO); hide puts (hidden) in place of what matches.
 type player struct {
-	sides []*side
+	sides  []*side
+	faults []string // where the sides differ
 }
 
 // side is one server, and the connections to it.
@@ -85,6 +86,9 @@ func TestTranscripts(t *testing.T) {
 				}
 				return p.run(t, d)
 			})
+			for _, f := range p.faults {
+				t.Error(f)
+			}
 		})
 	}
 }
@@ -146,7 +150,7 @@ func (p *player) run(t *testing.T, d *datadriven.TestData) string {
 			if s.real && (ours || line[0] == '!') || got[k] == first[k] {
 				continue
 			}
-			t.Errorf("%s: %s\n%s gives %s%s gives %s", d.Pos, line, s.name, got[k], p.sides[0].name, first[k])
+			p.faults = append(p.faults, fmt.Sprintf("%s: %s\n%s gives %s%s gives %s", d.Pos, line, s.name, got[k], p.sides[0].name, first[k]))
 		}
 	}
 	return all.String()
@@ -208,16 +212,25 @@ func (s *side) conn(t *testing.T, name string) *testutil.Conn {
 		if c, err = testutil.Dial(s.addr); err != nil {
 			t.Fatal(err)
 		}
-		c.SetTimeout(5 * time.Second)
+		c.SetTimeout(replyTimeout)
 		s.conns[name] = c
+		if v, err := c.DoErr("CLIENT", "ID"); err == nil {
+			s.ids[name] = v.Str
+		}
 	}
 	return c
 }
 
+// replyTimeout is when a reply that does not come is given up.
+const replyTimeout = 5 * time.Second
+
 var named = regexp.MustCompile(`\{(\w+)\}`)
 
 func (s *side) send(t *testing.T, d *datadriven.TestData, c *testutil.Conn, line string) {
-	line = named.ReplaceAllStringFunc(line, func(m string) string { return s.id(t, m[1:len(m)-1]) })
+	line = named.ReplaceAllStringFunc(line, func(m string) string {
+		s.conn(t, m[1:len(m)-1])
+		return s.ids[m[1:len(m)-1]]
+	})
 	words, ok := text.SplitArgs([]byte(line))
 	if !ok {
 		d.Fatalf(t, "unbalanced quotes: %s", line)
@@ -228,18 +241,6 @@ func (s *side) send(t *testing.T, d *datadriven.TestData, c *testutil.Conn, line
 	}
 	c.Queue(args...)
 	_ = c.Flush() // a closed connection shows when it is read
-}
-
-// id is the client ID of a connection; it is asked for once.
-func (s *side) id(t *testing.T, name string) string {
-	if s.ids[name] == "" {
-		v, err := s.conn(t, name).DoErr("CLIENT", "ID")
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.ids[name] = v.Str
-	}
-	return s.ids[name]
 }
 
 // read reads one reply and shows it as the block wants it.
@@ -268,7 +269,7 @@ func failure(err error) string {
 
 func nothing(c *testutil.Conn) string {
 	c.SetTimeout(100 * time.Millisecond)
-	defer c.SetTimeout(5 * time.Second)
+	defer c.SetTimeout(replyTimeout)
 	raw, err := c.ReadRaw()
 	if err != nil {
 		return failure(err)
