@@ -57,12 +57,14 @@ var namedTypes = map[string]ArgType{
 
 	"pattern": ArgPattern, "unix-time-seconds": ArgUnixTime, "unix-time-milliseconds": ArgUnixTime,
 
-	"bit": ArgInteger, "bits": ArgInteger, "client-id": ArgInteger, "count": ArgInteger, "cursor": ArgInteger,
-	"db": ArgInteger, "decrement": ArgInteger, "destination-db": ArgInteger, "end": ArgInteger, "end-slot": ArgInteger,
-	"frequency": ArgInteger, "increment": ArgInteger, "index": ArgInteger, "index1": ArgInteger, "index2": ArgInteger,
-	"len": ArgInteger, "limit": ArgInteger, "milliseconds": ArgInteger, "min-match-len": ArgInteger,
-	"ms": ArgInteger, "num-matches": ArgInteger, "numkeys": ArgInteger, "numlocal": ArgInteger,
-	"numreplicas": ArgInteger, "offset": ArgInteger, "port": ArgInteger, "protover": ArgInteger, "rank": ArgInteger,
+	"bit": ArgInteger, "bits": ArgInteger, "client-id": ArgInteger, "cluster-bus-port": ArgInteger,
+	"config-epoch": ArgInteger, "count": ArgInteger, "current-epoch": ArgInteger, "cursor": ArgInteger,
+	"db": ArgInteger, "decrement": ArgInteger, "destination-db": ArgInteger, "end": ArgInteger,
+	"end-slot": ArgInteger, "entries-added": ArgInteger, "entries-read": ArgInteger, "frequency": ArgInteger,
+	"increment": ArgInteger, "index": ArgInteger, "index1": ArgInteger, "index2": ArgInteger, "len": ArgInteger,
+	"limit": ArgInteger, "milliseconds": ArgInteger, "min-match-len": ArgInteger, "ms": ArgInteger,
+	"num-matches": ArgInteger, "numkeys": ArgInteger, "numlocal": ArgInteger, "numreplicas": ArgInteger,
+	"offset": ArgInteger, "port": ArgInteger, "protover": ArgInteger, "quorum": ArgInteger, "rank": ArgInteger,
 	"seconds": ArgInteger, "slot": ArgInteger, "start": ArgInteger, "start-slot": ArgInteger, "stop": ArgInteger,
 	"timeout": ArgInteger, "ttl": ArgInteger, "version": ArgInteger, "weight": ArgInteger,
 

@@ -129,6 +129,8 @@ const (
 	Roams
 	// SysCmd marks commands that are not meant for users; DOCS says so.
 	SysCmd
+
+	container // derived: has subcommands
 )
 
 // flagNames has the texts of COMMAND INFO, in the order in which Redis 7.2

@@ -88,7 +88,10 @@ func (t *Table) derive(s *Spec, parent *Command, faults *[]error) *Command {
 	bindKeys(args, s.Keys)
 	c.Args, c.Usage = args, Usage(args)
 	c.key = commandKey(s.Name)
-	c.Arity = s.arity(names, args)
+	c.Arity, c.Flags = s.arity(names, args), s.Flags
+	if len(s.Subs) != 0 {
+		c.Flags |= container
+	}
 	c.deriveKeys()
 	c.Categories = c.categories()
 	for i := range s.Subs {
@@ -173,7 +176,6 @@ func (k *KeySpec) faults() (faults []error) {
 
 // deriveKeys fills in what old clients read, and the fast path.
 func (c *Command) deriveKeys() {
-	c.Flags = c.Spec.Flags
 	if len(c.Keys) == 0 {
 		return
 	}
@@ -256,7 +258,7 @@ func (c *Command) Sub(name []byte) *Command {
 func (c *Command) Subcommands() []*Command { return c.inRow }
 
 // IsContainer tells whether the command has subcommands.
-func (c *Command) IsContainer() bool { return len(c.inRow) != 0 }
+func (c *Command) IsContainer() bool { return c.Flags&container != 0 }
 
 // Accepts tells whether a call with n words has the right number of them.
 func (c *Command) Accepts(n int) bool {
