@@ -25,6 +25,7 @@ const (
 
 func (p Policy) lfu() bool      { return p == AllKeysLFU || p == VolatileLFU }
 func (p Policy) volatile() bool { return p >= VolatileLRU }
+func (p Policy) random() bool   { return p == AllKeysRandom || p == VolatileRandom }
 
 // Limits are the settings about memory. They are replaced as a whole.
 type Limits struct {
@@ -76,7 +77,8 @@ func (ks *Keyspace) Over() int64 {
 	return used - l.MaxMemory
 }
 
-// evictFailuresMax is how many empty draws in a row mean that nothing can go.
+// evictFailuresMax is how many draws in a row without a victim make the draw a
+// walk.
 const evictFailuresMax = 16
 
 // Evict removes keys by the policy until memory is within maxmemory or max
@@ -86,7 +88,7 @@ func (v *View) Evict(max int) bool {
 	l := v.ks.limits.Load()
 	failures := 0
 	for v.ks.Over() > 0 {
-		if l.Policy == NoEviction || failures > evictFailuresMax+len(v.ks.shards)*v.ks.databases {
+		if l.Policy == NoEviction || failures > evictFailuresMax+len(v.ks.shards) {
 			return false
 		}
 		if max == 0 {
@@ -102,89 +104,175 @@ func (v *View) Evict(max int) bool {
 	return true
 }
 
-// victim is the best key to evict found so far.
-type victim struct {
-	slot  hashtable.Slot
-	e     entry.Entry
-	score uint64
+// evictOne draws a shard, looks at some of its keys and removes the best of
+// those and the ones it still knows. After failures the draw becomes a walk, so
+// that one key that can go among many empty shards is found for certain.
+func (v *View) evictOne(l *Limits, failures int) bool {
+	i, walk := int(v.Rand.Uint64()>>33)%len(v.ks.shards), failures > evictFailuresMax
+	if walk {
+		i = (failures - evictFailuresMax - 1) % len(v.ks.shards)
+	}
+	v.pool.keepFor(l)
+	v.roam(i, func(sh *shard) { v.sampleShard(l, sh, walk) })
+	for v.pool.n > 0 {
+		if v.evict(l, v.pool.best()) {
+			return true
+		}
+	}
+	return false
 }
 
-// evictOne draws a shard and a database, samples keys there and removes the
-// best one. After failures the draw becomes a walk, so that one key that can go
-// among many empty shards is found for certain.
-func (v *View) evictOne(l *Limits, failures int) (gone bool) {
-	shards := len(v.ks.shards)
-	r := int(v.Rand.Uint64() >> 33)
-	i, dbFirst := r%shards, r/shards
-	if failures > evictFailuresMax {
-		walk := failures - evictFailuresMax - 1
-		i, dbFirst = walk%shards, walk/shards
-	}
-	v.roam(i, func(sh *shard) {
-		for k := range sh.dbs {
-			db := (dbFirst + k) % len(sh.dbs)
-			d := sh.dbs[db]
-			if d == nil || d.table.Len() == 0 || l.Policy.volatile() && d.volatile == 0 {
-				continue
-			}
-			best := v.sample(l, d)
-			if !best.slot.Ok() && failures > evictFailuresMax {
-				best = v.anyVictim(l, d)
-			}
-			if !best.slot.Ok() {
-				continue
-			}
-			v.Stats.Evicted++
-			v.removeAs(sh, d, db, v.ks.tableHash(best.e.Key()), best.slot, best.e, Evicted)
-			gone = true
+// evict removes a candidate, if it is still there and deserves it as much as
+// when it was met.
+func (v *View) evict(l *Limits, c candidate) (gone bool) {
+	db, h := int(c.db), v.ks.within(c.hash)
+	v.roam(v.ks.shardOf(c.hash), func(sh *shard) {
+		d := sh.dbs[db]
+		if d == nil {
 			return
+		}
+		var at hashtable.Slot
+		d.table.Probe(h, 64, func(s hashtable.Slot) bool {
+			e := entry.At(v.ks.arena, s.Ref())
+			if v.ks.Hash(e.Key()) == c.hash && v.mayGo(l, e) && v.score(l, e) >= c.score {
+				at = s
+			}
+			return !at.Ok()
+		})
+		if !at.Ok() {
+			return
+		}
+		gone = true
+		if e := entry.At(v.ks.arena, at.Ref()); dead(e, v.Now) {
+			v.Stats.Expired++
+			v.removeAs(sh, d, db, h, at, e, Expired)
+		} else {
+			v.Stats.Evicted++
+			v.removeAs(sh, d, db, h, at, e, Evicted)
 		}
 	})
 	return gone
 }
 
-// sample looks at some keys and returns the one that should go first. Twice
-// maxmemory-samples are looked at, which makes up for the pool of candidates
-// that Redis keeps from one eviction to the next.
-func (v *View) sample(l *Limits, d *database) (best victim) {
-	n := 2 * max(l.Samples, 1)
-	if l.Policy == AllKeysRandom || l.Policy == VolatileRandom {
-		n = 1
-	}
-	for range n {
-		if l.Policy.volatile() {
-			v.sampleVolatile(l, d, &best)
-			continue
-		}
-		if ref := d.table.Random(v.Rand.Uint64()); ref != 0 {
-			e := entry.At(v.ks.arena, ref)
-			if s := v.score(l, e); !best.e.Valid() || s > best.score {
-				best = victim{e: e, score: s}
-			}
-		}
-	}
-	if best.e.Valid() && !best.slot.Ok() {
-		best.slot = d.table.Find(v.ks.tableHash(best.e.Key()), best.e.Key())
-	}
-	return best
+// mayGo tells whether the policy lets a key be evicted.
+func (v *View) mayGo(l *Limits, e entry.Entry) bool { return !l.Policy.volatile() || e.HasDeadline() }
+
+// candidate is a key that may be evicted, without its name: whoever has its hash
+// has it, and one taken for it does not live long.
+type candidate struct {
+	hash  uint64
+	score uint64
+	db    int32
 }
 
-// anyVictim looks at all keys until one can go.
-func (v *View) anyVictim(l *Limits, d *database) (found victim) {
-	d.table.Each(func(ref arena.Ref) bool {
-		e := entry.At(v.ks.arena, ref)
-		if l.Policy.volatile() && !e.HasDeadline() {
-			return true
+// pool is the best candidates that an executor has met, in ascending order. It
+// makes a few samples do the work of many: what was good but not the best is
+// there for the next eviction. (Redis has one, of the same size.)
+type pool struct {
+	of   *Limits // scores of other limits mean other things
+	n    int
+	list [poolSize]candidate
+}
+
+const poolSize = 16
+
+func (p *pool) keepFor(l *Limits) {
+	if p.of != l {
+		p.of, p.n = l, 0
+	}
+}
+
+// add puts a candidate in, unless it is there or all others are better.
+func (p *pool) add(c candidate) {
+	at := p.n
+	for i := range p.n {
+		if p.list[i].hash == c.hash && p.list[i].db == c.db {
+			return
 		}
-		found = victim{slot: d.table.Find(v.ks.tableHash(e.Key()), e.Key()), e: e}
-		return false
+		if at == p.n && p.list[i].score > c.score {
+			at = i
+		}
+	}
+	if p.n < poolSize {
+		copy(p.list[at+1:p.n+1], p.list[at:p.n])
+		p.n++
+	} else if at--; at < 0 {
+		return
+	} else {
+		copy(p.list[:at], p.list[1:at+1])
+	}
+	p.list[at] = c
+}
+
+// best takes the best candidate out.
+func (p *pool) best() candidate {
+	p.n--
+	return p.list[p.n]
+}
+
+// sampleShard puts some keys of a shard into the pool: of each database, or of
+// one by chance with the policies that do not compare. all says that one key has
+// to be found if there is any.
+func (v *View) sampleShard(l *Limits, sh *shard, all bool) {
+	first := int(v.Rand.Uint64()>>33) % len(sh.dbs)
+	for k := range sh.dbs {
+		db := (first + k) % len(sh.dbs)
+		d := sh.dbs[db]
+		if d == nil || d.table.Len() == 0 || l.Policy.volatile() && d.volatile == 0 {
+			continue
+		}
+		v.sample(l, d, db)
+		if v.pool.n == 0 && all {
+			v.anyKey(l, d, db)
+		}
+		if l.Policy.random() && v.pool.n > 0 {
+			return
+		}
+	}
+}
+
+// sample puts some keys of a database into the pool.
+func (v *View) sample(l *Limits, d *database, db int) {
+	n := min(max(l.Samples, 1), d.table.Len())
+	switch {
+	case l.Policy.volatile():
+		for range n {
+			v.sampleVolatile(l, d, db)
+		}
+	case l.Policy.random():
+		v.consider(l, db, d.table.Random(v.Rand.Uint64()))
+	default:
+		pos := v.Rand.Uint64()
+		for tries := 10 * n; n > 0 && tries > 0; tries-- {
+			pos = d.table.Scan(pos, func(ref arena.Ref) {
+				n--
+				v.consider(l, db, ref)
+			})
+		}
+	}
+}
+
+// consider puts one key into the pool if it is good enough.
+func (v *View) consider(l *Limits, db int, ref arena.Ref) {
+	if e := entry.At(v.ks.arena, ref); v.mayGo(l, e) {
+		score := v.score(l, e)
+		if v.pool.n < poolSize || score > v.pool.list[0].score {
+			v.pool.add(candidate{v.ks.Hash(e.Key()), score, int32(db)})
+		}
+	}
+}
+
+// anyKey looks at all keys of a database until one can go.
+func (v *View) anyKey(l *Limits, d *database, db int) {
+	d.table.Each(func(ref arena.Ref) bool {
+		v.consider(l, db, ref)
+		return v.pool.n == 0
 	})
-	return found
 }
 
 // sampleVolatile draws a key with a deadline by way of the timing wheel: the
 // table may have few of them among very many.
-func (v *View) sampleVolatile(l *Limits, d *database, best *victim) {
+func (v *View) sampleVolatile(l *Limits, d *database, db int) {
 	draw := d.wheel.Sample
 	if l.Policy == VolatileTTL {
 		draw = d.wheel.SampleEarliest
@@ -195,13 +283,9 @@ func (v *View) sampleVolatile(l *Limits, d *database, best *victim) {
 	}
 	met := false
 	d.table.Probe(hash40, recordBits, func(s hashtable.Slot) bool {
-		e := entry.At(v.ks.arena, s.Ref())
-		if !e.HasDeadline() {
-			return true
-		}
-		met = true
-		if score := v.score(l, e); !best.slot.Ok() || score > best.score {
-			*best = victim{slot: s, e: e, score: score}
+		if entry.At(v.ks.arena, s.Ref()).HasDeadline() {
+			met = true
+			v.consider(l, db, s.Ref())
 		}
 		return true
 	})
@@ -213,6 +297,8 @@ func (v *View) sampleVolatile(l *Limits, d *database, best *victim) {
 // score tells how much a key deserves to go; more is sooner.
 func (v *View) score(l *Limits, e entry.Entry) uint64 {
 	switch {
+	case dead(e, v.Now):
+		return math.MaxUint64
 	case l.Policy == VolatileTTL:
 		return math.MaxUint64 - uint64(e.Deadline())
 	case l.Policy.lfu():
@@ -226,6 +312,10 @@ func (v *View) score(l *Limits, e entry.Entry) uint64 {
 // ageMask is the range of an entry's LRU clock: seconds, wrapping after 194
 // days as Redis' does.
 const ageMask = 1<<24 - 1
+
+// clockBack is how many seconds the clock may be set back (12 days) without keys
+// looking idle that are not.
+const clockBack = 1 << 20
 
 // lfuInit is the counter of a new key, so that it is not the next to go.
 const lfuInit = 5
@@ -294,8 +384,15 @@ func (v *View) frequency(l *Limits, e entry.Entry) uint8 {
 // Frequency is OBJECT FREQ's answer.
 func (v *View) Frequency(e entry.Entry) uint8 { return v.frequency(v.ks.limits.Load(), e) }
 
-// IdleSeconds is OBJECT IDLETIME's answer.
-func (v *View) IdleSeconds(e entry.Entry) uint32 { return (v.lruClock() - e.Age()) & ageMask }
+// IdleSeconds is OBJECT IDLETIME's answer. A use that lies a little in the
+// future, since the clock was set back, is none that lies almost 194 days back.
+func (v *View) IdleSeconds(e entry.Entry) uint32 {
+	idle := (v.lruClock() - e.Age()) & ageMask
+	if idle > ageMask-clockBack {
+		return 0
+	}
+	return idle
+}
 
 // SetIdle makes a key look unused for some seconds (RESTORE IDLETIME).
 func (v *View) SetIdle(e entry.Entry, seconds int64) {

@@ -27,6 +27,7 @@ type View struct {
 	Rand   env.Rand
 
 	alone bool
+	pool  pool // of keys to evict
 }
 
 // Events is what the executor wants to know of the keyspace's own doings. Calls
