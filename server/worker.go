@@ -175,6 +175,7 @@ func (w *worker) Data(conn *eventloop.Conn, in []byte) (consumed int) {
 	w.enter()
 	if w.mustWait(cl) {
 		consumed = w.unread(cl, in)
+		w.comeBack(conn)
 	} else {
 		w.beginBatch(cl)
 		w.batchLen = len(in)
@@ -193,6 +194,15 @@ func (w *worker) Data(conn *eventloop.Conn, in []byte) (consumed int) {
 // writes all before it reads anything is still served.
 func (w *worker) mustWait(cl *Client) bool {
 	return cl.flags&(closing|held|blocked) != 0 || cl.freed || cl.conn.PendingOut() > outPauseBytes
+}
+
+// comeBack sees to it that input left unread for the sake of output is looked at
+// again. Flushed tells of output that the socket has refused; what was not
+// offered to it yet may leave without a word.
+func (w *worker) comeBack(conn *eventloop.Conn) {
+	if n := conn.PendingOut(); n > outPauseBytes && n == len(conn.Out) {
+		conn.Kick()
+	}
 }
 
 // unread leaves the input of a client that waits; a closing client's is dropped.
@@ -224,6 +234,9 @@ func (w *worker) beginBatch(cl *Client) {
 	w.ctx.Session = cl
 	if s := w.srv.settings.Load(); s != w.ctx.Set {
 		w.ctx.Set = s
+		for _, other := range w.clients {
+			w.limitParser(other)
+		}
 	}
 	w.ctx.Effects.Enabled = w.srv.log.Active()
 }
