@@ -18,7 +18,7 @@ var (
 var fieldCommands = []command.Spec{
 	{
 		Name: "BITFIELD", Handler: bitfield, Group: command.Bitmap, Since: "3.2.0", Complexity: "O(1) for each operation",
-		Syntax:   "key [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | INCRBY encoding offset increment>]",
+		Syntax:   "key [operation=<GET get-block=<encoding offset> | write=<[OVERFLOW overflow-block=<WRAP | SAT | FAIL>] write-operation=<SET set-block=<encoding offset value:integer> | INCRBY incrby-block=<encoding offset increment>>>> [...]]",
 		Flags:    command.Write | command.DenyOOM,
 		Keys:     []command.KeySpec{command.At(1, command.RW|command.Update|command.Access|command.VariableFlags).Note("reads and writes, as its operations ask")},
 		VaryKeys: bitfieldKeys,
@@ -26,7 +26,7 @@ var fieldCommands = []command.Spec{
 	},
 	{
 		Name: "BITFIELD_RO", Handler: bitfieldRO, Group: command.Bitmap, Since: "6.0.0", Complexity: "O(1) for each operation",
-		Syntax:  "key [GET encoding offset [GET encoding offset ...]]",
+		Syntax:  "key [GET get-block=<encoding offset> [...]]",
 		Flags:   command.ReadOnly | command.Fast,
 		Keys:    []command.KeySpec{command.At(1, command.RO|command.Access)},
 		Summary: "Reads integers of any width within a string.",

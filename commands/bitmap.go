@@ -21,7 +21,7 @@ var Bitmap = slices.Concat(bitCommands, fieldCommands)
 var bitCommands = []command.Spec{
 	{
 		Name: "BITCOUNT", Handler: bitcount, Group: command.Bitmap, Since: "2.6.0", Complexity: "O(N) for N bytes",
-		Syntax:  "key [start end [BYTE | BIT]]",
+		Syntax:  "key range=[start end unit=[BYTE | BIT]@7.0.0]",
 		Flags:   command.ReadOnly,
 		Keys:    []command.KeySpec{command.At(1, command.RO|command.Access)},
 		History: []command.Change{{"7.0.0", "The units `BYTE` and `BIT`."}},
@@ -29,7 +29,7 @@ var bitCommands = []command.Spec{
 	},
 	{
 		Name: "BITOP", Handler: bitop, Group: command.Bitmap, Since: "2.6.0", Complexity: "O(N) for N bytes",
-		Syntax: "<AND | OR | XOR | NOT> destkey key [key ...]",
+		Syntax: "operation=<AND | OR | XOR | NOT> destkey key [key ...]",
 		Flags:  command.Write | command.DenyOOM,
 		Keys: []command.KeySpec{
 			command.At(2, command.OW|command.Update),
@@ -39,7 +39,7 @@ var bitCommands = []command.Spec{
 	},
 	{
 		Name: "BITPOS", Handler: bitpos, Group: command.Bitmap, Since: "2.8.7", Complexity: "O(N) for N bytes",
-		Syntax:  "key bit [start [end [BYTE | BIT]]]",
+		Syntax:  "key bit range=[start end-unit-block=[end unit=[BYTE | BIT]@7.0.0]]",
 		Flags:   command.ReadOnly,
 		Keys:    []command.KeySpec{command.At(1, command.RO|command.Access)},
 		History: []command.Change{{"7.0.0", "The units `BYTE` and `BIT`."}},
@@ -54,7 +54,7 @@ var bitCommands = []command.Spec{
 	},
 	{
 		Name: "SETBIT", Handler: setbit, Group: command.Bitmap, Since: "2.2.0", Complexity: "O(1)",
-		Syntax:  "key offset value",
+		Syntax:  "key offset value:integer",
 		Flags:   command.Write | command.DenyOOM,
 		Keys:    []command.KeySpec{command.At(1, command.RW|command.Access|command.Update)},
 		Summary: "Sets or clears one bit of a string, which grows as needed.",

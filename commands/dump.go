@@ -28,7 +28,7 @@ var dumpCommands = []command.Spec{
 	},
 	{
 		Name: "RESTORE", Handler: restore, Group: command.Generic, Since: "2.6.0", Complexity: "O(N) in the size of the value, O(N*log(N)) for a sorted set",
-		Syntax: "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
+		Syntax: "key ttl serialized-value [REPLACE]@3.0.0 [ABSTTL]@5.0.0 [IDLETIME seconds]@5.0.0 [FREQ frequency]@5.0.0",
 		Flags:  command.Write | command.DenyOOM, Categories: command.CatDangerous,
 		Keys: []command.KeySpec{command.At(1, command.OW|command.Update)},
 		History: []command.Change{

@@ -16,7 +16,7 @@ var (
 var expireCommands = []command.Spec{
 	{
 		Name: "EXPIRE", Handler: expire, Group: command.Generic, Since: "1.0.0", Complexity: "O(1)",
-		Syntax:  "key seconds [NX | XX | GT | LT]",
+		Syntax:  "key seconds condition=[NX | XX | GT | LT]@7.0.0",
 		Flags:   command.Write | command.Fast,
 		Keys:    []command.KeySpec{command.At(1, command.RW|command.Update)},
 		History: []command.Change{{"7.0.0", "The conditions `NX`, `XX`, `GT` and `LT`."}},
@@ -24,7 +24,7 @@ var expireCommands = []command.Spec{
 	},
 	{
 		Name: "EXPIREAT", Handler: expireat, Group: command.Generic, Since: "1.2.0", Complexity: "O(1)",
-		Syntax:  "key unix-time-seconds [NX | XX | GT | LT]",
+		Syntax:  "key unix-time-seconds condition=[NX | XX | GT | LT]@7.0.0",
 		Flags:   command.Write | command.Fast,
 		Keys:    []command.KeySpec{command.At(1, command.RW|command.Update)},
 		History: []command.Change{{"7.0.0", "The conditions `NX`, `XX`, `GT` and `LT`."}},
@@ -46,7 +46,7 @@ var expireCommands = []command.Spec{
 	},
 	{
 		Name: "PEXPIRE", Handler: pexpire, Group: command.Generic, Since: "2.6.0", Complexity: "O(1)",
-		Syntax:  "key milliseconds [NX | XX | GT | LT]",
+		Syntax:  "key milliseconds condition=[NX | XX | GT | LT]@7.0.0",
 		Flags:   command.Write | command.Fast,
 		Keys:    []command.KeySpec{command.At(1, command.RW|command.Update)},
 		History: []command.Change{{"7.0.0", "The conditions `NX`, `XX`, `GT` and `LT`."}},
@@ -54,7 +54,7 @@ var expireCommands = []command.Spec{
 	},
 	{
 		Name: "PEXPIREAT", Handler: pexpireat, Group: command.Generic, Since: "2.6.0", Complexity: "O(1)",
-		Syntax:  "key unix-time-milliseconds [NX | XX | GT | LT]",
+		Syntax:  "key unix-time-milliseconds condition=[NX | XX | GT | LT]@7.0.0",
 		Flags:   command.Write | command.Fast,
 		Keys:    []command.KeySpec{command.At(1, command.RW|command.Update)},
 		History: []command.Change{{"7.0.0", "The conditions `NX`, `XX`, `GT` and `LT`."}},

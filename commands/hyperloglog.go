@@ -30,7 +30,7 @@ var HyperLogLog = []command.Spec{
 	{
 		Name: "PFDEBUG", Handler: pfdebug, Group: command.HyperLogLog, Since: "2.8.9", Complexity: "O(N) for N registers",
 		Syntax:  "subcommand key",
-		Flags:   command.Write | command.DenyOOM | command.Admin,
+		Flags:   command.SysCmd | command.Write | command.DenyOOM | command.Admin,
 		Keys:    []command.KeySpec{command.At(2, command.RW|command.Access)},
 		Summary: "Shows the inside of a HyperLogLog.",
 	},
@@ -46,7 +46,7 @@ var HyperLogLog = []command.Spec{
 	},
 	{
 		Name: "PFSELFTEST", Handler: pfselftest, Group: command.HyperLogLog, Since: "2.8.9", Complexity: "O(1)",
-		Flags:   command.Admin,
+		Flags:   command.SysCmd | command.Admin,
 		Summary: "Tests the HyperLogLog code.",
 	},
 }

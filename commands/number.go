@@ -42,7 +42,7 @@ var numberCommands = []command.Spec{
 	},
 	{
 		Name: "INCRBYFLOAT", Handler: incrbyfloat, Group: command.String, Since: "2.6.0", Complexity: "O(1)",
-		Syntax:  "key increment",
+		Syntax:  "key increment:double",
 		Flags:   command.Write | command.DenyOOM | command.Fast,
 		Keys:    []command.KeySpec{command.At(1, command.RW|command.Access|command.Update)},
 		Summary: "Adds to a number that may have a fraction; a missing key counts as 0.",

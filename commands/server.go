@@ -22,7 +22,7 @@ var Server = []command.Spec{
 	},
 	{
 		Name: "FLUSHALL", Handler: flushall, Group: command.Server, Since: "1.0.0", Complexity: "O(N) for N keys",
-		Syntax: "[ASYNC | SYNC]",
+		Syntax: "flush-type=[ASYNC@4.0.0 | SYNC@6.2.0]",
 		Flags:  command.Write | command.Exclusive, Categories: command.CatDangerous | command.CatKeyspace,
 		Tips: []string{"request_policy:all_shards", "response_policy:all_succeeded"},
 		History: []command.Change{
@@ -33,7 +33,7 @@ var Server = []command.Spec{
 	},
 	{
 		Name: "FLUSHDB", Handler: flushdb, Group: command.Server, Since: "1.0.0", Complexity: "O(N) for N keys",
-		Syntax: "[ASYNC | SYNC]",
+		Syntax: "flush-type=[ASYNC@4.0.0 | SYNC@6.2.0]",
 		Flags:  command.Write | command.Exclusive, Categories: command.CatDangerous | command.CatKeyspace,
 		Tips: []string{"request_policy:all_shards", "response_policy:all_succeeded"},
 		History: []command.Change{
@@ -44,8 +44,8 @@ var Server = []command.Spec{
 	},
 	{
 		Name: "RESTORE-ASKING", Handler: restoreAsking, Group: command.Server, Since: "3.0.0", Complexity: "O(N) in the size of the value, O(N*log(N)) for a sorted set",
-		Syntax: "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
-		Flags:  command.Write | command.DenyOOM | command.Asking, Categories: command.CatDangerous | command.CatKeyspace,
+		Syntax: "key ttl serialized-value [REPLACE]@3.0.0 [ABSTTL]@5.0.0 [IDLETIME seconds]@5.0.0 [FREQ frequency]@5.0.0",
+		Flags:  command.SysCmd | command.Write | command.DenyOOM | command.Asking, Categories: command.CatDangerous | command.CatKeyspace,
 		Keys: []command.KeySpec{command.At(1, command.OW|command.Update)},
 		History: []command.Change{
 			{"3.0.0", "The option `REPLACE`."},

@@ -30,7 +30,7 @@ var valueCommands = []command.Spec{
 	},
 	{
 		Name: "GETEX", Handler: getex, Group: command.String, Since: "6.2.0", Complexity: "O(1)",
-		Syntax:  "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]",
+		Syntax:  "key expiration=[EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]",
 		Flags:   command.Write | command.Fast,
 		Keys:    []command.KeySpec{command.At(1, command.RW|command.Access|command.Update).Note("RW since it changes when the key expires")},
 		Summary: "Replies the string at a key and changes when it expires.",
@@ -53,7 +53,7 @@ var valueCommands = []command.Spec{
 	},
 	{
 		Name: "MSET", Handler: mset, Group: command.String, Since: "1.0.1", Complexity: "O(N) for N keys",
-		Syntax:  "key value [key value ...]",
+		Syntax:  "data=<key value> [key value ...]",
 		Flags:   command.Write | command.DenyOOM,
 		Keys:    []command.KeySpec{command.Span(1, -1, 2, command.OW|command.Update)},
 		Tips:    []string{"request_policy:multi_shard", "response_policy:all_succeeded"},
@@ -61,7 +61,7 @@ var valueCommands = []command.Spec{
 	},
 	{
 		Name: "MSETNX", Handler: msetnx, Group: command.String, Since: "1.0.1", Complexity: "O(N) for N keys",
-		Syntax:  "key value [key value ...]",
+		Syntax:  "data=<key value> [key value ...]",
 		Flags:   command.Write | command.DenyOOM,
 		Keys:    []command.KeySpec{command.Span(1, -1, 2, command.OW|command.Insert)},
 		Summary: "Sets several strings at once, if none of the keys exists.",
@@ -76,7 +76,7 @@ var valueCommands = []command.Spec{
 	},
 	{
 		Name: "SET", Handler: set, Group: command.String, Since: "1.0.0", Complexity: "O(1)",
-		Syntax:   "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
+		Syntax:   "key value condition=[NX | XX]@2.6.12 [GET]@6.2.0 expiration=[EX seconds@2.6.12 | PX milliseconds@2.6.12 | EXAT unix-time-seconds@6.2.0 | PXAT unix-time-milliseconds@6.2.0 | KEEPTTL@6.0.0]",
 		Flags:    command.Write | command.DenyOOM,
 		Keys:     []command.KeySpec{command.At(1, command.RW|command.Access|command.Update|command.VariableFlags).Note("reads the key only with GET")},
 		VaryKeys: setKeys,

@@ -29,7 +29,7 @@ var walkCommands = []command.Spec{
 	},
 	{
 		Name: "SCAN", Handler: scan, Group: command.Generic, Since: "2.8.0", Complexity: "O(1) a call, O(N) for all N keys",
-		Syntax:  "cursor [MATCH pattern] [COUNT count] [TYPE type]",
+		Syntax:  "cursor [MATCH pattern] [COUNT count] [TYPE type]@6.0.0",
 		Flags:   command.ReadOnly | command.TouchesArbitraryKeys | command.Roams,
 		Tips:    []string{"nondeterministic_output", "request_policy:special", "response_policy:special"},
 		History: []command.Change{{"6.0.0", "The `TYPE` filter."}},

@@ -109,7 +109,7 @@ func (n *Node) build() (err error) {
 		Env: o.Env, Config: o.Config, Keyspace: n.ks, Log: n.log, Logger: n.logger,
 		Commands: [][]command.Spec{commands.String, commands.Generic, commands.Bitmap, commands.HyperLogLog, commands.Server},
 		Loops:    loops, Transport: o.Transport, Executable: o.Executable,
-		OnShutdown: func(server.ShutdownMode) { n.RequestStop() },
+		OnShutdown: func(server.ShutdownMode) { n.endServing() },
 	})
 	return err
 }
@@ -190,6 +190,15 @@ func (n *Node) RequestStop() { n.ask.Do(func() { close(n.done) }) }
 
 // Done is closed when RequestStop was called.
 func (n *Node) Done() <-chan struct{} { return n.done }
+
+// endServing is what SHUTDOWN does: everyone is disconnected, which is its reply,
+// and the owner is asked to close the node.
+func (n *Node) endServing() {
+	if err := n.server.Close(); err != nil {
+		n.logger.Logf(logger.Warning, "While ending connections: %v", err)
+	}
+	n.RequestStop()
+}
 
 // Close ends the node: connections, loops, then the data. It returns the first
 // thing that went wrong.

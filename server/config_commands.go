@@ -43,7 +43,7 @@ var configCommands = []command.Spec{{
 		},
 		{
 			Name: "SET", Handler: configSet, Group: command.Server, Since: "2.0.0", Complexity: "O(N) for N directives",
-			Syntax:  "parameter value [parameter value ...]",
+			Syntax:  "data=<parameter value> [parameter value ...]",
 			Flags:   command.Admin | command.NoScript | command.Loading | command.Stale | command.Exclusive,
 			Tips:    []string{"request_policy:all_nodes", "response_policy:all_succeeded"},
 			History: []command.Change{{"7.0.0", "Takes several directives."}},

@@ -6,7 +6,7 @@ import "dozo/command"
 var connectionCommands = []command.Spec{
 	{
 		Name: "AUTH", Handler: auth, Group: command.Connection, Since: "1.0.0", Complexity: "O(N) for N passwords of the user",
-		Syntax:  "[username] password",
+		Syntax:  "[username]@6.0.0 password",
 		Flags:   command.NoScript | command.Loading | command.Stale | command.Fast | command.NoAuth | command.SentinelToo | command.AllowBusy,
 		History: []command.Change{{"6.0.0", "A user name may precede the password."}},
 		Summary: "Logs the connection in.",
@@ -39,7 +39,7 @@ var connectionCommands = []command.Spec{
 			},
 			{
 				Name: "KILL", Handler: clientKill, Group: command.Connection, Since: "2.4.0", Complexity: "O(N) for N connections",
-				Syntax: "<ip:port | [ID client-id] [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] [USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME <YES | NO>]>",
+				Syntax: "filter=<old-format=ip:port@-2.8.12 | new-format=<[ID client-id]@2.8.12 | [TYPE client-type=<'normal' | 'master'@3.2.0 | 'slave' | 'replica'@5.0.0 | 'pubsub'>]@2.8.12 | [USER username] | [ADDR addr=ip:port] | [LADDR laddr=ip:port]@6.2.0 | [SKIPME <YES | NO>]> [...]>",
 				Flags:  command.Admin | command.NoScript | command.Loading | command.Stale | command.SentinelToo | command.Exclusive, Arity: -3,
 				History: []command.Change{
 					{"2.8.12", "Filters in place of an address."},
@@ -52,7 +52,7 @@ var connectionCommands = []command.Spec{
 			},
 			{
 				Name: "LIST", Handler: clientList, Group: command.Connection, Since: "2.4.0", Complexity: "O(N) for N connections",
-				Syntax: "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]",
+				Syntax: "[TYPE client-type=<'normal' | 'master' | 'replica' | 'pubsub'>]@5.0.0 [ID client-id [client-id ...]]@6.2.0",
 				Flags:  command.Admin | command.NoScript | command.Loading | command.Stale | command.SentinelToo | command.Exclusive,
 				Tips:   []string{"nondeterministic_output"},
 				History: []command.Change{
@@ -67,32 +67,32 @@ var connectionCommands = []command.Spec{
 			},
 			{
 				Name: "NO-EVICT", Handler: clientSwitch(noEvict), Group: command.Connection, Since: "7.0.0", Complexity: "O(1)",
-				Syntax:  "<ON | OFF>",
+				Syntax:  "enabled=<ON | OFF>",
 				Flags:   command.Admin | command.NoScript | command.Loading | command.Stale | command.SentinelToo,
 				Summary: "Exempts this connection from being evicted when clients use too much memory, or ends that.",
 			},
 			{
 				Name: "NO-TOUCH", Handler: clientSwitch(noTouch), Group: command.Connection, Since: "7.2.0", Complexity: "O(1)",
-				Syntax:  "<ON | OFF>",
+				Syntax:  "enabled=<ON | OFF>",
 				Flags:   command.NoScript | command.Loading | command.Stale,
 				Summary: "Keeps reads of this connection from counting as use of a key for LRU and LFU, or ends that.",
 			},
 			{
 				Name: "PAUSE", Handler: clientPause, Group: command.Connection, Since: "3.0.0", Complexity: "O(1)",
-				Syntax:  "timeout [WRITE | ALL]",
+				Syntax:  "timeout mode=[WRITE | ALL]@6.2.0",
 				Flags:   command.Admin | command.NoScript | command.Loading | command.Stale | command.SentinelToo | command.Exclusive,
 				History: []command.Change{{"6.2.0", "The modes `WRITE` and `ALL`."}},
 				Summary: "Holds the commands of all clients, or only writes, for a time.",
 			},
 			{
 				Name: "REPLY", Handler: clientReply, Group: command.Connection, Since: "3.2.0", Complexity: "O(1)",
-				Syntax:  "<ON | OFF | SKIP>",
+				Syntax:  "action=<ON | OFF | SKIP>",
 				Flags:   command.NoScript | command.Loading | command.Stale | command.SentinelToo,
 				Summary: "Turns replies to this connection off or on, or skips the next one.",
 			},
 			{
 				Name: "SETINFO", Handler: clientSetInfo, Group: command.Connection, Since: "7.2.0", Complexity: "O(1)",
-				Syntax:  "<LIB-NAME libname | LIB-VER libver>",
+				Syntax:  "attr=<'lib-name' libname | 'lib-ver' libver>",
 				Flags:   command.NoScript | command.Loading | command.Stale | command.SentinelToo,
 				Tips:    []string{"request_policy:all_nodes", "response_policy:all_succeeded"},
 				Summary: "Tells the server the name or the version of the client library.",
@@ -106,7 +106,7 @@ var connectionCommands = []command.Spec{
 			},
 			{
 				Name: "UNBLOCK", Handler: clientUnblock, Group: command.Connection, Since: "5.0.0", Complexity: "O(log(N)) for N connections",
-				Syntax:  "client-id [TIMEOUT | ERROR]",
+				Syntax:  "client-id unblock-type=[TIMEOUT | ERROR]",
 				Flags:   command.Admin | command.NoScript | command.Loading | command.Stale | command.SentinelToo | command.Exclusive,
 				Summary: "Wakes a client that waits in a blocking command.",
 			},
@@ -125,7 +125,7 @@ var connectionCommands = []command.Spec{
 	},
 	{
 		Name: "HELLO", Handler: hello, Group: command.Connection, Since: "6.0.0", Complexity: "O(1)",
-		Syntax:  "[protover [AUTH username password] [SETNAME clientname]]",
+		Syntax:  "arguments=[protover [AUTH <username password>] [SETNAME clientname]]",
 		Flags:   command.NoScript | command.Loading | command.Stale | command.Fast | command.NoAuth | command.SentinelToo | command.AllowBusy,
 		History: []command.Change{{"6.2.0", "May be called without `protover`, to ask about the connection as it is."}},
 		Summary: "Chooses the protocol version and describes the server; may log in and name the connection.",

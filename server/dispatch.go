@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -51,7 +52,7 @@ func (w *worker) resolve(cl *Client, cmd *command.Command, args [][]byte) *comma
 	if cmd.IsContainer() && len(args) > 1 {
 		sub := cmd.Sub(args[1])
 		if sub == nil {
-			w.refuseCall(cl, cmd, fmt.Sprintf("ERR unknown subcommand '%.128s'. Try %s HELP.", args[1], cmd.Name))
+			w.refuseCall(cl, cmd, fmt.Sprintf("ERR unknown subcommand '%s'. Try %s HELP.", shown(args[1], shownOfCall), cmd.Name))
 			return nil
 		}
 		cmd = sub
@@ -65,18 +66,29 @@ func (w *worker) resolve(cl *Client, cmd *command.Command, args [][]byte) *comma
 
 // unknownCommand is Redis' answer to a name it does not know.
 func unknownCommand(args [][]byte) string {
-	const shown = 128
-	s := fmt.Sprintf("ERR unknown command '%.128s', with args beginning with: ", args[0])
-	rest := make([]byte, 0, shown)
+	var rest []byte
 	for _, a := range args[1:] {
-		if len(rest) >= shown {
+		room := shownOfCall - len(rest)
+		if room <= 0 {
 			break
 		}
 		rest = append(rest, '\'')
-		rest = append(rest, a[:min(len(a), shown-len(rest))]...)
+		rest = append(rest, shown(a, room)...)
 		rest = append(rest, "' "...)
 	}
-	return s + string(rest)
+	return fmt.Sprintf("ERR unknown command '%s', with args beginning with: %s", shown(args[0], shownOfCall), rest)
+}
+
+// shownOfCall is how much of a wrong call an error repeats.
+const shownOfCall = 128
+
+// shown is the beginning of an argument as errors repeat it: it ends at a zero
+// byte, as in a server written in C.
+func shown(arg []byte, room int) []byte {
+	if i := bytes.IndexByte(arg, 0); i >= 0 {
+		arg = arg[:i]
+	}
+	return arg[:min(len(arg), room)]
 }
 
 // executeSlow is execute with every check there is, in Redis' order.
@@ -269,6 +281,9 @@ func (w *worker) perform(cl *Client, cmd *command.Command, args [][]byte) {
 	}
 	if w.srv.attends(attnMonitors) {
 		w.feedMonitors(cl, cmd, args)
+	}
+	if cap(ctx.Scratch) > scratchMax {
+		ctx.Scratch = nil
 	}
 	w.account(cl, cmd, args)
 }

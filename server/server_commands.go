@@ -14,7 +14,7 @@ var serverCommands = []command.Spec{
 	// COMMAND DOCS lists this one with doc_flags syscmd.
 	{
 		Name: "DEBUG", Handler: debugCall, Group: command.Server, Since: "1.0.0", Complexity: "That of the subcommand",
-		Syntax:  "subcommand [argument [argument ...]]",
+		Arity:   -2,
 		Flags:   command.Admin | command.NoScript | command.Loading | command.Stale | command.Protected | command.Exclusive | command.SysCmd,
 		Summary: "Commands for tests and for finding faults.",
 	},
@@ -50,7 +50,7 @@ var serverCommands = []command.Spec{
 	},
 	{
 		Name: "SHUTDOWN", Handler: shutdown, Group: command.Server, Since: "1.0.0", Complexity: "O(N) for N keys when it saves",
-		Syntax:  "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
+		Syntax:  "save-selector=[NOSAVE | SAVE] [NOW]@7.0.0 [FORCE]@7.0.0 [ABORT]@7.0.0",
 		Flags:   command.Admin | command.NoScript | command.Loading | command.Stale | command.NoMulti | command.SentinelToo | command.AllowBusy | command.Exclusive,
 		History: []command.Change{{"7.0.0", "The options `NOW`, `FORCE` and `ABORT`."}},
 		Summary: "Ends the server, after a save if one is due or asked for.",
@@ -94,7 +94,7 @@ var moduleCommands = []command.Spec{{
 		},
 		{
 			Name: "LOADEX", Handler: moduleLoad, Group: command.Server, Since: "7.0.0", Complexity: "O(1)",
-			Syntax:  "path [CONFIG name value [CONFIG name value ...]] [ARGS args [args ...]]",
+			Syntax:  "path [CONFIG configs=<name value> [...]] [ARGS args [args ...]]",
 			Flags:   command.NoAsyncLoading | command.Admin | command.NoScript | command.Protected,
 			Summary: "Loads a module with directives of its own.",
 		},

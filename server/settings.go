@@ -42,7 +42,7 @@ func (s *Server) bindConfig() error {
 	c.OnChangeOf([]*config.Directive{
 		config.ProtoMaxBulkLen, config.HLLSparseMaxBytes, config.RDBCompression, config.RDBChecksum,
 		config.SanitizeDumpPayload, config.MaxMemoryPolicy, config.MaxMemory, config.LazyfreeLazyUserDel,
-		config.LazyfreeLazyUserFlush, config.LazyfreeLazyServerDel, config.RDBVersion,
+		config.LazyfreeLazyUserFlush, config.LazyfreeLazyServerDel, config.LazyfreeLazyExpire, config.RDBVersion,
 	}, s.hook(s.applyHandlers))
 	c.OnChangeOf([]*config.Directive{
 		config.MaxMemory, config.MaxMemoryPolicy, config.MaxMemorySamples, config.LFULogFactor,
@@ -103,6 +103,7 @@ func (s *Server) applyHandlers(v *config.Values) {
 		LazyUserDel:    v.Bool(config.LazyfreeLazyUserDel),
 		LazyUserFlush:  v.Bool(config.LazyfreeLazyUserFlush),
 		LazyServerDel:  v.Bool(config.LazyfreeLazyServerDel),
+		LazyExpire:     v.Bool(config.LazyfreeLazyExpire),
 	}
 	if old := s.settings.Load(); old != nil {
 		next.SkipChecksum, next.ActiveExpireStop = old.SkipChecksum, old.ActiveExpireStop

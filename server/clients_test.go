@@ -1,0 +1,142 @@
+package server_test
+
+import (
+	"fmt"
+	"net"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"dozo"
+)
+
+// TestClientEviction: the clients that take most go, those that are exempt stay.
+func TestClientEviction(t *testing.T) {
+	eachVariant(t, func(t *testing.T, start func(...string) *dozo.Server) {
+		srv := start("hz", "100")
+		admin, exempt, small := dial(t, srv.Addr()), dial(t, srv.Addr()), dial(t, srv.Addr())
+		admin.must("CLIENT NO-EVICT ON")
+		exempt.must("CLIENT NO-EVICT ON")
+		small.must("CLIENT SETNAME small")
+		big, bigger := dial(t, srv.Addr()), dial(t, srv.Addr())
+		big.must("CLIENT SETNAME big")
+		bigger.must("CLIENT SETNAME bigger")
+		half := func(c client, n int) {
+			c.QueueRaw(fmt.Appendf(nil, "*2\r\n$4\r\nECHO\r\n$%d\r\n%s", n, strings.Repeat("x", n/2)))
+			if err := c.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		half(big, 600_000)
+		half(bigger, 2_000_000)
+		half(exempt, 1_000_000)
+		eventually(t, "the buffers are counted", func() bool { return admin.infoInt("memory", "mem_clients_normal") > 3_500_000 })
+		admin.must("CONFIG SET maxmemory-clients 3mb")
+		if !bigger.closed() {
+			t.Fatal("the largest client stays")
+		}
+		eventually(t, "one client is evicted", func() bool { return admin.infoInt("stats", "evicted_clients") == 1 })
+		eventually(t, "its memory is free", func() bool { return admin.infoInt("memory", "mem_clients_normal") < 3<<20 })
+		list := admin.must("CLIENT LIST").Str
+		if !strings.Contains(list, "name=big ") || !strings.Contains(list, "name=small ") {
+			t.Errorf("others were evicted, too: %s", list)
+		}
+		if v := admin.must("DEBUG CLIENT-EVICTION"); strings.Count(v.Str, "bucket") != 19 {
+			t.Errorf("DEBUG CLIENT-EVICTION: %s", v.Str)
+		}
+		admin.must("CONFIG SET maxmemory 1gb maxmemory-clients 1%")
+		if v := admin.must("CONFIG GET maxmemory-clients"); v.Elems[1].Str != "1%" {
+			t.Errorf("maxmemory-clients is %s", v)
+		}
+		admin.must("CONFIG SET maxmemory 100mb") // 1% is 1 MiB: the exempt one alone is over
+		if !big.closed() {
+			t.Error("big stays though the limit is passed")
+		}
+	})
+}
+
+// TestOutputLimits: who does not read what it is sent is stopped, by the hard limit
+// at once and by the soft one after a time.
+func TestOutputLimits(t *testing.T) {
+	eachVariant(t, func(t *testing.T, start func(...string) *dozo.Server) {
+		srv := start("hz", "100", "client-output-buffer-limit", "pubsub 8mb 1mb 1")
+		admin := dial(t, srv.Addr())
+		message := strings.Repeat("m", 100_000)
+		for _, how := range []struct {
+			name     string
+			messages int
+		}{{"hard", 400}, {"soft", 80}} {
+			slow := dial(t, srv.Addr())
+			slow.must("SUBSCRIBE ch")
+			if tcp, ok := slow.Net().(*net.TCPConn); ok {
+				_ = tcp.SetReadBuffer(4096) // as little as the kernel gives
+			}
+			before := admin.infoInt("dozo", "client_output_buffer_limit_disconnections")
+			for range how.messages {
+				admin.must("PUBLISH ch " + message)
+			}
+			eventually(t, how.name+" limit", func() bool {
+				return admin.infoInt("dozo", "client_output_buffer_limit_disconnections") == before+1
+			})
+			if n := admin.must("PUBLISH ch x").Int(); n != 0 {
+				t.Errorf("%d subscribers are left", n)
+			}
+		}
+	})
+}
+
+// TestQueryBufferLimit: who sends a command without end is stopped.
+func TestQueryBufferLimit(t *testing.T) {
+	eachVariant(t, func(t *testing.T, start func(...string) *dozo.Server) {
+		srv := start("client-query-buffer-limit", "1mb")
+		admin, c := dial(t, srv.Addr()), dial(t, srv.Addr())
+		c.QueueRaw([]byte("*1000000\r\n"))
+		for range 40 {
+			c.QueueRaw(fmt.Appendf(nil, "$40000\r\n%s\r\n", strings.Repeat("x", 40000)))
+		}
+		go func() { _ = c.Flush() }() // fails when the server closes
+		if !c.closed() {
+			t.Fatal("not closed")
+		}
+		if n := admin.infoInt("dozo", "client_query_buffer_limit_disconnections"); n != 1 {
+			t.Errorf("client_query_buffer_limit_disconnections:%d", n)
+		}
+	})
+}
+
+// TestClientListOfAll looks at clients of other loops.
+func TestClientListOfAll(t *testing.T) {
+	eachVariant(t, func(t *testing.T, start func(...string) *dozo.Server) {
+		srv := start("hz", "100")
+		admin := dial(t, srv.Addr())
+		others := make([]client, 10)
+		for i := range others {
+			others[i] = dial(t, srv.Addr())
+			others[i].must(fmt.Sprintf("CLIENT SETNAME c%d", i))
+		}
+		others[3].must("SUBSCRIBE x y")
+		others[3].must("PSUBSCRIBE x*")
+		others[4].must("MULTI")
+		others[4].must("SET k v")
+		others[5].must("WATCH k")
+		time.Sleep(30 * time.Millisecond)
+		lines := strings.Split(strings.TrimSpace(admin.must("CLIENT LIST").Str), "\n")
+		if len(lines) != len(others)+1 {
+			t.Fatalf("%d lines", len(lines))
+		}
+		shape := regexp.MustCompile(`^id=\d+ addr=127\.0\.0\.1:\d+ laddr=127\.0\.0\.1:\d+ fd=-?\d+ name=\w* age=\d+ idle=\d+ flags=\w+ ` +
+			`db=\d+ sub=\d+ psub=\d+ ssub=\d+ multi=-?\d+ qbuf=\d+ qbuf-free=\d+ argv-mem=\d+ multi-mem=\d+ rbs=\d+ rbp=\d+ ` +
+			`obl=\d+ oll=\d+ omem=\d+ tot-mem=\d+ events=rw? cmd=[\w|]+ user=default redir=-1 resp=[23] lib-name= lib-ver=$`)
+		for i, line := range lines {
+			if !shape.MatchString(line) {
+				t.Errorf("line %d: %s", i, line)
+			}
+		}
+		for want, i := range map[string]int{"flags=P db=0 sub=2 psub=1": 4, "flags=x db=0 sub=0 psub=0 ssub=0 multi=1": 5, "cmd=watch": 6} {
+			if !strings.Contains(lines[i], want) {
+				t.Errorf("%s is not in %s", want, lines[i])
+			}
+		}
+	})
+}
