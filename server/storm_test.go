@@ -48,12 +48,12 @@ func TestStorm(t *testing.T) {
 		c := dial(t, srv.Addr())
 		c.must("CLIENT UNPAUSE")
 		c.must("CONFIG SET maxmemory-clients 0")
+		eventually(t, "only this client is left", func() bool { return c.infoInt("clients", "connected_clients") == 1 })
 		c.must("FLUSHALL")
 		c.must("SET k v")
 		if v := c.must("GET k"); v.Str != "v" {
 			t.Errorf("GET k: %s", v)
 		}
-		eventually(t, "only this client is left", func() bool { return c.infoInt("clients", "connected_clients") == 1 })
 		for field, want := range map[string]string{"pubsub_channels": "0", "pubsub_patterns": "0"} {
 			if got := c.info("stats", field); got != want {
 				t.Errorf("%s:%s", field, got)
