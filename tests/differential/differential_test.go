@@ -199,6 +199,9 @@ func report(t *testing.T, p *Pair) {
 	for _, name := range sortedKeys(p.accepted) {
 		t.Logf("accepted %d times: %s", p.accepted[name], name)
 	}
+	for _, line := range p.slow {
+		t.Logf("slow reply: %s", line)
+	}
 }
 
 // TestRequired demands the commands that must be there, so that the generator,

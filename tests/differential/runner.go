@@ -16,6 +16,9 @@ import (
 // cannot lock both ends.
 const batchBytesMax = 64 << 10
 
+// slowReply is how much later than the oracle Dozo may answer, machine permitting.
+const slowReply = time.Second
+
 // Difference is the first thing that was not the same.
 type Difference struct {
 	Step   int    // index in the history, -1 for the final state
@@ -42,6 +45,7 @@ type Pair struct {
 	commands     int
 	tokens       int
 	outcomes     map[string]*outcome // by command
+	slow         []string            // replies that came long after the oracle's
 	survey       survey              // not nil: differences of replies are only collected
 }
 
@@ -206,7 +210,12 @@ func (r *run) replies(i int) (diff *Difference) {
 	for n := s.frames(); n > 0 && diff == nil; n-- {
 		o := r.oracle.read(s.Conn, replyTimeout)
 		r.count(s.command(), o)
-		diff = r.compare(i, o, r.dozo.read(s.Conn, replyTimeout))
+		asked := time.Now()
+		d := r.dozo.read(s.Conn, replyTimeout)
+		if waited := time.Since(asked); waited > slowReply {
+			r.slow = append(r.slow, fmt.Sprintf("%v after the oracle: %s, step %d: %s", waited.Round(time.Millisecond), r.h.Name, i, shorten(s.String())))
+		}
+		diff = r.compare(i, o, d)
 	}
 	return diff
 }
