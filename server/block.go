@@ -124,6 +124,49 @@ func wait(c *command.Context) error {
 	return nil
 }
 
+var errNoAOF error = command.ReplyError("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
+
+// waitAOF is WAITAOF numlocal numreplicas timeout: without a file to wait for,
+// and with no replicas attached, it too can only run out of time. The local
+// count is 1 as a genuine server has it: nothing written waits to be synced.
+func waitAOF(c *command.Context) error {
+	local, err := argInt(c.Args[1])
+	if err != nil {
+		return err
+	}
+	if local < 0 || local > 1 {
+		return command.ReplyError("ERR value is out of range, value must between 0 and 1")
+	}
+	replicas, err := argInt(c.Args[2])
+	if err != nil {
+		return err
+	}
+	if replicas < 0 {
+		return command.ErrMustBePositive
+	}
+	timeout, err := waitTimeout(c.Args[3])
+	if err != nil {
+		return err
+	}
+	if local > 0 {
+		return errNoAOF
+	}
+	cl := clientOf(c)
+	if replicas == 0 || cl.has(inMulti) {
+		writeAcks(c.Out)
+		return nil
+	}
+	cl.worker.block(cl, timeout, writeAcks)
+	return nil
+}
+
+// writeAcks is the reply of WAITAOF.
+func writeAcks(out *resp.Writer) {
+	out.Array(2)
+	out.Int(1)
+	out.Int(0)
+}
+
 // waitTimeout reads a timeout in milliseconds.
 func waitTimeout(arg []byte) (time.Duration, error) {
 	ms, ok := text.ParseInt(arg)

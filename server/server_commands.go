@@ -68,6 +68,13 @@ var serverCommands = []command.Spec{
 		Tips:    []string{"request_policy:all_shards", "response_policy:agg_min"},
 		Summary: "Waits until the writes of this connection have reached so many replicas.",
 	},
+	{
+		Name: "WAITAOF", Handler: waitAOF, Group: command.Generic, Since: "7.2.0", Complexity: "O(1)",
+		Syntax: "numlocal numreplicas timeout",
+		Flags:  command.NoScript, Categories: command.CatConnection, NotCategories: command.CatKeyspace,
+		Tips:    []string{"request_policy:all_shards", "response_policy:agg_min"},
+		Summary: "Waits until the writes of this connection are on disk here and on so many replicas.",
+	},
 }
 
 // moduleCommands is the MODULE family. There are no modules.
