@@ -36,7 +36,6 @@ type Client struct {
 	created         time.Duration // monotonic
 	lastUsed        time.Duration // monotonic, when the last command ended
 	last            *command.Command
-	bytesIn         int64
 	commands        int64
 
 	tx    transaction

@@ -4,7 +4,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"net"
+	"net/netip"
 	"strings"
 
 	"dozo/command"
@@ -54,9 +54,8 @@ func (w *worker) refuse(cl *Client) string {
 }
 
 func isLoopback(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	ip := net.ParseIP(host)
-	return err == nil && ip != nil && ip.IsLoopback()
+	at, err := netip.ParseAddrPort(addr)
+	return err == nil && at.Addr().Unmap().IsLoopback()
 }
 
 // isLocal tells whether the client sits on this machine.

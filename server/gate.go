@@ -67,9 +67,14 @@ func (g *gate) enter(i int) {
 			return
 		}
 		g.inside[i].up.Store(false)
-		g.alone.Lock() // wait until the other is done
-		g.alone.Unlock()
+		g.await()
 	}
+}
+
+// await waits until the loop that is alone is done: it holds the lock.
+func (g *gate) await() {
+	g.alone.Lock()
+	defer g.alone.Unlock()
 }
 
 // leave ends a batch of loop i.

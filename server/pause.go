@@ -10,7 +10,6 @@ import (
 type pauseState struct {
 	until  time.Duration // monotonic; 0 = not paused
 	writes bool          // only commands that write
-	held   []*Client     // whose input waits
 }
 
 // mustPause tells whether a command has to wait for the end of CLIENT PAUSE.

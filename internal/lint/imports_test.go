@@ -48,7 +48,7 @@ var importTable = []layer{
 	{folder: "replication", imports: "client command oplog rdb snapshot resp env"},
 	{folder: "lease", imports: "client env"},
 	// Processes.
-	{folder: "server", imports: "eventloop resp command acl pubsub config env text logger arena keyspace object container oplog", modules: []string{
+	{folder: "server", imports: "eventloop resp command acl pubsub config env text logger arena keyspace object container oplog rdb", modules: []string{
 		sys, "github.com/HdrHistogram/hdrhistogram-go",
 	}},
 	{folder: "status"},
