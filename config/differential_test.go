@@ -29,6 +29,7 @@ var onlyIn72 = map[string]string{
 	"set-max-listpack-entries":        "new in 7.2",
 	"set-max-listpack-value":          "new in 7.2",
 	"config-write-through":            "only in Dozo",
+	"rdb-version":                     "only in Dozo",
 }
 
 // differentDefault are directives whose value is not that of 7.0 without any

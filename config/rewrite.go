@@ -6,7 +6,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
-	"syscall"
+
+	"dozo/env"
 )
 
 // signature marks the lines that were not in the file before.
@@ -112,7 +113,7 @@ func (c *Config) writeTemp(name, content string, mode fs.FileMode) error {
 	if err := c.options.FS.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	f, err := c.options.FS.OpenFile(name, syscall.O_WRONLY|syscall.O_CREAT|syscall.O_EXCL, mode)
+	f, err := c.options.FS.OpenFile(name, env.CreateNew, mode)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,9 @@ func Real() *Env {
 	}
 }
 
+// CreateNew is the flag of OpenFile for writing a file that must not exist yet.
+const CreateNew = os.O_WRONLY | os.O_CREATE | os.O_EXCL
+
 // Seeded is a fast random source that gives the same numbers for the same seed.
 func Seeded(seed uint64) Rand { return mathrand.NewPCG(seed, seed^0x9e3779b97f4a7c15) }
 
