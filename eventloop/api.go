@@ -3,6 +3,7 @@ package eventloop
 import (
 	"errors"
 	"io/fs"
+	"net"
 	"time"
 
 	"dozo/env"
@@ -41,6 +42,9 @@ type Waker interface {
 	// and before it handles any of it.
 	AfterSleep(l *Loop)
 }
+
+// Addr is where a listener listens.
+type Addr = net.Addr
 
 // Message is a note to a loop. What the fields mean is agreed between those who
 // post and the Handler; the loop only carries them.

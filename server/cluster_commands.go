@@ -29,7 +29,8 @@ var clusterCommands = []command.Spec{
 			clusterSub("INFO", "3.0.0", "", command.Stale, "Tells the state of the cluster.", "nondeterministic_output"),
 			clusterSub("KEYSLOT", "3.0.0", "key:string", command.Stale, "Tells the slot of a key."),
 			clusterSub("LINKS", "7.0.0", "", command.Stale, "Lists the links to other nodes.", "nondeterministic_output"),
-			clusterSub("MEET", "3.0.0", "ip port [cluster-bus-port]@4.0.0", clusterAdmin, "Makes this node join another one's cluster."),
+			changed(clusterSub("MEET", "3.0.0", "ip port [cluster-bus-port]@4.0.0", clusterAdmin, "Makes this node join another one's cluster."),
+				command.Change{"4.0.0", "The optional `cluster-bus-port`."}),
 			clusterSub("MYID", "3.0.0", "", command.Stale, "Tells the ID of this node."),
 			clusterSub("MYSHARDID", "7.2.0", "", command.Stale, "Tells the ID of this node's shard.", "nondeterministic_output"),
 			clusterSub("NODES", "3.0.0", "", command.Stale, "Lists the nodes of the cluster.", "nondeterministic_output"),
@@ -41,7 +42,8 @@ var clusterCommands = []command.Spec{
 			clusterSub("SETSLOT", "3.0.0", "slot subcommand=<IMPORTING importing=node-id | MIGRATING migrating=node-id | NODE node=node-id | STABLE>", clusterAdmin, "Sets the state of a slot."),
 			clusterSub("SHARDS", "7.0.0", "", command.Loading|command.Stale, "Lists the shards with their slots and nodes.", "nondeterministic_output"),
 			deprecated("5.0.0", "`CLUSTER REPLICAS`", clusterSub("SLAVES", "3.0.0", "node-id", command.Admin|command.Stale, "Lists the replicas of a master.", "nondeterministic_output")),
-			deprecated("7.0.0", "`CLUSTER SHARDS`", clusterSub("SLOTS", "3.0.0", "", command.Loading|command.Stale, "Lists the slots with their nodes.", "nondeterministic_output")),
+			changed(deprecated("7.0.0", "`CLUSTER SHARDS`", clusterSub("SLOTS", "3.0.0", "", command.Loading|command.Stale, "Lists the slots with their nodes.", "nondeterministic_output")),
+				command.Change{"4.0.0", "The IDs of nodes."}, command.Change{"7.0.0", "More about the network of nodes."}),
 		},
 	},
 	{
@@ -65,6 +67,12 @@ func clusterSub(name, since, syntax string, flags command.Flags, summary string,
 		Name: name, Handler: noCluster, Group: command.Cluster, Since: since, Complexity: "O(1)",
 		Syntax: syntax, Flags: flags, Tips: tips, Summary: summary,
 	}
+}
+
+// changed gives a row its history.
+func changed(s command.Spec, history ...command.Change) command.Spec {
+	s.History = history
+	return s
 }
 
 // deprecated marks a row as superseded since a version.

@@ -11,7 +11,6 @@ package server
 
 import (
 	"fmt"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,7 +60,7 @@ type Server struct {
 	opts   Options
 
 	workers []*worker
-	addrs   []net.Addr
+	addrs   []eventloop.Addr
 
 	// What every command reads, kept in words that change rarely.
 	attention      atomic.Uint32
@@ -157,7 +156,7 @@ func (s *Server) logf(level logger.Level, format string, args ...any) {
 }
 
 // Listen opens one listener; network is tcp or unix.
-func (s *Server) Listen(network, addr string) (net.Addr, error) {
+func (s *Server) Listen(network, addr string) (eventloop.Addr, error) {
 	at, err := s.group.Listen(network, addr)
 	if err == nil {
 		s.addrs = append(s.addrs, at)
@@ -173,7 +172,7 @@ func (s *Server) Start() {
 }
 
 // Addrs are the addresses that the server listens on.
-func (s *Server) Addrs() []net.Addr { return s.addrs }
+func (s *Server) Addrs() []eventloop.Addr { return s.addrs }
 
 // Table is the server's command table.
 func (s *Server) Table() *command.Table { return s.table }
