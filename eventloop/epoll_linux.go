@@ -23,19 +23,21 @@ const (
 	eventWake   = -1 // the eventfd
 	eventAccept = -2 // a listener; Pad is its id
 	// rawSleep is how long wait may sleep with its P in hand.
-	rawSleep = time.Millisecond
+	rawSleep = 2 * time.Millisecond
 	// hangupEvents say that the peer ended at least its side.
 	hangupEvents = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
 )
 
 // epoll is the poller on Linux.
 type epoll struct {
-	file   int
-	found  int
+	file  int
+	found int
 	// sparePs says that the scheduler has more processors than there are loops.
 	sparePs bool
-	events [eventBatch]unix.EpollEvent
-	parts  [writeParts]unix.Iovec // for one call of sendmsg
+	bed     *bed
+	look    func(uintptr) bool // lookNow, bound once
+	events  [eventBatch]unix.EpollEvent
+	parts   [writeParts]unix.Iovec // for one call of sendmsg
 
 	wakeMu    sync.Mutex // guards eventFile
 	eventFile int        // -1 when closed
@@ -49,12 +51,19 @@ func newEpoll() (poller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("eventloop: epoll_create: %w", err)
 	}
+	bed, err := newBed()
+	if err != nil {
+		_ = unix.Close(file)
+		return nil, err
+	}
 	eventFile, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		_ = unix.Close(file)
+		bed.close()
 		return nil, fmt.Errorf("eventloop: eventfd: %w", err)
 	}
-	p := &epoll{file: file, eventFile: eventFile, accepting: map[int32]*listener{}}
+	p := &epoll{file: file, bed: bed, eventFile: eventFile, accepting: map[int32]*listener{}}
+	p.look = p.lookNow
 	// Edge-triggered: every write to the eventfd is an event of its own, and
 	// nobody ever has to read it.
 	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: eventWake}
@@ -65,33 +74,36 @@ func newEpoll() (poller, error) {
 	return p, nil
 }
 
-// wait blocks in two steps. The first millisecond goes to a raw system call, of
+// wait sleeps in two steps. The first few milliseconds go to a raw system call, of
 // which the scheduler knows nothing: under load something nearly always comes by
-// then, and the round is spared the 220 ns that entering and leaving the scheduler
-// costs. The rest goes to an ordinary system call, which gives the processor (the
-// scheduler's P) away.
+// then, and entering and leaving the scheduler (220 ns a round) is saved. The rest
+// is slept in bed, where the processor (the scheduler's P) is free for others.
 //
 // A thread that sleeps with its P does not hold up a stop of the world: the runtime
 // sends it a preemption signal, the signal ends epoll_wait (EINTR), and the function
-// call that follows finds the request. Where goroutines and loops must share the Ps
-// (GOMAXPROCS no larger than the number of loops) the first step is left out, since
-// they would wait for the millisecond to pass.
+// call that follows finds the request. Where loops and other goroutines must share
+// the Ps (GOMAXPROCS no larger than the number of loops) the first step is only a
+// look, since the others would wait for it to end.
 func (p *epoll) wait(timeout time.Duration) int {
-	if timeout <= 0 || p.sparePs {
-		n, errno := p.waitRaw(min(timeout, rawSleep))
-		if n > 0 || errno != 0 || timeout <= rawSleep {
-			p.found = n
-			return n
-		}
+	first := min(timeout, rawSleep)
+	if !p.sparePs {
+		first = 0
 	}
-	ms := (timeout + time.Millisecond - 1) / time.Millisecond
-	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.file),
-		uintptr(unsafe.Pointer(&p.events)), eventBatch, uintptr(ms), 0, 0)
-	p.found = int(n)
-	if errno != 0 {
-		p.found = 0
+	n, errno := p.waitRaw(first)
+	p.found = n
+	if n > 0 || errno != 0 || timeout <= first {
+		return n
+	}
+	if err := p.bed.sleep(p.file, timeout-first, p.look); err != nil {
+		p.found, _ = p.waitRaw(rawSleep) // out of memory: do without
 	}
 	return p.found
+}
+
+// lookNow is what a loop in bed asks. It keeps what it found.
+func (p *epoll) lookNow(uintptr) bool {
+	p.found, _ = p.waitRaw(0)
+	return p.found > 0
 }
 
 // waitRaw is epoll_wait without the scheduler's knowledge. Its only error is EINTR.
@@ -136,6 +148,7 @@ func (p *epoll) close() {
 	defer p.wakeMu.Unlock()
 	_ = unix.Close(p.eventFile)
 	_ = unix.Close(p.file)
+	p.bed.close()
 	p.eventFile = -1
 }
 

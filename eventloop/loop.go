@@ -1,7 +1,6 @@
 package eventloop
 
 import (
-	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -9,12 +8,6 @@ import (
 	"dozo/env"
 	"dozo/internal/invariants"
 )
-
-// yieldPeriod is how often a loop goes through the scheduler of its own accord.
-// A goroutine that runs for 10 ms without doing so is what the runtime's monitor
-// thread looks for: it preempts it by a signal or takes its P away, and after that
-// looks every 20 us for a while; measured, 1800 times a second in place of 300.
-const yieldPeriod = 8 * time.Millisecond
 
 // Loop is one event loop: a goroutine and the connections that it serves.
 type Loop struct {
@@ -29,7 +22,6 @@ type Loop struct {
 
 	now      time.Duration
 	nextTick time.Duration
-	yielded  time.Duration // when the loop last went through the scheduler
 	wakeBy   time.Duration // 0 = not asked for
 	stopping bool
 	inside   atomic.Bool // the Handler may be running; kept in builds that check
@@ -63,7 +55,8 @@ type poller interface {
 	wait(timeout time.Duration) int
 	// dispatch handles the events that wait found.
 	dispatch(l *Loop)
-	// tick is called after each Tick of the Handler, for what can wait that long.
+	// tick is called at first and after each Tick of the Handler, for what can wait
+	// that long.
 	tick(l *Loop)
 	// wake ends a wait that is under way, or the next one.
 	wake()
@@ -123,6 +116,7 @@ func (l *Loop) run() {
 	}
 	l.now = l.clock.Monotonic()
 	l.nextTick = l.now + l.group.period()
+	l.poll.tick(l)
 	for !l.stopping {
 		l.sleep()
 		l.work()
@@ -152,10 +146,6 @@ func (l *Loop) sleep() {
 		l.inbox.asleep.Store(false)
 	}
 	l.now = l.clock.Monotonic()
-	if l.now-l.yielded > yieldPeriod {
-		l.yielded = l.now
-		runtime.Gosched()
-	}
 }
 
 // timeout is how long the loop may sleep.
