@@ -42,6 +42,28 @@ var acceptances = []Acceptance{
 		Oracle: `:\d+`, Dozo: `>\["message" .*\]`,
 	},
 	{
+		Name: "CLIENT SETINFO", Command: "client|setinfo", Reason: "new in Redis 7.2",
+		Oracle: `\(error\) ERR unknown subcommand 'SETINFO'.*`,
+		Dozo:   `\+OK|\(error\) ERR lib-name cannot contain spaces, newlines or special characters.|\(error\) ERR Unrecognized option 'NOSUCH'`,
+	},
+	{
+		Name: "WAITAOF", Command: "waitaof", Reason: "new in Redis 7.2",
+		Oracle: `\(error\) ERR unknown command 'WAITAOF'.*`,
+		Dozo:   `\*\[:[01] :0\]|\(error\) ERR (WAITAOF cannot be used when numlocal is set but appendonly is disabled.|value is out of range.*|value is not an integer.*|timeout is .*|wrong number .*)`,
+	},
+	{
+		Name: "CLIENT NO-TOUCH", Command: "client|no-touch", Reason: "new in Redis 7.2",
+		Oracle: `\(error\) ERR unknown subcommand 'NO-TOUCH'.*`, Dozo: `\+OK|\(error\) ERR syntax error`,
+	},
+	{
+		Name: "CLUSTER MYSHARDID", Command: "cluster|myshardid", Reason: "new in Redis 7.2",
+		Oracle: `\(error\) ERR unknown subcommand 'MYSHARDID'.*`, Dozo: `\(error\) ERR This instance has cluster support disabled`,
+	},
+	{
+		Name: "CONFIG DRIFT", Command: "config|drift", Reason: "Dozo's own: what differs from the configuration file",
+		Oracle: `\(error\) ERR unknown subcommand 'DRIFT'.*`, Dozo: `[*%]\[.*\]`,
+	},
+	{
 		Name: "small integers that COPY made", Command: "object|refcount",
 		Reason: "Dozo shares nothing and says of every small integer what Redis says of those it shares; a copy is not shared there",
 		Oracle: `:1`, Dozo: `:2147483647`,

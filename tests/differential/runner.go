@@ -158,7 +158,7 @@ func (r *run) step(i int) (next int, diff *Difference) {
 	case Command:
 		return r.batch(i)
 	case Read:
-		diff = r.compare(i, r.oracle.read(s.Conn, replyTimeout), r.dozo.read(s.Conn, pushTimeout))
+		diff = r.compare(i, r.oracle.read(s.Conn, oracleTimeout), r.dozo.read(s.Conn, pushTimeout))
 	case Drain:
 		diff = r.drain(i)
 	case Sleep:
@@ -208,7 +208,7 @@ func (r *run) batch(i int) (next int, diff *Difference) {
 func (r *run) replies(i int) (diff *Difference) {
 	s := &r.h.Steps[i]
 	for n := s.frames(); n > 0 && diff == nil; n-- {
-		o := r.oracle.read(s.Conn, replyTimeout)
+		o := r.oracle.read(s.Conn, oracleTimeout)
 		r.count(s.command(), o)
 		asked := time.Now()
 		d := r.dozo.read(s.Conn, replyTimeout)
@@ -294,7 +294,7 @@ func sortNames(frames [][]byte) {
 func (r *run) restore(i int) *Difference {
 	s := &r.h.Steps[i]
 	r.send(s.Conn, testutil.AppendCommand(nil, "DUMP", s.Args[0]))
-	o, err1 := testutil.Parse(r.oracle.read(s.Conn, replyTimeout))
+	o, err1 := testutil.Parse(r.oracle.read(s.Conn, oracleTimeout))
 	d, err2 := testutil.Parse(r.dozo.read(s.Conn, replyTimeout))
 	if err1 != nil || err2 != nil {
 		return &Difference{Step: i, What: s.String(), Rule: "well-formed replies", Oracle: o.String(), Dozo: d.String()}

@@ -102,7 +102,8 @@ func TestRedisCLIReports(t *testing.T) {
 		{[]string{"--bigkeys"}, []string{"2001 keys", "giant", "100000 bytes"}},
 		{[]string{"--memkeys"}, []string{"2001 keys", "giant"}},
 		{[]string{"INFO", "keyspace"}, []string{"db0:keys=2001,expires=0"}},
-		{[]string{"-r", "2", "-i", "0.1", "INFO", "server"}, []string{"redis_version:7.2", "dozo_version:"}},
+		{[]string{"-r", "2", "-i", "0.1", "INFO", "server"}, []string{"redis_version:7.2"}},
+		{[]string{"INFO", "dozo"}, []string{"dozo_version:"}},
 	} {
 		args := test.args
 		r := runProgram(t, "", "timeout", append([]string{"3", "redis-cli", "-p", strconv.Itoa(s.Port)}, args...)...)

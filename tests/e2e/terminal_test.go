@@ -90,8 +90,9 @@ func (term *terminal) await(wants ...string) {
 	}
 }
 
-// session is what is typed and must be seen, at either cli.
-func (term *terminal) session(prompt string) {
+// session is what is typed and must be seen, at either cli. Hints come by
+// themselves, or after a key.
+func (term *terminal) session(prompt, hintKey string) {
 	term.await(prompt)
 	term.typeIn("set greeting \"hello there\"\r")
 	term.await("OK", prompt)
@@ -102,7 +103,7 @@ func (term *terminal) session(prompt string) {
 	term.typeIn("mget greeting nope\r")
 	term.await("1) \"hello there\"", "2) (nil)", prompt)
 	// Hints from the command table: typed so far, the rest of the syntax shown.
-	term.typeIn("setrange ")
+	term.typeIn("setrange " + hintKey)
 	term.await("key offset value")
 	term.typeIn("\x03")
 }
@@ -111,7 +112,7 @@ func TestRedisCLIAtTerminal(t *testing.T) {
 	s := testutil.StartDozo(t)
 	port := strconv.Itoa(s.Port)
 	term := startTerminal(t, "redis-cli", "-p", port)
-	term.session("127.0.0.1:" + port + "> ")
+	term.session("127.0.0.1:"+port+"> ", "")
 
 	// HELP comes from COMMAND DOCS of the server.
 	term = startTerminal(t, "redis-cli", "-p", port)
@@ -134,7 +135,7 @@ func TestDozoCLIAtTerminal(t *testing.T) {
 	s := testutil.StartDozo(t)
 	port := strconv.Itoa(s.Port)
 	term := startTerminal(t, dozoCLI(t), "-p", port)
-	term.session("127.0.0.1:" + port + "> ")
+	term.session("127.0.0.1:"+port+"> ", "\t")
 
 	term = startTerminal(t, dozoCLI(t), "-p", port)
 	term.await("> ")
