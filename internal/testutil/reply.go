@@ -71,9 +71,6 @@ var errTrailing = errors.New("bytes after the end of the reply")
 // Parse parses the bytes of one reply.
 func Parse(raw []byte) (Value, error) {
 	v, rest, err := parseValue(raw)
-	if err == nil && v.Kind == '|' { // an attribute says something about the reply: drop it
-		return Parse(rest)
-	}
 	if err == nil && len(rest) > 0 {
 		err = errTrailing
 	}
@@ -109,6 +106,9 @@ func parseValue(raw []byte) (Value, []byte, error) {
 		}
 	} else if v.isAggregate() {
 		v.Str = ""
+	}
+	if v.Kind == '|' { // an attribute says something about the reply behind it: drop it
+		return parseValue(rest)
 	}
 	return v, rest, nil
 }

@@ -20,6 +20,7 @@ func TestParse(t *testing.T) {
 		{"*2\r\n:1\r\n*1\r\n$1\r\nx\r\n", `*[:1 *["x"]]`},
 		{"%1\r\n+k\r\n,1.5\r\n", "%[+k ,1.5]"},
 		{"|1\r\n+a\r\n+b\r\n:7\r\n", ":7"},
+		{"*2\r\n|1\r\n+a\r\n+b\r\n:7\r\n:8\r\n", "*[:7 :8]"},
 		{"=7\r\ntxt:abc\r\n", "=txt:abc"},
 	} {
 		v, err := Parse([]byte(c.raw))

@@ -245,8 +245,10 @@ func (r *run) drain(i int) *Difference {
 
 // orderMessages puts what Redis sends in the order of a hash table into a fixed
 // one: the same message to several patterns of one client, and the confirmations
-// of an UNSUBSCRIBE from everything.
+// of an UNSUBSCRIBE from everything. In RESP3 replies come before pushes: since
+// Redis 7.2 what a command makes its own client hear comes after its reply.
 func orderMessages(frames [][]byte) {
+	slices.SortStableFunc(frames, func(a, b []byte) int { return pushed(a) - pushed(b) })
 	group := func(raw []byte) string {
 		v, err := testutil.Parse(raw)
 		if err != nil || len(v.Elems) == 0 {
@@ -272,6 +274,13 @@ func orderMessages(frames [][]byte) {
 		}
 		i = end
 	}
+}
+
+func pushed(frame []byte) int {
+	if frame[0] == '>' {
+		return 1
+	}
+	return 0
 }
 
 // sortNames sorts the names in a run of confirmations but leaves their counts,
