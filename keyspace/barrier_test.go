@@ -109,7 +109,7 @@ func TestBarrierSeesEveryChange(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Logf("-seed=%d", seed)
 			m := newTwin(t, seed)
-			for range 15 {
+			for range 8 {
 				for range m.n(500) {
 					m.step()
 				}

@@ -2,69 +2,122 @@ package keyspace
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
-const benchKeys = 1 << 20
+const (
+	benchKeys = 1 << 20
+	keySize   = 16
+)
 
-// benchView is a keyspace for two executors with a million keys.
-func benchKeyspace(b *testing.B) (*Keyspace, [][]byte) {
+// walk is keys in an order, one behind the other, so that the reading of them
+// costs next to nothing.
+type walk []byte
+
+func (w walk) key(i int) []byte {
+	at := i % (len(w) / keySize) * keySize
+	return w[at : at+keySize]
+}
+
+// newWalk is n numbered keys in random order, of those that want grants.
+func newWalk(n int, seed uint64, want func(key []byte) bool) (w walk) {
+	for _, i := range rand.New(rand.NewPCG(seed, 0)).Perm(n) {
+		at := len(w)
+		w = fmt.Appendf(w, "key:%012d", i)
+		if !want(w[at:]) {
+			w = w[:at]
+		}
+	}
+	return w
+}
+
+// benchKeyspace is a keyspace for two executors with a million keys.
+func benchKeyspace(b *testing.B) *Keyspace {
 	ks := newTestKeyspace(b, 2, 1, 5)
 	v := ks.NewView(nil)
 	v.Now = 1
-	keys := make([][]byte, benchKeys)
-	val := make([]byte, 64)
-	for i := range keys {
-		keys[i] = fmt.Appendf(nil, "key:%012d", i)
-		sh := ks.LockKey(v, ks.Hash(keys[i]))
-		v.SetString(keys[i], val, 0, false)
-		ks.UnlockShard(v, sh)
+	w := newWalk(benchKeys, 9, func([]byte) bool { return true })
+	for i := range benchKeys {
+		key := w.key(i)
+		v.holding(key, func() { v.SetString(key, benchValue, 0, false) })
 	}
-	return ks, keys
+	return ks
 }
 
-// parallel runs op on each executor (-cpu sets how many) with its own view and
-// its own walk over the keys that want says.
-func parallel(b *testing.B, want func(ks *Keyspace, key []byte, executor int) bool, op func(v *View, key []byte)) {
-	ks, keys := benchKeyspace(b)
-	var executors atomic.Int32
-	b.ResetTimer()
-	b.RunParallel(func(pb *testing.PB) {
-		me := int(executors.Add(1))
-		v := ks.NewView(nil)
-		v.Now = 1
-		var mine [][]byte
-		for i := range keys {
-			k := keys[(i*7919+me*104729)%len(keys)]
-			if want(ks, k, me) {
-				mine = append(mine, k)
+// BenchmarkScaling lets executors, as many as -cpu says, find or set keys: any,
+// or each those of its own half of the shards. Run it with -cpu 1,2: twice the
+// time of one line divided by that of the other is the gain.
+func BenchmarkScaling(b *testing.B) {
+	ks := benchKeyspace(b)
+	for _, disjoint := range []bool{true, false} {
+		var walks [2]walk
+		for me := range walks {
+			walks[me] = newWalk(benchKeys, uint64(me), func(key []byte) bool {
+				return !disjoint || ks.shardOf(ks.Hash(key))&1 == me
+			})
+		}
+		for name, op := range map[string]func(v *View, key []byte){"find": find, "set": set, "grow": setOther, "limited": setOther} {
+			b.Run(fmt.Sprintf("%s/disjoint=%t", name, disjoint), func(b *testing.B) {
+				ks.SetLimits(Limits{Samples: 5})
+				if name == "limited" {
+					ks.SetLimits(Limits{Samples: 5, MaxMemory: 1 << 40})
+				}
+				parallel(b, ks, walks, op)
+			})
+		}
+	}
+}
+
+// parallel runs op on the executors, each a thread of its own. cpu-ns/op is the
+// processor time of an operation, which a busy machine spoils less than the
+// time that passed; sleeps are those of threads that waited for a shard.
+func parallel(b *testing.B, ks *Keyspace, walks [2]walk, op func(v *View, key []byte)) {
+	var cpu, sleeps atomic.Int64
+	var wg sync.WaitGroup
+	executors := runtime.GOMAXPROCS(0)
+	for me := range executors {
+		wg.Go(func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			v := ks.NewView(nil)
+			v.Now = 1
+			from := threadUse(b)
+			for i := range b.N / executors {
+				key := walks[me&1].key(i)
+				sh := ks.LockKey(v, ks.Hash(key))
+				op(v, key)
+				ks.UnlockShard(v, sh)
 			}
-		}
-		for i := 0; pb.Next(); i++ {
-			key := mine[i%len(mine)]
-			sh := ks.LockKey(v, ks.Hash(key))
-			op(v, key)
-			ks.UnlockShard(v, sh)
-		}
-	})
+			to := threadUse(b)
+			cpu.Add(to.Utime.Nano() + to.Stime.Nano() - from.Utime.Nano() - from.Stime.Nano())
+			sleeps.Add(to.Nvcsw - from.Nvcsw)
+		})
+	}
+	wg.Wait()
+	b.ReportMetric(float64(cpu.Load())/float64(b.N), "cpu-ns/op")
+	b.ReportMetric(float64(sleeps.Load())/float64(b.N), "sleeps/op")
 }
 
-func anyKey(*Keyspace, []byte, int) bool { return true }
-
-// ownShards gives each of two executors half of the shards.
-func ownShards(ks *Keyspace, key []byte, executor int) bool {
-	return ks.shardOf(ks.Hash(key))&1 == executor&1
+func threadUse(b *testing.B) (u unix.Rusage) {
+	if err := unix.Getrusage(unix.RUSAGE_THREAD, &u); err != nil {
+		b.Error(err)
+	}
+	return u
 }
-
-func find(v *View, key []byte) { v.Find(key) }
 
 var benchValue = make([]byte, 64)
 
+func find(v *View, key []byte) { v.Find(key) }
+
 func set(v *View, key []byte) { v.SetString(key, benchValue, 0, false) }
 
-// Run with -cpu 1,2: the ratio of the two lines is the scaling.
-func BenchmarkFindRandom(b *testing.B)   { parallel(b, anyKey, find) }
-func BenchmarkFindDisjoint(b *testing.B) { parallel(b, ownShards, find) }
-func BenchmarkSetRandom(b *testing.B)    { parallel(b, anyKey, set) }
-func BenchmarkSetDisjoint(b *testing.B)  { parallel(b, ownShards, set) }
+// setOther changes the size of the value, so that the block moves.
+func setOther(v *View, key []byte) {
+	v.SetString(key, benchValue[:32+v.Rand.Uint64()%4*8], 0, false)
+}

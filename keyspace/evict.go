@@ -37,13 +37,18 @@ type Limits struct {
 	CountedBeside func() int64 // bytes outside the arena that count, or nil
 }
 
-// publishLazily is how far the arena's count of used bytes may be behind in a
-// shard when no limit depends on it.
-const publishLazily = 64 << 10
+// Shards add what they take and give to the arena's count of used bytes in
+// steps, since all of them write to that one word: publishLazily bytes when no
+// limit depends on the count, and such that all together are wrong by no more
+// than the publishShare-th part of the limit when one does.
+const (
+	publishLazily = 64 << 10
+	publishShare  = 4096
+)
 
-func (l *Limits) publishStep() int64 {
+func (ks *Keyspace) publishStep(l *Limits) int64 {
 	if l.MaxMemory > 0 {
-		return 0
+		return min(l.MaxMemory/publishShare/int64(len(ks.shards)), publishLazily)
 	}
 	return publishLazily
 }
@@ -51,12 +56,12 @@ func (l *Limits) publishStep() int64 {
 // SetLimits replaces the limits.
 func (ks *Keyspace) SetLimits(l Limits) {
 	ks.limits.Store(&l)
-	step := l.publishStep()
+	step := ks.publishStep(&l)
 	for i := range ks.shards {
 		sh := &ks.shards[i]
-		sh.mu.Lock()
+		sh.mu.lock()
 		sh.heap.SetPublishStep(step)
-		sh.mu.Unlock()
+		sh.mu.unlock()
 	}
 }
 

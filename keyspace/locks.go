@@ -84,7 +84,7 @@ func (ks *Keyspace) UnlockShard(v *View, i int) { ks.unlockShard(v, i) }
 
 func (ks *Keyspace) lockShard(v *View, i int) {
 	sh := &ks.shards[i]
-	sh.mu.Lock()
+	sh.mu.lock()
 	if invariants.Enabled {
 		sh.holder = v
 	}
@@ -95,7 +95,7 @@ func (ks *Keyspace) unlockShard(_ *View, i int) {
 	if invariants.Enabled {
 		sh.holder = nil
 	}
-	sh.mu.Unlock()
+	sh.mu.unlock()
 }
 
 // BeginExclusive says that v runs alone until EndExclusive. The caller has

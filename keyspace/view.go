@@ -27,7 +27,8 @@ type View struct {
 	Rand   env.Rand
 
 	alone bool
-	pool  pool // of keys to evict
+	pool  pool      // of keys to evict
+	_     [128]byte // what else lies near belongs to another executor
 }
 
 // Events is what the executor wants to know of the keyspace's own doings. Calls
