@@ -16,13 +16,14 @@ type blockState struct {
 	index    int           // in the worker's timers, -1 = not there
 	// timedOut writes the reply when the time is over.
 	timedOut func(out *resp.Writer)
+	muted    bool // CLIENT REPLY has the reply dropped
 	began    time.Duration
 }
 
 // block makes the client wait. timeout 0 means for ever.
 func (w *worker) block(cl *Client, timeout time.Duration, timedOut func(out *resp.Writer)) {
 	now := w.srv.clock.Monotonic()
-	cl.block = blockState{index: -1, timedOut: timedOut, began: now}
+	cl.block = blockState{index: -1, timedOut: timedOut, muted: cl.muted(), began: now}
 	cl.set(blocked, true)
 	w.blockedClients++
 	if timeout > 0 {
@@ -44,8 +45,10 @@ func (w *worker) unblock(cl *Client, byError bool) {
 	} else {
 		cl.block.timedOut(&out)
 	}
+	if !cl.block.muted {
+		w.push(cl, out.Buf)
+	}
 	w.endBlock(cl)
-	w.push(cl, out.Buf)
 	cl.conn.Kick()
 }
 

@@ -81,6 +81,9 @@ func (c *Client) set(f clientFlag, on bool) {
 	}
 }
 
+// muted tells whether the reply to the present command is dropped.
+func (c *Client) muted() bool { return c.has(replyOff | replySkip) }
+
 // closeSoon ends the connection once its output has left. The rest of its input
 // is not executed.
 func (c *Client) closeSoon() {

@@ -23,7 +23,10 @@ const (
 	attnShutdown
 )
 
-var errQueryBuffer = errors.New("query buffer limit reached (client-query-buffer-limit)")
+var (
+	errQueryBuffer = errors.New("query buffer limit reached (client-query-buffer-limit)")
+	errBrowser     = errors.New("the client speaks HTTP")
+)
 
 // execute runs one command, or queues or refuses it. False means that it must
 // wait (CLIENT PAUSE): nothing has happened and it is to be read again.
@@ -46,6 +49,10 @@ func (w *worker) execute(cl *Client, args [][]byte) bool {
 func (w *worker) resolve(cl *Client, cmd *command.Command, args [][]byte) *command.Command {
 	cl.last = cmd
 	if cmd == nil {
+		if spokenByBrowsers(args[0]) {
+			w.cutBrowser(cl)
+			return nil
+		}
 		w.refuseCall(cl, nil, unknownCommand(args))
 		return nil
 	}
@@ -89,6 +96,28 @@ func shown(arg []byte, room int) []byte {
 		arg = arg[:i]
 	}
 	return arg[:min(len(arg), room)]
+}
+
+// spokenByBrowsers tells whether a line comes from HTTP: a page can have a browser
+// post a body of commands to a server that the browser, but not the page's author,
+// may reach.
+func spokenByBrowsers(word []byte) bool {
+	return text.EqualFold(word, "POST") || text.EqualFold(word, "host:")
+}
+
+// warnEvery is how often a warning that anybody can provoke is logged.
+const warnEvery = time.Minute
+
+// cutBrowser ends a connection that speaks HTTP, before the body comes.
+func (w *worker) cutBrowser(cl *Client) {
+	now := int64(w.srv.clock.Monotonic())
+	last := w.srv.warnedOfBrowser.Load()
+	if (last == 0 || now-last >= int64(warnEvery)) && w.srv.warnedOfBrowser.CompareAndSwap(last, now) {
+		w.srv.logf(Warning, "Possible SECURITY ATTACK detected. %s sends POST or Host: as to a web server, which is how "+
+			"Cross Protocol Scripting reaches a data store through somebody's browser. The connection was aborted.", cl.remote)
+	}
+	cl.set(closing, true)
+	cl.conn.Close(errBrowser)
 }
 
 // executeSlow is execute with every check there is, in Redis' order.
@@ -148,6 +177,9 @@ func (w *worker) permit(cl *Client, cmd *command.Command, args [][]byte) error {
 	if attention(w.srv.attention.Load())&attnLoading != 0 && cmd.Flags&command.Loading == 0 {
 		return command.ErrLoading
 	}
+	if cl.has(monitoring) && cmd.Flags&(command.Write|command.ReadOnly|command.MayReplicate) != 0 {
+		return errMonitorReads
+	}
 	return nil
 }
 
@@ -194,7 +226,7 @@ func (w *worker) refuseCall(cl *Client, cmd *command.Command, msg string) {
 	}
 	if cmd != nil {
 		w.stats.commands[cmd.ID].rejected++
-		if cmd.FullName == "exec" && cl.has(inMulti) {
+		if cmd.FullName == "exec" {
 			w.endTransaction(cl)
 			msg = execAborted(msg)
 		}
@@ -224,10 +256,25 @@ func (w *worker) beforeReply(cl *Client) {
 }
 
 func (w *worker) afterReply(cl *Client, mark int) {
-	if cl.flags&(replyOff|replySkip) != 0 {
-		w.out.Buf = w.out.Buf[:mark]
+	if cl.muted() {
+		if !repliesByPush(cl.last) {
+			w.out.Buf = w.out.Buf[:mark]
+		}
 		cl.set(replySkip, false)
 	}
+}
+
+// repliesByPush tells which commands answer by messages like those that follow,
+// which CLIENT REPLY does not concern.
+func repliesByPush(cmd *command.Command) bool {
+	if cmd == nil {
+		return false
+	}
+	switch cmd.FullName {
+	case "subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe":
+		return true
+	}
+	return false
 }
 
 // run takes what the command needs to hold and performs it.

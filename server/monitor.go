@@ -10,6 +10,10 @@ import (
 	"dozo/text"
 )
 
+// errMonitorReads is what a client in MONITOR gets for commands about keys, in
+// the words for a replica, which it is to Redis.
+var errMonitorReads error = command.ReplyError("ERR Replica can't interact with the keyspace")
+
 // monitor is MONITOR: from now on the client gets a line for each command.
 func monitor(c *command.Context) error {
 	cl := clientOf(c)
@@ -109,6 +113,8 @@ func (w *worker) monitorLine(cl *Client, cmd *command.Command, args [][]byte) []
 // deliverMonitor writes a line to the clients of this loop that are in MONITOR.
 func (w *worker) deliverMonitor(line []byte) {
 	for _, cl := range w.local.monitors {
-		w.push(cl, line)
+		if !cl.has(replyOff) {
+			w.push(cl, line)
+		}
 	}
 }

@@ -18,7 +18,7 @@ func (s *Server) mustPause(cl *Client, cmd *command.Command) bool {
 	if attention(s.attention.Load())&attnPaused == 0 {
 		return false
 	}
-	if s.clock.Monotonic() >= s.pause.until || cmd.Flags&command.Exclusive != 0 && cmd.FullName == "client|unpause" {
+	if cl.has(monitoring) || s.clock.Monotonic() >= s.pause.until || cmd.Flags&command.Exclusive != 0 && cmd.FullName == "client|unpause" {
 		return false
 	}
 	if !s.pause.writes {

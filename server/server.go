@@ -103,6 +103,8 @@ type Server struct {
 	shutdownOnce sync.Once
 	closeOnce    sync.Once
 	crashing     atomic.Bool
+	// warnedOfBrowser is when a client that speaks HTTP was last logged; 0 = never.
+	warnedOfBrowser atomic.Int64
 }
 
 // New makes a server that does not listen yet.
