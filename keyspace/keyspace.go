@@ -59,6 +59,7 @@ type Keyspace struct {
 	seed      uint64
 	databases int
 	newRand   func() env.Rand
+	solo      bool // one executor: shards need no locks
 
 	// limits are read on each command and changed by CONFIG SET.
 	limits atomic.Pointer[Limits]
@@ -114,7 +115,7 @@ func New(o Options) *Keyspace {
 	n := min(ShardsMax, 1<<bits.Len(uint(max(o.Loops, 1)*shardsPerLoop-1)))
 	ks := &Keyspace{
 		arena: o.Arena, shards: make([]shard, n), shardBits: uint(bits.TrailingZeros(uint(n))),
-		seed: o.Seed, databases: o.Databases, newRand: o.NewRand,
+		seed: o.Seed, databases: o.Databases, newRand: o.NewRand, solo: o.Loops == 1,
 	}
 	for i := range ks.shards {
 		ks.shards[i].index = i

@@ -299,6 +299,9 @@ func (w *worker) run(cl *Client, cmd *command.Command, args [][]byte) {
 		var set keyspace.LockSet
 		w.refs = cmd.LockSet(&set, w.ks, args, w.refs)
 		w.ks.Lock(w.view, &set)
+		if len(w.refs) > 1 && w.ks.Large() {
+			w.warmHeld(cl, args)
+		}
 		w.perform(cl, cmd, args)
 		w.commit(cl)
 		w.ks.Unlock(w.view, &set)

@@ -212,11 +212,11 @@ func (t *infoText) stats() {
 // do the writes at the end.
 func (t *infoText) loopStats() {
 	sampled := &t.srv.sampled
-	rounds := sampled.rounds.perSecond()
+	rounds := sampled.rounds.perSecond() / int64(len(t.srv.workers)) // of one loop
 	t.ints("eventloop_cycles eventloop_duration_sum eventloop_duration_cmd_sum",
 		int64(t.sum.loops.Rounds), int64(t.sum.loopTime/time.Microsecond), int64(t.sum.commandTime/time.Microsecond))
 	t.ints("instantaneous_eventloop_cycles_per_sec instantaneous_eventloop_duration_usec",
-		rounds, sampled.micros.perSecond()/max(rounds, 1))
+		rounds, sampled.micros.perSecond()/max(sampled.rounds.perSecond(), 1))
 }
 
 func (t *infoText) replication() {

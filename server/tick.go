@@ -56,6 +56,7 @@ func (w *worker) Tick(_ *eventloop.Loop, _ time.Duration) {
 	if paused {
 		return
 	}
+	w.warming = w.ks.Solo() && w.ks.Large()
 	if w.index == 0 {
 		w.ks.Arena().Trim(trimPerTick)
 	}

@@ -47,6 +47,10 @@ type worker struct {
 	replyMark int
 	removal   resp.Writer // the DEL of a key that went by itself
 
+	// warming: the data is large, so keys of pipelined commands are loaded ahead.
+	warming bool
+	ahead   readAhead
+
 	expirePending bool // dead keys are left for the next round
 	heldClients   []*Client
 	// timers are the clients whose blocking command has a timeout.
@@ -262,25 +266,59 @@ func (w *worker) batch(cl *Client, in []byte) (consumed int) {
 			w.expect(cl, len(in)-consumed)
 			return consumed
 		}
-		consumed += n
-		if len(args) == 0 {
+		if w.warming && consumed+n < len(in) && !cl.has(unauthed) {
+			var done bool
+			if consumed, done = w.batchAhead(cl, in, consumed, args, n); done {
+				return consumed
+			}
 			continue
 		}
-		if !w.execute(cl, args) {
-			return consumed - n // held back: it will be read again
-		}
-		if cl.flags&(closing|blocked) != 0 {
-			return w.afterStop(cl, consumed, len(in))
-		}
-		if len(w.local.queue) != 0 {
-			w.deliverWithin(cl)
-		}
-		if len(w.out.Buf) > outPauseBytes {
-			cl.conn.Kick()
-			return consumed
+		switch w.step(cl, args) {
+		case stepDone:
+			consumed += n
+		case stepHeld:
+			return consumed // it will be read again
+		case stepLast:
+			return consumed + n
+		case stepEnd:
+			return len(in)
 		}
 	}
 	return consumed
+}
+
+// stepResult is how a batch goes on after a command.
+type stepResult uint8
+
+const (
+	stepDone stepResult = iota // with the next one
+	stepHeld                   // the command was not executed and has to wait
+	stepLast                   // the command was executed; the next ones wait
+	stepEnd                    // the connection ends, the rest is dropped
+)
+
+// step executes one command of a batch.
+func (w *worker) step(cl *Client, args [][]byte) stepResult {
+	if len(args) == 0 {
+		return stepDone
+	}
+	if !w.execute(cl, args) {
+		return stepHeld
+	}
+	if cl.flags&(closing|blocked) != 0 {
+		if cl.has(closing) {
+			return stepEnd
+		}
+		return stepLast
+	}
+	if len(w.local.queue) != 0 {
+		w.deliverWithin(cl)
+	}
+	if len(w.out.Buf) > outPauseBytes {
+		cl.conn.Kick()
+		return stepLast
+	}
+	return stepDone
 }
 
 // deliverWithin hands out local messages between two commands of a batch: the
@@ -289,14 +327,6 @@ func (w *worker) deliverWithin(cl *Client) {
 	cl.conn.Out = w.out.Buf
 	w.deliverLocal()
 	w.out.Buf = cl.conn.Out
-}
-
-// afterStop is what a batch has consumed when a command ended it.
-func (w *worker) afterStop(cl *Client, consumed, all int) int {
-	if cl.has(closing) {
-		return all
-	}
-	return consumed
 }
 
 // expect tells the loop how much a command in parts still needs, and ends
