@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,6 +32,10 @@ func (b *bench) heading() error {
 		fieldOf("/proc/meminfo", "MemTotal"), firstWord("/proc/sys/kernel/osrelease"), runtime.Version(),
 		strings.TrimPrefix(fields[2], "v="), strings.Join(fields[4:5], ""), b.rounds)
 	b.print("Server on core %s, client on core %s. Ratios are Dozo over Redis.\n", b.serverCPU, b.clientCPU)
+	const quiet = 0.5
+	if load, err := strconv.ParseFloat(firstWord("/proc/loadavg"), 64); err == nil && load > quiet {
+		b.print("\n**The machine was not quiet** (load average %.1f at the start): read CPU for each operation, not throughput or latency.\n", load)
+	}
 	return nil
 }
 
