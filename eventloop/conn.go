@@ -193,6 +193,17 @@ func (c *Conn) MarkDirty() {
 	}
 }
 
+// WantFlushed has Flushed called, in a later round, as soon as nothing is pending,
+// also if the socket takes everything at once: for a handler that sends something
+// long piece by piece.
+func (c *Conn) WantFlushed() {
+	c.checkOwner()
+	c.flags |= flagOwed
+	if c.PendingOut() == 0 {
+		c.Loop.makeReady(c)
+	}
+}
+
 // ExpectMore, called from Data, says that the handler can do nothing before n
 // more bytes have arrived: the buffer is made to hold them, so that they are read
 // straight to where they stay, and Data is not called before they are there.

@@ -152,17 +152,27 @@ func (p *epoll) close() {
 	p.eventFile = -1
 }
 
-// listen takes the descriptor over from the net package.
-func (p *epoll) listen(own *listener, backlog int) error {
-	raw, err := own.ln.(syscall.Conn).SyscallConn()
+// duplicate returns a second descriptor of a socket of the net package.
+func duplicate(of any) (int, error) {
+	conn, ok := of.(syscall.Conn)
+	if !ok {
+		return -1, syscall.EINVAL
+	}
+	raw, err := conn.SyscallConn()
 	if err != nil {
-		return err
+		return -1, err
 	}
 	file := -1
 	ctlErr := raw.Control(func(fd uintptr) {
 		file, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
 	})
-	if err = errors.Join(ctlErr, err); err != nil {
+	return file, errors.Join(ctlErr, err)
+}
+
+// listen takes the descriptor over from the net package.
+func (p *epoll) listen(own *listener, backlog int) error {
+	file, err := duplicate(own.ln)
+	if err != nil {
 		return fmt.Errorf("eventloop: duplicating the listener on %s: %w", own.addr, err)
 	}
 	_ = own.ln.Close()
@@ -202,7 +212,7 @@ func (p *epoll) accept(g *Group, id int32) {
 		file, peer, err := unix.Accept4(own.file, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		switch {
 		case err == nil:
-			g.assign(newSocket(g, file, peer))
+			g.assign(g.leastLoaded(), newSocket(g, file, peer))
 		case err == unix.EAGAIN:
 			return
 		case err == unix.EINTR, err == unix.ECONNABORTED:

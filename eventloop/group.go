@@ -150,26 +150,37 @@ func (g *Group) period() time.Duration { return time.Second / time.Duration(g.hz
 func (g *Group) SetKeepAlive(period time.Duration) { g.keepAlive.Store(int64(period)) }
 
 // Attach gives conn to the least loaded loop. It works with any net.Conn (TLS) and
-// under both transports; goroutines move its bytes. The Group owns conn from then
-// on, also when Attach fails.
-func (g *Group) Attach(conn net.Conn) error {
+// under both transports: goroutines move its bytes, unless it is a plain socket and
+// the Group's transport can do better. The Group owns conn from then on, also when
+// Attach fails.
+func (g *Group) Attach(conn net.Conn) error { return g.attach(g.leastLoaded(), conn, nil) }
+
+// Attach is Group.Attach for this very loop, with what c.User is to be in Open: for
+// a connection that this side has dialled. It may be called from any goroutine.
+func (l *Loop) Attach(conn net.Conn, user any) error { return l.group.attach(l, conn, user) }
+
+func (g *Group) attach(l *Loop, conn net.Conn, user any) error {
 	g.mu.Lock()
 	if g.closed {
 		g.mu.Unlock()
 		_ = conn.Close()
 		return ErrGroupClosed
 	}
-	g.running.Add(1) // for the stream: Close must not pass by while it is set up
+	g.running.Add(1) // Close must not pass by while the connection is set up
 	g.mu.Unlock()
 	defer g.running.Done()
-	g.assign(newStream(g, conn))
+	c := g.takeSocket(conn)
+	if c == nil {
+		c = newStream(g, conn)
+	}
+	c.User = user
+	g.assign(l, c)
 	return nil
 }
 
-// assign gives c, which has a link and no loop yet, to the least loaded loop.
-func (g *Group) assign(c *Conn) {
+// assign gives c, which has a link and no loop yet, to l.
+func (g *Group) assign(l *Loop, c *Conn) {
 	c.ID = g.lastID.Add(1)
-	l := g.leastLoaded()
 	c.Loop = l
 	l.load.Add(1)
 	if !l.post(&Message{op: opAdopt, Conn: c}) {

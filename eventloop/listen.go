@@ -31,8 +31,9 @@ type listener struct {
 	resting bool      // under epoll: out of descriptors until
 	retryAt time.Time // this time
 
-	ln   net.Listener  // under the portable transport
-	done chan struct{} // closed when ln is
+	ln   net.Listener            // with a goroutine that accepts
+	done chan struct{}           // closed when ln is
+	wrap func(net.Conn) net.Conn // what becomes of its connections; nil = nothing
 }
 
 // Listen accepts connections on network (tcp, tcp4, tcp6, unix) and addr, and
@@ -40,6 +41,13 @@ type listener struct {
 // called before Start and at any time after it. The socket file that a process
 // left behind when it died is replaced.
 func (g *Group) Listen(network, addr string) (net.Addr, error) {
+	return g.ListenWrapped(network, addr, nil)
+}
+
+// ListenWrapped is Listen for connections that are not served as they are: wrap makes
+// of each what is given to Attach, as tls.Server does. wrap must not block; a
+// handshake takes place when the connection is first read.
+func (g *Group) ListenWrapped(network, addr string, wrap func(net.Conn) net.Conn) (net.Addr, error) {
 	if network == "unix" {
 		removeStaleSocket(addr)
 	}
@@ -47,7 +55,7 @@ func (g *Group) Listen(network, addr string) (net.Addr, error) {
 	if err != nil {
 		return nil, err
 	}
-	own := &listener{addr: ln.Addr(), ln: ln, file: -1}
+	own := &listener{addr: ln.Addr(), ln: ln, file: -1, wrap: wrap}
 	if u, ok := ln.(*net.UnixListener); ok {
 		u.SetUnlinkOnClose(false) // so that the listener can change hands
 		own.path = addr
@@ -96,7 +104,7 @@ func (g *Group) addListener(own *listener) error {
 	}
 	g.nextID++
 	own.id = g.nextID
-	if p, ok := g.loops[0].poll.(acceptor); ok {
+	if p, ok := g.loops[0].poll.(acceptor); ok && own.wrap == nil {
 		if err := p.listen(own, g.options.Backlog); err != nil {
 			return err
 		}
@@ -150,12 +158,15 @@ func (own *listener) end() {
 	}
 }
 
-// acceptLoop is a portable listener's goroutine.
+// acceptLoop is the goroutine of a listener that no epoll set accepts from.
 func (g *Group) acceptLoop(own *listener) {
 	for {
 		conn, err := own.ln.Accept()
 		if err == nil {
 			g.setUp(conn)
+			if own.wrap != nil {
+				conn = own.wrap(conn)
+			}
 			_ = g.Attach(conn)
 			continue
 		}

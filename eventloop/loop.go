@@ -239,6 +239,9 @@ func (l *Loop) takeTurn(c *Conn) {
 		c.flags &^= flagUnsent
 		c.progress()
 	}
+	if c.flags.has(flagOwed) {
+		c.settle()
+	}
 	if c.flags.has(flagPaused | flagDraining | flagClosing) {
 		return
 	}

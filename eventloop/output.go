@@ -94,9 +94,19 @@ func (c *Conn) flush() {
 		c.sendOut()
 	}
 	c.returnOut()
-	if c.flags.has(flagDraining) && c.queue.size == 0 {
-		c.end(c.err)
+	if c.flags.has(flagDraining|flagOwed) && c.queue.size == 0 {
+		c.emptied()
 	}
+}
+
+// emptied is what happens when a flush left nothing pending and somebody waits for
+// that.
+func (c *Conn) emptied() {
+	if c.flags.has(flagDraining) {
+		c.end(c.err)
+		return
+	}
+	c.Loop.makeReady(c) // Flushed is never called inside another call
 }
 
 // sendOut is the short way of a reply: one write, nothing copied.
@@ -172,16 +182,15 @@ func (c *Conn) progress() {
 	c.settle()
 }
 
-// settle pays what is owed when nothing is pending any more.
+// settle pays what is owed when nothing is pending any more. Output that was
+// appended and not flushed yet puts it off: flush comes back to it.
 func (c *Conn) settle() {
-	if c.queue.size > 0 || c.flags.has(flagClosing) || !c.flags.has(flagOwed) {
+	if c.PendingOut() > 0 || c.flags.has(flagClosing) || !c.flags.has(flagOwed) {
 		return
 	}
 	c.flags &^= flagOwed
 	if c.flags.has(flagDraining) {
-		if len(c.Out) == 0 {
-			c.end(c.err)
-		}
+		c.end(c.err)
 		return
 	}
 	l := c.Loop

@@ -2,6 +2,7 @@ package eventloop
 
 import (
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"strconv"
@@ -59,6 +60,30 @@ func newSocket(g *Group, file int, peer unix.Sockaddr) *Conn {
 		_ = s.setKeepAlive(period)
 	}
 	return c
+}
+
+// takeSocket makes a connection of the descriptor behind conn, if conn is a plain
+// socket and the transport is epoll; else it returns nil.
+func (g *Group) takeSocket(conn net.Conn) *Conn {
+	if g.transport != Epoll {
+		return nil
+	}
+	switch conn.(type) {
+	case *net.TCPConn, *net.UnixConn:
+	default:
+		return nil
+	}
+	file, err := duplicate(conn)
+	if err != nil {
+		return nil
+	}
+	peer, err := unix.Getpeername(file)
+	if err != nil {
+		_ = unix.Close(file)
+		return nil
+	}
+	_ = conn.Close()
+	return newSocket(g, file, peer)
 }
 
 func inet6(a *unix.SockaddrInet6) netip.Addr {

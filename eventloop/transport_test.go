@@ -369,24 +369,19 @@ func TestExpectMore(t *testing.T) {
 }
 
 // TLS connections are served by either kind of loop.
-func TestAttachTLS(t *testing.T) {
+func TestTLS(t *testing.T) {
 	cert := testCertificate(t)
 	forEachTransport(t, func(t *testing.T, kind Transport) {
 		h := &hooks{}
 		g, _ := start(t, Options{Transport: kind}, "tcp4", h)
-		ln, err := net.Listen("tcp4", "127.0.0.1:0")
+		config := &tls.Config{Certificates: []tls.Certificate{cert}}
+		addr, err := g.ListenWrapped("tcp4", "127.0.0.1:0", func(conn net.Conn) net.Conn {
+			return tls.Server(conn, config)
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer ln.Close()
-		go func() {
-			conn, err := ln.Accept()
-			if err == nil {
-				_ = g.Attach(tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{cert}}))
-			}
-		}()
-		raw := dial(t, ln.Addr())
-		conn := tls.Client(raw, &tls.Config{InsecureSkipVerify: true})
+		conn := tls.Client(dial(t, addr), &tls.Config{InsecureSkipVerify: true})
 		_ = conn.SetDeadline(time.Now().Add(patience))
 		big := strings.Repeat("0123456789", 100_000)
 		go func() { _, _ = conn.Write([]byte(big)) }()
@@ -394,6 +389,95 @@ func TestAttachTLS(t *testing.T) {
 		_ = conn.Close()
 		if err := h.closedWith(t, 1); !errors.Is(err, io.EOF) {
 			t.Errorf("Closed was told %v", err)
+		}
+		if err := g.Unlisten(addr); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A peer that does not speak TLS is sent away.
+func TestNotTLS(t *testing.T) {
+	forEachTransport(t, func(t *testing.T, kind Transport) {
+		h := &hooks{}
+		g, _ := start(t, Options{Transport: kind}, "tcp4", h)
+		addr, err := g.ListenWrapped("tcp4", "127.0.0.1:0", func(conn net.Conn) net.Conn {
+			return tls.Server(conn, &tls.Config{})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn := dial(t, addr)
+		send(t, conn, []byte("*1\r\n$4\r\nPING\r\n"))
+		_, _ = io.Copy(io.Discard, conn)
+		if err := h.closedWith(t, 1); err == nil || errors.Is(err, io.EOF) {
+			t.Errorf("Closed was told %v", err)
+		}
+	})
+}
+
+// A connection that this side dialled is served like one that was accepted, by the
+// loop that it is given to.
+func TestAttach(t *testing.T) {
+	for _, network := range []string{"tcp4", "unix"} {
+		forEachTransport(t, func(t *testing.T, kind Transport) {
+			users := make(chan any, 2)
+			h := &hooks{open: func(c *Conn) { users <- []any{c.User, c.Loop.Index} }}
+			g, _ := start(t, Options{Transport: kind, Loops: 3}, "tcp4", h)
+			ln, err := net.Listen(network, listenAddress(t, network))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			mine := dial(t, ln.Addr())
+			far, err := ln.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer far.Close()
+			if err := g.Loops()[2].Attach(mine, "user"); err != nil {
+				t.Fatal(err)
+			}
+			if got := (<-users).([]any); got[0] != "user" || got[1] != 2 {
+				t.Errorf("Open saw %v", got)
+			}
+			_ = far.SetDeadline(time.Now().Add(patience))
+			send(t, far, []byte("hello"))
+			expect(t, far, "hello")
+		})
+	}
+}
+
+// Something long is sent piece by piece, whether the peer is slow or not.
+func TestWantFlushed(t *testing.T) {
+	forEachTransport(t, func(t *testing.T, kind Transport) {
+		const pieces, size = 300, 40_000
+		next := 0
+		piece := func(c *Conn) {
+			if c.PendingOut() != 0 {
+				t.Errorf("%d bytes are pending", c.PendingOut())
+			}
+			if next < pieces {
+				c.Out = append(c.Out, bytes.Repeat([]byte{byte(next)}, size)...)
+				next++
+				c.WantFlushed()
+			}
+		}
+		h := &hooks{flushed: piece, data: func(c *Conn, in []byte) int { piece(c); return len(in) }}
+		_, addr := start(t, Options{Transport: kind}, "tcp4", h)
+		conn := dial(t, addr)
+		send(t, conn, []byte("a"))
+		buf := make([]byte, size)
+		for i := range pieces {
+			if _, err := io.ReadFull(conn, buf); err != nil {
+				t.Fatal(err)
+			}
+			if buf[0] != byte(i) || buf[size-1] != byte(i) {
+				t.Fatalf("piece %d holds %d", i, buf[0])
+			}
+			if i%50 == 0 {
+				time.Sleep(2 * time.Millisecond)
+			}
 		}
 	})
 }
