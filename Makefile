@@ -10,7 +10,7 @@ SOAK_COMMANDS ?= 1000000
 SOAK_TIME ?= 3m
 SEED ?= 0
 
-UNITS = $(shell $(GO) list ./... | grep -v -e /tests/ -e /internal/lint)
+UNITS = $(shell $(GO) list ./... | grep -v -e /tests/differential -e /tests/e2e -e /internal/lint)
 
 .PHONY: build run test peers lint testrace testinv diff e2e soak fuzz bench generate clean
 
