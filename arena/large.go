@@ -56,3 +56,27 @@ func (h *Heap) resizeLarge(p Purpose, r Ref, old, size int) bool {
 	h.account(p, int64(UsableSize(size)-UsableSize(old)))
 	return true
 }
+
+// Adopt takes over a block of n bytes that another heap of the same arena handed
+// out for p, without a copy; whoever calls holds both. False means that it cannot
+// be done: blocks that share a slab stay where they are.
+func (h *Heap) Adopt(from *Heap, p Purpose, r Ref, n int) bool {
+	if h == from {
+		return true
+	}
+	if n <= smallMax {
+		return false
+	}
+	g := uint32(r >> granuleShift)
+	d := h.desc(g)
+	if checked {
+		from.checkLarge(d, r, n)
+		from.checkMark(p, r, UsableSize(n))
+	}
+	from.unlink(&from.larges, d)
+	from.account(p, -int64(UsableSize(n)))
+	d.heap = h.id
+	h.push(&h.larges, d, g)
+	h.account(p, int64(UsableSize(n)))
+	return true
+}

@@ -86,9 +86,7 @@ func moveName(c *command.Context, unlessTaken bool) (moved bool, err error) {
 // relocate takes a value to another place, where nothing is that must stay. It
 // counts as one change.
 func relocate(c *command.Context, from []byte, toDB int, to []byte) {
-	cell := c.Peek(from)
-	c.Copy(&cell, toDB, to)
-	c.Delete(from)
+	c.Move(from, toDB, to)
 	c.Effects.Dirty++
 	c.Changed(c.DB, from)
 	c.Changed(toDB, to)

@@ -41,24 +41,26 @@ const (
 	// beyond the bound, compactBatch how many at once.
 	compactPerAdd = 4
 	compactBatch  = 128
-	// duePerLock bounds how long a shard is held for expiry.
-	duePerLock = 256
+	// duePerLock bounds how long a shard is held for expiry: some 50 us.
+	duePerLock = 64
 )
 
 // Expire removes keys whose time is over from the shards of one executor
-// (every step-th from first), at most max of them, and tells whether there are
-// more. No shard is held by the caller.
+// (every step-th from first), handling at most max records, and tells whether
+// there may be more. The shards take turns, so that none has to wait for the
+// others, and commands of other executors get in between. No shard is held by the
+// caller.
 func (v *View) Expire(first, step, max int) (more bool) {
-	for i := first; i < len(v.ks.shards); i += step {
-		for {
-			n, rest := v.expireShard(i, min(max, duePerLock))
-			max -= n
-			if max <= 0 {
-				return true
-			}
-			if !rest {
-				break
-			}
+	own := (len(v.ks.shards) - first + step - 1) / step
+	for idle := 0; idle < own; v.expireNext++ {
+		if max <= 0 {
+			return true
+		}
+		n, rest := v.expireShard(first+v.expireNext%own*step, min(max, duePerLock))
+		max -= n
+		idle++
+		if rest {
+			idle = 0
 		}
 	}
 	return false

@@ -310,7 +310,11 @@ func (m *twin) stepCopy(from, to []byte) {
 		if c.Ok() != want {
 			m.t.Fatalf("Peek(%.40q) = %t, want %t", from, c.Ok(), want)
 		}
-		if want {
+		if want && m.n(2) == 0 {
+			m.v.Move(from, toDB, to)
+			delete(m.dbs[m.v.DB], string(from))
+			m.dbs[toDB][string(to)] = k
+		} else if want {
 			m.v.Copy(&c, toDB, to)
 			m.dbs[toDB][string(to)] = k
 		}

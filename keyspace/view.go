@@ -27,8 +27,11 @@ type View struct {
 	Rand   env.Rand
 
 	alone bool
-	pool  pool      // of keys to evict
-	_     [128]byte // what else lies near belongs to another executor
+	pool  pool // of keys to evict
+	// expireNext is whose turn it is among the executor's shards.
+	expireNext int
+
+	_ [128]byte // what else lies near belongs to another executor
 }
 
 // Events is what the executor wants to know of the keyspace's own doings. Calls
@@ -296,6 +299,31 @@ func (v *View) Copy(c *object.Cell, toDB int, to []byte) {
 		v.remove(sh, d, toDB, h, slot, entry.At(v.ks.arena, slot.Ref()))
 	}
 	v.insert(sh, toDB, h, to, ref, deadline)
+}
+
+// Move takes a living key's value, with its deadline, to another key, not the same,
+// in place of what was there, and deletes the old key. Nothing large is copied. As
+// a new key it counts as used just now.
+func (v *View) Move(from []byte, toDB int, to []byte) {
+	toShard, toBase, toHash, old := v.locate(toDB, to)
+	if old.Ok() {
+		v.remove(toShard, toBase, toDB, toHash, old, entry.At(v.ks.arena, old.Ref()))
+	}
+	sh, d, h, slot := v.locate(v.DB, from)
+	left := slot.Ref()
+	c := object.Cell{Heap: sh.heap, Slot: slot, Entry: entry.At(v.ks.arena, left)}
+	if v.ks.barrier != nil {
+		v.edit(sh, v.DB, from, c)
+	}
+	deadline := c.Entry.Deadline()
+	ref := object.Move(&c, toShard.heap, to, deadline)
+	entry.At(v.ks.arena, ref).SetAge(v.freshAge())
+	if deadline != 0 {
+		d.volatile--
+	}
+	d.table.Delete(h, slot)
+	object.Free(sh.heap, left)
+	v.insert(toShard, toDB, toHash, to, ref, deadline)
 }
 
 // Changed tells watchers that the key was changed by a command.

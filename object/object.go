@@ -161,3 +161,22 @@ func Copy(from *Cell, to *arena.Heap, key []byte, deadline int64) arena.Ref {
 	}
 	return ref
 }
+
+// Move is Copy for a value that is about to be deleted under its old key: a large
+// one changes hands instead of being copied. What is left of the old entry is
+// good for nothing but Free.
+func Move(from *Cell, to *arena.Heap, key []byte, deadline int64) arena.Ref {
+	if !from.Entry.IsOutside() {
+		return Copy(from, to, key, deadline)
+	}
+	o := from.Entry.Outside()
+	if !to.Adopt(from.Heap, arena.PurposeValue, o.Ref, o.Cap) {
+		return Copy(from, to, key, deadline)
+	}
+	s := from.Entry.Shape()
+	s.Deadline = deadline
+	ref := to.Alloc(arena.PurposeEntry, entry.SizeFor(len(key), s))
+	entry.Init(to.Arena(), ref, key, s).SetOutside(o)
+	from.Entry.DropOutside()
+	return ref
+}

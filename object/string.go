@@ -16,7 +16,8 @@ const (
 	inlineMax = 1024
 	// intDigitsMax is the longest decimal text of an int64.
 	intDigitsMax = 20
-	// growDoubleMax is where APPEND stops doubling the room and adds this much.
+	// growDoubleMax is where APPEND stops doubling the room and adds this much, or
+	// an eighth.
 	growDoubleMax = 1 << 20
 )
 
@@ -147,12 +148,30 @@ func (c *Cell) SetRawString(val []byte, at Attrs) {
 
 func (c *Cell) setBytes(val []byte, enc Encoding, at Attrs) {
 	s := bytesShape(len(val), enc, at)
+	if s.Outside && c.Entry.IsOutside() && Type(c.Entry.Type()) == String {
+		c.overwrite(val, s)
+		return
+	}
 	c.replace(s)
 	if s.Outside {
 		putOutside(c.Heap, c.Entry, val)
 		return
 	}
 	copy(c.Entry.Payload(), val)
+}
+
+// overwrite is setBytes where both values have blocks of their own: the block
+// stays if it is of the right size.
+func (c *Cell) overwrite(val []byte, s entry.Shape) {
+	o := c.Entry.Outside()
+	if arena.UsableSize(o.Cap) != arena.UsableSize(len(val)) {
+		c.Heap.Free(arena.PurposeValue, o.Ref, o.Cap)
+		o.Ref = c.Heap.Alloc(arena.PurposeValue, len(val))
+	}
+	o.Len, o.Cap = len(val), len(val)
+	c.Reshape(s)
+	copy(c.Heap.Arena().Bytes(o.Ref, o.Len), val)
+	c.Entry.SetOutside(o)
 }
 
 // SetZeros replaces the value, of whatever type, by a raw string of n zero
@@ -294,7 +313,7 @@ func roomFor(n int) int {
 	if n < growDoubleMax {
 		return 2 * n
 	}
-	return n + growDoubleMax
+	return n + max(growDoubleMax, n/8)
 }
 
 // toRaw turns an integer or an embstr into raw bytes, as the commands that

@@ -252,6 +252,10 @@ func (e Entry) SetOutside(o Outside) {
 	binary.LittleEndian.PutUint64(p[16:], uint64(o.Cap))
 }
 
+// DropOutside forgets that the value is outside: somebody else has it now. The
+// payload keeps its length and means nothing.
+func (e Entry) DropOutside() { e.setHeader(e.header() &^ flagOutside) }
+
 // Restate gives the entry another shape of the same size class and the same
 // answer to HasDeadline: the key stays where it is, and so does the payload.
 func (e Entry) Restate(s Shape) {
