@@ -143,6 +143,8 @@ func pfadd(c *command.Context) error {
 		s.put(key)
 		c.Modified(key, command.EventString, "pfadd")
 		c.Effects.Dirty += updates - 1
+	} else {
+		s.cell.Grow(0) // raw from now on, as a genuine server leaves it
 	}
 	replyFlag(c, updates > 0)
 	return nil
