@@ -10,7 +10,9 @@
 // Order: notes from one publisher reach a loop in the order they were sent, and
 // a loop delivers them in that order, so each subscriber sees each publisher's
 // messages in order. Messages of different publishers may be seen in different
-// orders by subscribers on different loops.
+// orders by subscribers on different loops. Nobody sees a message that was
+// published before the subscription was made, however long the note was under
+// way: subscriptions are numbered, and a message knows the last one before it.
 //
 // Invariants: a Hub's count for a loop equals the subscribers in that loop's
 // Local; a name with no subscribers has no entry.
@@ -40,12 +42,15 @@ type Message struct {
 	Payload []byte
 	// Patterns are those that match the channel and have subscribers somewhere.
 	Patterns []string
+	// Seq is when it was published: the number of subscriptions made before.
+	Seq uint64
 }
 
 // Hub counts subscribers by name and loop. It is safe for concurrent use.
 type Hub struct {
 	loops int
 	mu    sync.RWMutex
+	seq   uint64 // subscriptions made so far
 	names [NumKinds]map[string]*counts
 }
 
@@ -64,10 +69,12 @@ func NewHub(loops int) *Hub {
 	return h
 }
 
-// Add counts one more subscriber of a name on a loop.
-func (h *Hub) Add(k Kind, name string, loop int) {
+// Add counts one more subscriber of a name on a loop, and numbers the
+// subscription.
+func (h *Hub) Add(k Kind, name string, loop int) (seq uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.seq++
 	c := h.names[k][name]
 	if c == nil {
 		c = &counts{byLoop: make([]int32, h.loops), name: []byte(name)}
@@ -75,6 +82,7 @@ func (h *Hub) Add(k Kind, name string, loop int) {
 	}
 	c.total++
 	c.byLoop[loop]++
+	return h.seq
 }
 
 // Remove counts one subscriber less.
@@ -135,7 +143,7 @@ func (h *Hub) send(wanted *[loopsMax / 64]uint64, k Kind, channel, payload []byt
 	buf := make([]byte, 0, len(channel)+len(payload))
 	buf = append(append(buf, channel...), payload...)
 	m := &Message{
-		Kind: k, Channel: buf[:len(channel):len(channel)], Payload: buf[len(channel):], Patterns: patterns,
+		Kind: k, Channel: buf[:len(channel):len(channel)], Payload: buf[len(channel):], Patterns: patterns, Seq: h.seq,
 	}
 	for i := range h.loops {
 		if wanted[i>>6]>>(i&63)&1 != 0 {
@@ -182,8 +190,14 @@ type Local[S comparable] struct {
 
 // list is the subscribers of one name, for fast passing over and fast removal.
 type list[S comparable] struct {
-	all []S
+	all []member[S]
 	at  map[S]int
+}
+
+// member is a subscriber and the number of its subscription.
+type member[S comparable] struct {
+	s   S
+	seq uint64
 }
 
 // NewLocal is the Local of one loop.
@@ -206,8 +220,7 @@ func (l *Local[S]) Add(k Kind, name string, s S) bool {
 		return false
 	}
 	t.at[s] = len(t.all)
-	t.all = append(t.all, s)
-	l.hub.Add(k, name, l.loop)
+	t.all = append(t.all, member[S]{s, l.hub.Add(k, name, l.loop)})
 	return true
 }
 
@@ -223,10 +236,9 @@ func (l *Local[S]) Remove(k Kind, name string, s S) bool {
 	}
 	last := len(t.all) - 1
 	t.all[i] = t.all[last]
-	t.at[t.all[i]] = i
+	t.at[t.all[i].s] = i
 	delete(t.at, s)
-	var none S
-	t.all[last] = none
+	t.all[last] = member[S]{}
 	t.all = t.all[:last]
 	if last == 0 {
 		delete(l.names[k], name)
@@ -235,11 +247,14 @@ func (l *Local[S]) Remove(k Kind, name string, s S) bool {
 	return true
 }
 
-// Each calls fn with the subscribers of a name. fn must not change the Local.
-func (l *Local[S]) Each(k Kind, name string, fn func(s S)) {
+// Each calls fn with the subscribers of a name who were so when a message with the
+// given Seq was published. fn must not change the Local.
+func (l *Local[S]) Each(k Kind, name string, seq uint64, fn func(s S)) {
 	if t := l.names[k][name]; t != nil {
-		for _, s := range t.all {
-			fn(s)
+		for i := range t.all {
+			if m := &t.all[i]; m.seq <= seq {
+				fn(m.s)
+			}
 		}
 	}
 }

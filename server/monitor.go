@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"dozo/command"
-	"dozo/eventloop"
 	"dozo/text"
 )
 
@@ -26,6 +25,7 @@ func monitor(c *command.Context) error {
 	}
 	cl.set(monitoring, true)
 	w.local.monitors = append(w.local.monitors, cl)
+	w.monitorsHere.Add(1)
 	w.srv.monitors++
 	w.srv.attend(attnMonitors, true)
 	c.Out.OK()
@@ -41,6 +41,7 @@ func (w *worker) stopMonitoring(cl *Client) {
 	cl.set(monitoring, false)
 	i := slices.Index(w.local.monitors, cl)
 	w.local.monitors = slices.Delete(w.local.monitors, i, i+1)
+	w.monitorsHere.Add(-1)
 	w.call(func(w *worker) {
 		w.gated(func() {
 			w.alone(func() {
@@ -75,12 +76,10 @@ func (w *worker) feedMonitors(cl *Client, cmd *command.Command, args [][]byte) {
 		return
 	}
 	line := w.monitorLine(cl, cmd, args)
-	for i, other := range w.srv.workers {
-		if i == w.index {
-			w.local.lines = append(w.local.lines, line)
-			continue
+	for _, other := range w.srv.workers {
+		if other.monitorsHere.Load() != 0 {
+			w.tell(other, note{line: line})
 		}
-		other.loop.Post(eventloop.Message{Kind: msgMonitor, Bytes: line})
 	}
 }
 

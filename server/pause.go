@@ -37,10 +37,11 @@ func (s *Server) pausing() bool {
 	return s.attends(attnPaused) && s.clock.Monotonic() < s.pause.until
 }
 
-// hold keeps a client's input unread until the pause ends.
+// hold keeps a client's input unread until the pause ends. Reading goes on up to
+// a limit (see unread), so that a client that leaves meanwhile is noticed, and
+// what it had sent is not executed.
 func (w *worker) hold(cl *Client) {
 	cl.set(held, true)
-	cl.conn.PauseRead()
 	w.heldClients = append(w.heldClients, cl)
 }
 
@@ -53,6 +54,7 @@ func (w *worker) releaseHeld() {
 		}
 		cl.set(held, false)
 		cl.conn.ResumeRead()
+		cl.conn.Kick()
 	}
 	w.heldClients = w.heldClients[:0]
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"dozo/command"
-	"dozo/eventloop"
 	"dozo/pubsub"
 	"dozo/resp"
 )
@@ -40,17 +39,12 @@ var (
 // localMessages is the pub/sub side of one worker.
 type localMessages struct {
 	subs *pubsub.Local[*Client]
-	// queue are messages for subscribers on this very loop, delivered after the
-	// batch that published them, so that a publisher's reply precedes its own
-	// message.
-	queue []*pubsub.Message
+	// queue is what this loop has to hand out, after the command that made it, so
+	// that a publisher's reply precedes its own message.
+	queue noteQueue
 	// monitors are this loop's clients in MONITOR.
 	monitors []*Client
-	lines    [][]byte
 }
-
-// waiting tells whether there is anything to deliver.
-func (l *localMessages) waiting() bool { return len(l.queue) != 0 || len(l.lines) != 0 }
 
 func subscribeTo(k pubsub.Kind) command.Handler {
 	return func(c *command.Context) error {
@@ -139,42 +133,18 @@ func publishTo(k pubsub.Kind) command.Handler {
 // many there are.
 func (w *worker) publish(k pubsub.Kind, channel, payload []byte) int {
 	return w.srv.hub.Publish(k, channel, payload, func(loop int, m *pubsub.Message) {
-		if loop == w.index {
-			w.local.queue = append(w.local.queue, m)
-			return
-		}
-		w.srv.workers[loop].loop.Post(eventloop.Message{Kind: msgPublish, Any: m})
+		w.tell(w.srv.workers[loop], note{message: m})
 	})
 }
-
-// deliverLocal hands out what this worker's own commands published or showed to
-// monitors.
-func (w *worker) deliverLocal() {
-	if !w.local.waiting() {
-		return
-	}
-	for i, m := range w.local.queue {
-		w.local.queue[i] = nil
-		w.deliverMessage(m)
-	}
-	w.local.queue = w.local.queue[:0]
-	for i, line := range w.local.lines {
-		w.local.lines[i] = nil
-		w.deliverMonitor(line)
-	}
-	w.local.lines = w.local.lines[:0]
-}
-
-func (w *worker) deliver(m eventloop.Message) { w.deliverMessage(m.Any.(*pubsub.Message)) }
 
 // deliverMessage writes a message to this loop's subscribers. The bytes are made
 // once for each protocol version.
 func (w *worker) deliverMessage(m *pubsub.Message) {
 	f := frames{verb: messageVerbs[m.Kind], parts: [][]byte{m.Channel, m.Payload}}
-	w.local.subs.Each(m.Kind, string(m.Channel), func(cl *Client) { w.push(cl, f.bytes(cl.proto)) })
+	w.local.subs.Each(m.Kind, string(m.Channel), m.Seq, func(cl *Client) { w.push(cl, f.bytes(cl.proto)) })
 	for _, p := range m.Patterns {
 		f := frames{verb: messageVerbs[pubsub.Pattern], parts: [][]byte{[]byte(p), m.Channel, m.Payload}}
-		w.local.subs.Each(pubsub.Pattern, p, func(cl *Client) { w.push(cl, f.bytes(cl.proto)) })
+		w.local.subs.Each(pubsub.Pattern, p, m.Seq, func(cl *Client) { w.push(cl, f.bytes(cl.proto)) })
 	}
 }
 
@@ -206,6 +176,10 @@ func (w *worker) push(cl *Client, b []byte) {
 	}
 	cl.conn.MarkDirty()
 	cl.conn.Out = append(cl.conn.Out, b...)
+	w.pushed += len(b)
+	if len(cl.conn.Out) > onePushMax {
+		w.pushed = roundPushMax // the rest in the next round
+	}
 	w.enforceOutput(cl)
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"dozo/eventloop"
+	"dozo/pubsub"
 )
 
 const (
@@ -22,9 +23,11 @@ func (w *worker) Message(_ *eventloop.Loop, m eventloop.Message) {
 	w.enter()
 	switch m.Kind {
 	case msgPublish:
-		w.deliver(m)
+		w.local.queue.add(note{message: m.Any.(*pubsub.Message)})
+		w.handOut()
 	case msgMonitor:
-		w.deliverMonitor(m.Bytes)
+		w.local.queue.add(note{line: m.Bytes})
+		w.handOut()
 	case msgCall:
 		m.Any.(func(*worker))(w)
 	}
@@ -108,8 +111,11 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	if d := w.mono - l.Now(); d > 0 {
 		w.busy.Store(w.busy.Load() + int64(d))
 	}
-	if len(w.timers) != 0 || len(w.served) != 0 || w.local.waiting() {
+	if len(w.timers) != 0 || len(w.served) != 0 || !w.local.queue.empty() {
 		w.gated(w.endRound)
+	}
+	if w.pushed = 0; !w.local.queue.empty() {
+		l.WakeBy(l.Now())
 	}
 	if w.expirePending {
 		w.expirePending = false
@@ -122,7 +128,7 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 // endRound is what is left to do when all that arrived has been handled.
 func (w *worker) endRound() {
 	w.fireTimers()
-	w.deliverLocal() // what expiry has published
+	w.handOut() // what expiry has published, or is left from before
 	w.checkClients()
 }
 

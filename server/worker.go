@@ -15,6 +15,8 @@ const (
 	// outPauseBytes is how much reply one batch may pile up before it is written
 	// and the rest of the input waits its turn.
 	outPauseBytes = 1 << 20
+	// heldInputMax is how much input of a held client is read ahead.
+	heldInputMax = 1 << 20
 	// scratchMax is the largest scratch buffer that is kept between commands.
 	scratchMax = 64 << 10
 )
@@ -62,6 +64,13 @@ type worker struct {
 	// wallOffset is wall time less monotonic time, renewed each tick.
 	wallOffset time.Duration
 	mono       time.Duration // when the last command ended, or the batch began
+
+	// The notes of package-level comment in notes.go.
+	waitingNotes atomic.Int64 // bytes of notes that wait for this worker
+	hasAuthors   atomic.Bool  // authors wait until they are fewer
+	congested    *worker      // whom the present command has told too much
+	pushed       int          // bytes handed out in this round
+	monitorsHere atomic.Int32 // this loop's clients in MONITOR
 
 	stats workerStats
 	dirty int64 // changes to the data
@@ -218,6 +227,9 @@ func (w *worker) unread(cl *Client, in []byte) int {
 		w.endOverlong(cl)
 		return len(in)
 	}
+	if cl.has(held) && len(in) > heldInputMax {
+		cl.conn.PauseRead() // until it is released
+	}
 	return 0
 }
 
@@ -250,7 +262,7 @@ func (w *worker) endBatch(cl *Client) {
 	w.out.Buf = nil
 	w.current = nil
 	cl.lastUsed = w.mono
-	w.deliverLocal()
+	w.handOut()
 	w.enforceOutput(cl)
 }
 
@@ -311,8 +323,12 @@ func (w *worker) step(cl *Client, args [][]byte) stepResult {
 		}
 		return stepLast
 	}
-	if len(w.local.queue) != 0 {
+	if !w.local.queue.empty() {
 		w.deliverWithin(cl)
+	}
+	if w.congested != nil {
+		w.holdAuthor(cl)
+		return stepLast
 	}
 	if len(w.out.Buf) > outPauseBytes {
 		cl.conn.Kick()
@@ -325,7 +341,7 @@ func (w *worker) step(cl *Client, args [][]byte) stepResult {
 // client that executes may be among those who get them.
 func (w *worker) deliverWithin(cl *Client) {
 	cl.conn.Out = w.out.Buf
-	w.deliverLocal()
+	w.handOut()
 	w.out.Buf = cl.conn.Out
 }
 
