@@ -308,17 +308,17 @@ func (l *Loop) bury() {
 	for i := 0; i < len(l.dying); i++ { // Closed may end others
 		c := l.dying[i]
 		l.dying[i] = nil
-		c.link.close(c)
-		c.queue.drop(&l.spare)
-		c.in.drop(&l.spare)
-		c.returnOut()
 		if c.flags.has(flagHeld) {
 			l.removeHeld(c)
 		}
 		l.conns[c.slot] = nil
 		l.holes = append(l.holes, c.slot)
 		l.load.Add(-1)
-		l.handler.Closed(c, c.err)
+		l.handler.Closed(c, c.err) // before the peer can see the end
+		c.link.close(c)
+		c.queue.drop(&l.spare)
+		c.in.drop(&l.spare)
+		c.returnOut()
 	}
 	l.dying = l.dying[:0]
 }
