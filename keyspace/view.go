@@ -28,6 +28,9 @@ type View struct {
 
 	alone bool
 	pool  pool // of keys to evict
+	// KeepDead has lookups hide dead keys without removing them, for commands that
+	// only read at a time when nothing may change.
+	KeepDead bool
 	// expireNext is whose turn it is among the executor's shards.
 	expireNext int
 
@@ -81,7 +84,8 @@ func (v *View) locate(db int, key []byte) (*shard, *database, uint64, hashtable.
 	return sh, d, h, d.table.Find(h, key)
 }
 
-// lookup finds a living key in any database. A dead one is removed.
+// lookup finds a living key in any database. A dead one is removed, unless dead
+// ones are kept.
 func (v *View) lookup(db int, key []byte) (object.Cell, *shard, *database) {
 	sh, d, h, slot := v.locate(db, key)
 	if !slot.Ok() {
@@ -89,7 +93,9 @@ func (v *View) lookup(db int, key []byte) (object.Cell, *shard, *database) {
 	}
 	e := entry.At(v.ks.arena, slot.Ref())
 	if dl := e.Deadline(); dl != 0 && dl <= v.Now {
-		v.removeDead(sh, d, db, h, slot, e)
+		if !v.KeepDead {
+			v.removeDead(sh, d, db, h, slot, e)
+		}
 		return object.Cell{}, sh, d
 	}
 	return object.Cell{Heap: sh.heap, Slot: slot, Entry: e}, sh, d

@@ -139,7 +139,10 @@ func (w *worker) executeSlow(cl *Client, cmd *command.Command, args [][]byte) bo
 		cl.tx.push(cmd, args)
 		w.out.SimpleString("QUEUED")
 	} else {
+		// What is not held during a pause only reads.
+		w.view.KeepDead = w.srv.pausing()
 		w.run(cl, cmd, args)
+		w.view.KeepDead = false
 	}
 	w.afterReply(cl, mark)
 	return true
