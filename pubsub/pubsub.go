@@ -152,13 +152,13 @@ func (h *Hub) send(wanted *[loopsMax / 64]uint64, k Kind, channel, payload []byt
 	}
 }
 
-// Names lists the names of a kind that match a pattern and have subscribers; an
-// empty pattern matches all.
+// Names lists the names of a kind that match a pattern and have subscribers; a
+// nil pattern matches all.
 func (h *Hub) Names(k Kind, pattern []byte, visit func(name string)) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for name, c := range h.names[k] {
-		if len(pattern) == 0 || text.Match(pattern, c.name, false) {
+		if pattern == nil || text.Match(pattern, c.name, false) {
 			visit(name)
 		}
 	}

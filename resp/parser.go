@@ -90,6 +90,18 @@ const (
 // so that it need not know the bounds for unauthenticated clients.
 const fastBulkMax = 10000
 
+// Unfinished tells of a command that has come in part: how many bytes its whole
+// arguments have, and where the one begins that is still to come to its end.
+func (p *Parser) Unfinished() (whole, at int) {
+	if p.left == 0 || p.bulk < 0 {
+		return 0, 0
+	}
+	for _, s := range p.spans {
+		whole += s.to - s.from
+	}
+	return whole, p.pos
+}
+
 // Next takes the command that buf starts with. A whole command gives its
 // arguments and its length n; args alias buf and are valid until the next call.
 // An empty command (an empty line, "*0", "*-1") gives empty args that are not

@@ -112,7 +112,7 @@ func clientKind(name []byte) (config.ClientClass, error) {
 	case "master":
 		return config.NumClientClasses, nil // no connection is one yet
 	}
-	return 0, command.ReplyError(fmt.Sprintf("ERR Unknown client type '%s'", name))
+	return 0, command.ReplyError(fmt.Sprintf("ERR Unknown client type '%s'", shown(name, len(name))))
 }
 
 // everyone is all clients by ID. Only in exclusive mode.
@@ -142,6 +142,7 @@ func clientList(c *command.Context) error {
 	if err != nil {
 		return err
 	}
+	w.recountAll(list)
 	var b strings.Builder
 	for _, cl := range list {
 		b.WriteString(w.describe(cl))
@@ -266,19 +267,17 @@ func clientKill(c *command.Context) error {
 	return nil
 }
 
-// kill ends a client, on its own loop; the one that kills itself gets its reply
-// first. From now on nothing more of the client's is executed.
+// kill ends a client; the one that kills itself gets its reply first. From now on
+// nothing more of the client's is executed, and nobody sees it; its connection is
+// closed by its own loop, soon. Only in exclusive mode.
 func (c *Client) kill(killer *Client) {
 	c.set(closing, true)
 	if c == killer {
 		c.conn.CloseAfterFlush()
 		return
 	}
-	c.worker.loop.Post(eventloop.Message{Kind: msgCall, Any: func(*worker) {
-		if !c.freed {
-			c.conn.Close(errKilled)
-		}
-	}})
+	c.worker.bury(c)
+	c.worker.loop.Post(eventloop.Message{Kind: msgCall, Any: func(*worker) { c.conn.Close(errKilled) }})
 }
 
 func clientPause(c *command.Context) error {

@@ -8,8 +8,11 @@ package server
 // and at the end of a round for the clients that were served in it while a
 // limit is set), and others read the notes.
 //
-// LIMITATIONS: the sizes of other loops' clients are up to a tick old. While no
-// limit is set, so is the sum that counts against maxmemory.
+// Who must know better (CLIENT LIST, and the search for the client to evict) has
+// all loops stand still first.
+//
+// LIMITATIONS: the sums in INFO are up to a tick old, and while no limit is set so
+// is the one that counts against maxmemory.
 
 import (
 	"slices"
@@ -39,31 +42,31 @@ const (
 // bufferSizes are the sizes of a connection's buffers at one moment.
 type bufferSizes struct {
 	query, queryMem int // received and not executed
+	argv            int // of it, in words that are whole
 	out, outMem     int // not sent yet
 }
 
-// look notes the sizes. Only on the client's own loop.
-func (c *Client) look() {
-	conn := c.conn
-	c.seen = bufferSizes{conn.QueryBuffered(), conn.QueryMemory(), conn.PendingOut(), conn.PendingMemory()}
-	if c.worker.current == c {
-		c.seen.query = c.worker.batchLen
-		c.seen.queryMem = max(c.seen.queryMem, c.seen.query)
-	}
-}
+// bigWord is the length from which on Redis keeps a word apart from the query
+// buffer; CLIENT LIST shows it so.
+const bigWord = 32 << 10
 
-// sizes are the sizes as worker w may see them, and the bytes of the words of
-// the command that the client is executing.
-func (c *Client) sizes(w *worker) (b bufferSizes, argv int) {
-	if c.worker == w {
-		c.look()
-	}
-	if w.current == c {
-		for _, a := range w.ctx.Args {
-			argv += len(a)
+// look notes the sizes. On the client's own loop, or while that stands still.
+func (c *Client) look() {
+	conn, w := c.conn, c.worker
+	c.seen = bufferSizes{query: conn.QueryBuffered(), out: conn.PendingOut(), outMem: conn.PendingMemory()}
+	// Of a buffer that is made for what is to come, the part beyond that (it is a
+	// power of two) has not been written to and takes no memory yet.
+	c.seen.queryMem = min(conn.QueryMemory(), c.seen.query+max(c.parser.Missing(), 0))
+	if w.current != c {
+		if words, at := c.parser.Unfinished(); c.seen.query-at >= bigWord {
+			c.seen.query, c.seen.argv = c.seen.query-at, words
 		}
+		return
 	}
-	return c.seen, argv
+	c.seen.query = w.batchLen // in the buffer that the loop's clients share, if it is short
+	for _, a := range w.ctx.Args {
+		c.seen.argv += len(a)
+	}
 }
 
 // output is how CLIENT LIST shows what is not sent yet.
@@ -100,6 +103,17 @@ func (w *worker) uncount(cl *Client) {
 	cl.counted = 0
 }
 
+// recountAll brings the sums up to date with clients of all workers. Only in
+// exclusive mode.
+func (w *worker) recountAll(list []*Client) {
+	if !w.standStill() {
+		return // the server ends: old figures will do
+	}
+	for _, cl := range list {
+		cl.worker.recount(cl)
+	}
+}
+
 // clientLimit is the number of bytes that all clients may take together; 0 = no
 // limit.
 func clientLimit(v *config.Values) int64 {
@@ -133,34 +147,39 @@ func (w *worker) checkClients() {
 	}
 }
 
+// evictBefore makes room before a command of a client is executed: what it has
+// sent counts, too. False means that the client itself had to go.
+func (w *worker) evictBefore(cl *Client) bool {
+	w.recount(cl)
+	if w.srv.countedBeside() >= w.srv.live.Load().clientLimit {
+		w.alone(func() { w.srv.evictClients(w) })
+	}
+	return !cl.freed
+}
+
 // evictClients ends the clients that take most, until the rest is below the
 // limit. Only in exclusive mode.
 func (s *Server) evictClients(w *worker) {
-	limit, total := s.live.Load().clientLimit, s.countedBeside()
-	if limit == 0 || total < limit {
+	limit, all := s.live.Load().clientLimit, s.everyone()
+	if limit == 0 {
 		return
 	}
-	all := s.everyone()
-	for _, cl := range all {
-		if cl.has(closing) {
-			total -= cl.counted // as good as gone
-		}
-	}
+	w.recountAll(all)
 	all = slices.DeleteFunc(all, func(cl *Client) bool { return cl.flags&(noEvict|closing) != 0 })
 	slices.SortStableFunc(all, func(a, b *Client) int { return int(b.counted - a.counted) })
 	for _, cl := range all {
-		if total < limit {
-			return
+		if s.countedBeside() < limit {
+			break
 		}
 		s.logf(Notice, "Evicting client: %s", strings.TrimSpace(w.describe(cl)))
 		w.stats.evictedConns++
-		total -= cl.counted
 		cl.kill(nil)
 	}
-	if total >= limit && !s.overClients {
+	over := s.countedBeside() >= limit
+	if over && !s.overClients {
 		s.logf(Warning, "Over client maxmemory after evicting all evictable clients")
 	}
-	s.overClients = total >= limit
+	s.overClients = over
 }
 
 // peakSeconds is how many seconds the largest buffers are remembered, which

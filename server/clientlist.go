@@ -23,7 +23,7 @@ func (c *Client) flagLetters() string {
 		on     bool
 		letter byte
 	}{
-		{c.has(monitoring), 'O'}, {c.has(subscribed), 'P'}, {c.has(inMulti), 'x'}, {c.has(blocked), 'b'},
+		{c.has(monitoring), 'O'}, {c.has(subscribed), 'P'}, {c.has(inMulti), 'x'}, {c.flags&(blocked|held) != 0, 'b'},
 		{c.watch.Dirty.Load(), 'd'}, {c.has(closing), 'c'}, {c.isUnix, 'U'},
 		{c.has(noEvict), 'e'}, {c.has(noTouch), 'T'},
 	} {
@@ -53,7 +53,10 @@ func (w *worker) describe(cl *Client) string {
 	if cl.last != nil {
 		last = cl.last.FullName
 	}
-	b, argv := cl.sizes(w)
+	if cl.worker == w {
+		cl.look()
+	}
+	b := cl.seen
 	events, obl, oll, omem := b.output()
 	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d"+
 		" multi=%d qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=%d rbs=%d rbp=%d obl=%d oll=%d omem=%d tot-mem=%d"+
@@ -61,6 +64,6 @@ func (w *worker) describe(cl *Client) string {
 		cl.ID, cl.remote, cl.local, cl.fd, cl.name, int64((now - cl.created).Seconds()),
 		int64((now - cl.lastUsed).Seconds()), cl.flagLetters(), cl.db, len(cl.subs.names[pubsub.Channel]),
 		len(cl.subs.names[pubsub.Pattern]), len(cl.subs.names[pubsub.Shard]), cl.multiCount(),
-		b.query, max(b.queryMem-b.query, 0), argv, cl.tx.bytes, b.outMem, b.outMem,
-		obl, oll, omem, cl.memory(b)+int64(argv), events, last, cl.user, cl.proto, cl.libName, cl.libVer)
+		b.query, max(b.queryMem-b.query-b.argv, 0), b.argv, cl.tx.bytes, b.outMem, b.outMem,
+		obl, oll, omem, cl.memory(b), events, last, cl.user, cl.proto, cl.libName, cl.libVer)
 }

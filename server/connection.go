@@ -129,10 +129,15 @@ func echo(c *command.Context) error {
 	return nil
 }
 
+var errNoInt32 error = command.ReplyError("ERR value is out of range, value must between -2147483648 and 2147483647")
+
 func selectDB(c *command.Context) error {
 	n, err := argInt(c.Args[1])
-	if err != nil || n != int64(int32(n)) {
-		return command.ErrNotInteger
+	if err != nil {
+		return err
+	}
+	if n != int64(int32(n)) {
+		return errNoInt32
 	}
 	if n < 0 || n >= int64(c.Keyspace().Databases()) {
 		return command.ErrDBRange
@@ -273,7 +278,7 @@ func (w *worker) enforceOutput(cl *Client) {
 	}
 	pending := int64(cl.conn.PendingOut())
 	limit := &live.output[cl.class()]
-	if limit.Hard == 0 && limit.Soft == 0 || cl.freed || cl.has(closing) {
+	if limit.Hard == 0 && limit.Soft == 0 || cl.freed || cl.conn.IsClosed() {
 		return
 	}
 	over := limit.Hard != 0 && pending > limit.Hard

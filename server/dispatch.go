@@ -21,6 +21,7 @@ const (
 	attnMaxMemory                       // a memory limit is set
 	attnLoading                         // the data set is being loaded
 	attnShutdown
+	attnClients // maxmemory-clients is set
 )
 
 var (
@@ -124,6 +125,9 @@ func (w *worker) cutBrowser(cl *Client) {
 func (w *worker) executeSlow(cl *Client, cmd *command.Command, args [][]byte) bool {
 	if cl.has(held) {
 		return false
+	}
+	if w.srv.attends(attnClients) && !w.evictBefore(cl) {
+		return true
 	}
 	if err := w.permit(cl, cmd, args); err != nil {
 		w.refuseCall(cl, cmd, err.Error())

@@ -28,8 +28,9 @@ type gate struct {
 
 // insideFlag is alone on its cache line (two, for the adjacent-line prefetch).
 type insideFlag struct {
-	up atomic.Bool
-	_  [127]byte
+	up     atomic.Bool
+	parked atomic.Bool // waits outside for the one that is alone
+	_      [126]byte
 }
 
 // freeze keeps everybody out for good, for a crash report, and tells whether it
@@ -67,8 +68,24 @@ func (g *gate) enter(i int) {
 			return
 		}
 		g.inside[i].up.Store(false)
+		g.inside[i].parked.Store(true)
 		g.await()
+		g.inside[i].parked.Store(false)
 	}
+}
+
+// allParked waits until every loop but i, which is alone, waits at the gate, so
+// that it does not touch its connections' buffers either. Somebody must have
+// given them a reason to enter. False means that patience ended before.
+func (g *gate) allParked(i int, patient func() bool) bool {
+	for j := range g.inside {
+		for j != i && !g.inside[j].parked.Load() {
+			if !patient() {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // await waits until the loop that is alone is done: it holds the lock.

@@ -92,7 +92,7 @@ func (t *infoText) clients() {
 	now := t.srv.clock.Monotonic()
 	for _, w := range t.srv.workers {
 		clients += int64(len(w.clients))
-		blocked += int64(w.blockedClients)
+		blocked += int64(w.blockedClients + w.holding())
 		timed += int64(len(w.timers))
 		i, o := w.recent.largest(now)
 		in, out = max(in, i), max(out, o)
@@ -239,6 +239,7 @@ func (t *infoText) replication() {
 func (t *infoText) cpu() {
 	t.times("", processTimes(unix.RUSAGE_SELF))
 	t.times("_children", processTimes(unix.RUSAGE_CHILDREN))
+	t.times("_main_thread", t.srv.workers[0].thread)
 }
 
 func (t *infoText) times(suffix string, c cpuTimes) {

@@ -45,6 +45,16 @@ func (w *worker) hold(cl *Client) {
 	w.heldClients = append(w.heldClients, cl)
 }
 
+// holding is how many clients wait for the end of a pause.
+func (w *worker) holding() (n int) {
+	for _, cl := range w.heldClients {
+		if !cl.freed {
+			n++
+		}
+	}
+	return n
+}
+
 // releaseHeld lets the clients of this worker go on.
 func (w *worker) releaseHeld() {
 	for i, cl := range w.heldClients {

@@ -41,3 +41,6 @@ func sleep(d time.Duration) {
 	for unix.Nanosleep(&left, &left) == unix.EINTR {
 	}
 }
+
+// threadTimes are those of the calling thread.
+func threadTimes() cpuTimes { return processTimes(unix.RUSAGE_THREAD) }

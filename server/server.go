@@ -11,6 +11,7 @@ package server
 
 import (
 	"fmt"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -132,6 +133,7 @@ func New(o Options) (*Server, error) {
 		Loops: o.Loops, Transport: o.Transport, Clock: s.clock, Hz: int(s.cfg.Int(config.HZ)),
 		Backlog:   int(s.cfg.Int(config.TCPBacklog)),
 		KeepAlive: time.Duration(s.cfg.Int(config.TCPKeepalive)) * time.Second,
+		UnixPerm:  fs.FileMode(s.cfg.Int(config.UnixSocketPerm)),
 		Handler:   func(i int) eventloop.Handler { return s.workers[i] },
 		Report:    func(err error) { s.logf(Warning, "%v", err) },
 		Crashed:   func(loop int, reason any) { s.crash(loop, reason) },

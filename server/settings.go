@@ -77,6 +77,7 @@ func (s *Server) applyLive(v *config.Values) {
 		clientLimit: clientLimit(v),
 	}
 	s.live.Store(live)
+	s.attend(attnClients, live.clientLimit != 0)
 	if level, ok := logger.ParseLevel(v.String(config.LogLevel)); ok {
 		s.logger.SetLevel(level)
 	}

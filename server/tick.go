@@ -52,6 +52,7 @@ func (w *worker) Tick(_ *eventloop.Loop, _ time.Duration) {
 	w.view.Now = millis(w.mono + w.wallOffset)
 	paused := false
 	w.gated(func() {
+		w.thread = threadTimes()
 		if paused = w.srv.debug.pauseCron; !paused {
 			w.periodic()
 		}
@@ -158,7 +159,11 @@ func (w *worker) inspectClients() {
 		if cl.freed {
 			return true
 		}
+		before := cl.seen.out
 		w.recount(cl)
+		if cl.seen.out < before {
+			cl.lastUsed = w.mono // it reads
+		}
 		if cl.seen.out != 0 {
 			w.enforceOutput(cl)
 		}
@@ -170,8 +175,10 @@ func (w *worker) inspectClients() {
 	w.checkClients()
 }
 
+// checkTimeout ends a client that has sent and read nothing for too long, one too
+// that is only left to read its last replies.
 func (w *worker) checkTimeout(cl *Client, timeout time.Duration) {
-	if cl.flags&(blocked|subscribed|monitoring|closing) != 0 {
+	if cl.flags&(blocked|held|subscribed|monitoring) != 0 {
 		return
 	}
 	if w.mono-max(cl.lastUsed, cl.conn.LastActive()) > timeout {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -72,6 +73,10 @@ type worker struct {
 	pushed       int          // bytes handed out in this round
 	monitorsHere atomic.Int32 // this loop's clients in MONITOR
 
+	// thread are the processor times of the loop's thread, as of the last tick.
+	// INFO calls the first loop's the main thread.
+	thread cpuTimes
+
 	stats workerStats
 	dirty int64 // changes to the data
 	// busy is how many nanoseconds rounds took, up to the end of their last
@@ -124,16 +129,21 @@ func (w *worker) open(conn *eventloop.Conn) {
 
 // Closed ends a client's life.
 func (w *worker) Closed(conn *eventloop.Conn, _ error) {
-	cl := conn.User.(*Client)
-	w.gated(func() {
-		if !cl.freed {
-			cl.freed = true
-			delete(w.clients, cl.ID)
-			w.srv.connected.Add(-1)
-			w.uncount(cl)
-		}
-		w.forget(cl)
-	})
+	w.gated(func() { w.bury(conn.User.(*Client)) })
+}
+
+// bury ends the life of a client, unless that has happened. In exclusive mode
+// another worker may do it, too: nothing of the client is to be seen afterwards,
+// although its connection is still to be closed.
+func (w *worker) bury(cl *Client) {
+	if cl.freed {
+		return
+	}
+	cl.freed = true
+	delete(w.clients, cl.ID)
+	w.srv.connected.Add(-1)
+	w.uncount(cl)
+	w.forget(cl)
 }
 
 // forget gives back what others hold for a client that is gone.
@@ -179,6 +189,25 @@ func (w *worker) alone(fn func()) {
 		fn()
 		w.ks.EndExclusive(w.view)
 		w.isAlone = false
+	})
+}
+
+// stillness is how long loops are waited for that should stand still.
+const stillness = time.Second
+
+// standStill has all other loops wait at the gate, so that the buffers of their
+// connections can be looked at. Only in exclusive mode, until whose end it lasts.
+// It may fail while the server ends.
+func (w *worker) standStill() bool {
+	for i, other := range w.srv.workers {
+		if i != w.index {
+			other.call(func(*worker) {})
+		}
+	}
+	until := w.srv.clock.Monotonic() + stillness
+	return w.srv.gate.allParked(w.index, func() bool {
+		runtime.Gosched()
+		return w.srv.clock.Monotonic() < until
 	})
 }
 
