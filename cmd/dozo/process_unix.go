@@ -31,20 +31,28 @@ func daemonize() int {
 	return 0
 }
 
-// fileReserve is how many descriptors are needed beside clients'.
-const fileReserve = 32
+// filesBeside is how many descriptors are needed beside clients'; a loop has two.
+func filesBeside(loops int) int { return max(32, 16+2*loops) }
 
-// raiseFileLimit makes room for the clients that the configuration allows, as
-// far as the system lets it.
-func raiseFileLimit(clients int) {
+// raiseFileLimit makes room for n open files, as far as the system lets it, and
+// tells how many there can be.
+func raiseFileLimit(n int) int {
 	var l syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil {
-		return
+		return n // nobody knows; accepting says when there are too many
 	}
-	want := uint64(clients + fileReserve)
+	want := uint64(max(n, 0))
 	if l.Cur >= want {
-		return
+		return n
 	}
-	l.Cur = min(want, l.Max)
-	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l) // a lower limit only refuses clients later
+	higher := l
+	higher.Cur, higher.Max = want, max(want, l.Max) // root may go beyond Max
+	if syscall.Setrlimit(syscall.RLIMIT_NOFILE, &higher) == nil {
+		return n
+	}
+	higher.Cur, higher.Max = l.Max, l.Max
+	if syscall.Setrlimit(syscall.RLIMIT_NOFILE, &higher) == nil {
+		return int(l.Max)
+	}
+	return int(l.Cur)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"syscall"
 
@@ -99,10 +100,16 @@ func runServer(cfg *config.Config, a config.Args) int {
 		fmt.Fprintf(os.Stderr, "Can't open the log file: %v\n", err)
 		return 1
 	}
+	tuneCollector()
 	exe, _ := os.Executable() // "" is a fine answer
-	raiseFileLimit(int(cfg.Int(config.MaxClients)))
+	warnings, err := fitClients(cfg)
+	if err != nil {
+		complain(err)
+		return 1
+	}
 	n, err := node.Start(node.Options{
 		Env: env.Real(), Config: cfg, Log: out, PID: os.Getpid(), Executable: exe, Transport: eventloop.Auto,
+		Warnings: warnings,
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "dozo server:", err)
@@ -116,6 +123,43 @@ func runServer(cfg *config.Config, a config.Args) int {
 		return 1
 	}
 	return 0
+}
+
+// fitClients makes maxclients, now and whenever it is set, and the number of files
+// that the system allows fit each other.
+func fitClients(cfg *config.Config) (warnings []string, err error) {
+	beside := filesBeside(int(cfg.Int(config.IOThreads)))
+	want := int(cfg.Int(config.MaxClients))
+	files := raiseFileLimit(want + beside)
+	if fit := files - beside; fit < 1 {
+		return nil, fmt.Errorf("Your current 'ulimit -n' of %d is not enough for the server to start: %d files are needed "+
+			"beside those of clients. Please increase your open file limit to at least %d", files, beside, want+beside)
+	} else if fit < want {
+		warnings = append(warnings,
+			fmt.Sprintf("You requested maxclients of %d requiring at least %d max file descriptors.", want, want+beside),
+			fmt.Sprintf("Current maximum open files is %d. maxclients has been reduced to %d to compensate for low ulimit. "+
+				"If you need higher maxclients increase 'ulimit -n'.", files, fit))
+		err = cfg.Update(config.MaxClients, strconv.Itoa(fit))
+	}
+	cfg.OnChange(config.MaxClients, func(_, next *config.Values) error {
+		want := int(next.Int(config.MaxClients))
+		if fit := raiseFileLimit(want+beside) - beside; fit < want {
+			return fmt.Errorf("The operating system is not able to handle the specified number of clients, try with %d", fit)
+		}
+		return nil
+	})
+	return warnings, err
+}
+
+// collectorPercent is how much garbage may pile up before it is collected, in
+// percent of the living heap. The data is not on that heap: a few megabytes live
+// there, so that a collection more or less costs little memory and much time.
+const collectorPercent = 400
+
+func tuneCollector() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectorPercent)
+	}
 }
 
 // openLog opens the log file for appending; standard output without one.
