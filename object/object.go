@@ -88,11 +88,16 @@ func (c *Cell) Encoding() Encoding { return Encoding(c.Entry.Encoding()) }
 // of its payload, as many as both shapes have. The block moves when its size
 // class changes, and then the table's slot follows.
 func (c *Cell) Reshape(s entry.Shape) {
+	alike := c.Entry.HasDeadline() == (s.Deadline != 0)
+	if alike && c.Entry.PayloadLen() == s.Payload {
+		c.Entry.Restate(s) // of the very same size
+		return
+	}
 	a := c.Heap.Arena()
 	key := c.Entry.Key()
 	old := c.Entry.Size()
 	size := entry.SizeFor(len(key), s)
-	if arena.UsableSize(size) == arena.UsableSize(old) && c.Entry.HasDeadline() == (s.Deadline != 0) {
+	if alike && arena.UsableSize(size) == arena.UsableSize(old) {
 		c.Entry.Restate(s)
 		return
 	}
