@@ -42,6 +42,8 @@ type Options struct {
 	// Addr and UnixSocket are listened on beside what the configuration names;
 	// empty: nothing more. Addr is host:port, with port 0 for a free one.
 	Addr, UnixSocket string
+	// Warnings are lines for the log about what came before the start.
+	Warnings []string
 }
 
 // Node is a running data node.
@@ -64,6 +66,9 @@ func Start(o Options) (*Node, error) {
 	level, _ := logger.ParseLevel(o.Config.String(config.LogLevel))
 	n.logger = logger.New(o.Log, o.Env.Clock, o.PID, level)
 	n.greet()
+	for _, line := range o.Warnings {
+		n.logger.Logf(logger.Warning, "%s", line)
+	}
 	if err := n.build(); err != nil {
 		n.Close()
 		return nil, err
