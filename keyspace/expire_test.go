@@ -183,3 +183,37 @@ func TestEachSkipsTheDead(t *testing.T) {
 		t.Errorf("%d keys after it should have stopped at 7", n)
 	}
 }
+
+// TestKeepDead: dead keys are hidden but stay, until somebody writes.
+func TestKeepDead(t *testing.T) {
+	for name, write := range map[string]func(v *View, key []byte){
+		"SetString": func(v *View, key []byte) { v.SetString(key, []byte("new"), 0, false) },
+		"SetZeros":  func(v *View, key []byte) { v.SetZeros(key, 3) },
+		"Copy": func(v *View, key []byte) {
+			v.SetString([]byte("other"), []byte("new"), 0, false)
+			c := v.Peek([]byte("other"))
+			v.Copy(&c, 0, key)
+			v.Delete([]byte("other"))
+		},
+		"Move": func(v *View, key []byte) {
+			v.SetString([]byte("other"), []byte("new"), 0, false)
+			v.Move([]byte("other"), 0, key)
+		},
+	} {
+		ks := newTestKeyspace(t, 1, 1, 9)
+		v := ks.NewView(nil)
+		ks.BeginExclusive(v)
+		key := []byte("key")
+		v.SetString(key, []byte("old"), 10, false)
+		v.Now, v.KeepDead = 10, true
+		if c := v.Find(key); c.Ok() || v.Len(0) != 1 || v.SetDeadline(key, 20) {
+			t.Errorf("%s: the dead key is seen, or gone", name)
+		}
+		write(v, key)
+		if c := v.Find(key); !c.Ok() || c.Len() != 3 || v.Len(0) != 1 {
+			t.Errorf("%s: the new key is not seen, or the old one is still there", name)
+		}
+		checkKeyspace(t, ks)
+		ks.EndExclusive(v)
+	}
+}

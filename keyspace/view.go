@@ -29,7 +29,8 @@ type View struct {
 	alone bool
 	pool  pool // of keys to evict
 	// KeepDead has lookups hide dead keys without removing them, for commands that
-	// only read at a time when nothing may change.
+	// only read at a time when nothing may change. Who writes all the same replaces
+	// them.
 	KeepDead bool
 	// expireNext is whose turn it is among the executor's shards.
 	expireNext int
@@ -272,6 +273,11 @@ func (v *View) insert(sh *shard, db int, h uint64, key []byte, ref arena.Ref, de
 		v.edit(sh, db, key, object.Cell{})
 	}
 	d := v.ks.database(sh, db)
+	if v.KeepDead {
+		if old := d.table.Find(h, key); old.Ok() {
+			v.remove(sh, d, db, h, old, entry.At(v.ks.arena, old.Ref()))
+		}
+	}
 	d.table.Insert(h, ref)
 	if deadline != 0 {
 		v.redate(d, h, entry.At(v.ks.arena, ref), 0, 0)
