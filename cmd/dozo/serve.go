@@ -133,43 +133,6 @@ func fitClients(cfg *config.Config) (warnings []string, err error) {
 	want := int(cfg.Int(config.MaxClients))
 	files := raiseFileLimit(want + beside)
 	if fit := files - beside; fit < 1 {
-		return nil, fmt.Errorf("Your current 'ulimit -n' of %d is not enough for the server to start: %d files are needed "+
-			"beside those of clients. Please increase your open file limit to at least %d", files, beside, want+beside)
-	} else if fit < want {
-		warnings = append(warnings,
-			fmt.Sprintf("You requested maxclients of %d requiring at least %d max file descriptors.", want, want+beside),
-			fmt.Sprintf("Current maximum open files is %d. maxclients has been reduced to %d to compensate for low ulimit. "+
-				"If you need higher maxclients increase 'ulimit -n'.", files, fit))
-		err = cfg.Update(config.MaxClients, strconv.Itoa(fit))
-	}
-	cfg.OnChange(config.MaxClients, func(_, next *config.Values) error {
-		want := int(next.Int(config.MaxClients))
-		if fit := raiseFileLimit(want+beside) - beside; fit < want {
-			return fmt.Errorf("The operating system is not able to handle the specified number of clients, try with %d", fit)
-		}
-		return nil
-	})
-	return warnings, err
-}
-
-// collectorPercent is how much garbage may pile up before it is collected, in
-// percent of the living heap. The data is not on that heap: a few megabytes live
-// there, so that a collection more or less costs little memory and much time.
-const collectorPercent = 400
-
-func tuneCollector() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectorPercent)
-	}
-}
-
-// fitClients makes maxclients, now and whenever it is set, and the number of files
-// that the system allows fit each other.
-func fitClients(cfg *config.Config) (warnings []string, err error) {
-	beside := filesBeside(int(cfg.Int(config.IOThreads)))
-	want := int(cfg.Int(config.MaxClients))
-	files := raiseFileLimit(want + beside)
-	if fit := files - beside; fit < 1 {
 		return nil, fmt.Errorf("the current 'ulimit -n' of %d is not enough for the server to start: %d files are needed "+
 			"beside those of clients. Please increase your open file limit to at least %d", files, beside, want+beside)
 	} else if fit < want {
@@ -187,6 +150,17 @@ func fitClients(cfg *config.Config) (warnings []string, err error) {
 		return nil
 	})
 	return warnings, err
+}
+
+// collectorPercent is how much garbage may pile up before it is collected, in
+// percent of the living heap. The data is not on that heap: a few megabytes live
+// there, so that a collection more or less costs little memory and much time.
+const collectorPercent = 400
+
+func tuneCollector() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectorPercent)
+	}
 }
 
 // openLog opens the log file for appending; standard output without one.
