@@ -24,6 +24,7 @@ type Client struct {
 	// seen are the sizes of its buffers as its own loop saw them last, and counted
 	// what it adds to the worker's sum of memory.
 	seen    bufferSizes
+	expects int // length of the command that is coming in parts, as far as known
 	counted int64
 
 	flags clientFlag

@@ -56,7 +56,7 @@ func (c *Client) look() {
 	c.seen = bufferSizes{query: conn.QueryBuffered(), out: conn.PendingOut(), outMem: conn.PendingMemory()}
 	// Of a buffer that is made for what is to come, the part beyond that (it is a
 	// power of two) has not been written to and takes no memory yet.
-	c.seen.queryMem = min(conn.QueryMemory(), c.seen.query+max(c.parser.Missing(), 0))
+	c.seen.queryMem = min(conn.QueryMemory(), max(c.seen.query, c.expects))
 	if w.current != c {
 		if words, at := c.parser.Unfinished(); c.seen.query-at >= bigWord {
 			c.seen.query, c.seen.argv = c.seen.query-at, words

@@ -57,6 +57,10 @@ func (w *worker) describe(cl *Client) string {
 		cl.look()
 	}
 	b := cl.seen
+	total := cl.memory(b)
+	if cl.worker.current == cl {
+		total += int64(b.argv) // its command lies in the buffer that all share
+	}
 	events, obl, oll, omem := b.output()
 	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d"+
 		" multi=%d qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=%d rbs=%d rbp=%d obl=%d oll=%d omem=%d tot-mem=%d"+
@@ -65,5 +69,5 @@ func (w *worker) describe(cl *Client) string {
 		int64((now - cl.lastUsed).Seconds()), cl.flagLetters(), cl.db, len(cl.subs.names[pubsub.Channel]),
 		len(cl.subs.names[pubsub.Pattern]), len(cl.subs.names[pubsub.Shard]), cl.multiCount(),
 		b.query, max(b.queryMem-b.query-b.argv, 0), b.argv, cl.tx.bytes, b.outMem, b.outMem,
-		obl, oll, omem, cl.memory(b), events, last, cl.user, cl.proto, cl.libName, cl.libVer)
+		obl, oll, omem, total, events, last, cl.user, cl.proto, cl.libName, cl.libVer)
 }

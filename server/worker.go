@@ -378,6 +378,7 @@ func (w *worker) deliverWithin(cl *Client) {
 // connections whose query grows beyond its limit.
 func (w *worker) expect(cl *Client, have int) {
 	missing := cl.parser.Missing()
+	cl.expects = have + missing
 	if int64(have) > w.srv.queryBufferMax.Load() {
 		w.endOverlong(cl)
 		return
