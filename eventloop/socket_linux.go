@@ -308,6 +308,9 @@ func (s *socket) sendParts(c *Conn, limit int) (int, error) {
 	c.Loop.count.Writes++
 	n, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(s.file), uintptr(unsafe.Pointer(&message)),
 		unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	for i := range view {
+		p.parts[i].Base = nil // or a long reply would live until the next one
+	}
 	n, err := s.sent(c, n, asked, errno)
 	return int(n), err
 }

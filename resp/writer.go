@@ -67,14 +67,32 @@ func isBreak(c byte) bool { return c == '\r' || c == '\n' }
 // Int appends an integer.
 func (w *Writer) Int(n int64) { w.header(':', n) }
 
+// longBulk is the length from which on a string gets its room all at once.
+const longBulk = 64 << 10
+
+// reserve makes room for n more bytes and a header. Growing by append alone would
+// copy a long reply again and again, and leave five times its size as garbage.
+func (w *Writer) reserve(n int) {
+	need := len(w.Buf) + n + maxIntLen + 2*len("$\r\n")
+	if need > cap(w.Buf) {
+		w.Buf = append(make([]byte, 0, max(need, 2*cap(w.Buf))), w.Buf...)
+	}
+}
+
 // Bulk appends a string of any bytes.
 func (w *Writer) Bulk(s []byte) {
+	if len(s) >= longBulk {
+		w.reserve(len(s))
+	}
 	b := appendHeader(w.Buf, '$', int64(len(s)))
 	w.Buf = append(append(b, s...), '\r', '\n')
 }
 
 // BulkString is Bulk for a Go string.
 func (w *Writer) BulkString(s string) {
+	if len(s) >= longBulk {
+		w.reserve(len(s))
+	}
 	b := appendHeader(w.Buf, '$', int64(len(s)))
 	w.Buf = append(append(b, s...), '\r', '\n')
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"syscall"
 
@@ -150,17 +149,6 @@ func fitClients(cfg *config.Config) (warnings []string, err error) {
 		return nil
 	})
 	return warnings, err
-}
-
-// collectorPercent is how much garbage may pile up before it is collected, in
-// percent of the living heap. The data is not on that heap: a few megabytes live
-// there, so that a collection more or less costs little memory and much time.
-const collectorPercent = 400
-
-func tuneCollector() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectorPercent)
-	}
 }
 
 // openLog opens the log file for appending; standard output without one.
