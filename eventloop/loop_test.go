@@ -514,7 +514,7 @@ func TestReplySizes(t *testing.T) {
 			for range 40 {
 				n := r.IntN(2000)
 				if r.IntN(8) == 0 {
-					n = r.IntN(3 << 20)
+					n = r.IntN(2 << 20)
 				}
 				sizes = append(sizes, n)
 			}

@@ -140,7 +140,7 @@ func TestSlowReader(t *testing.T) {
 }
 
 func testSlowReader(t *testing.T, kind Transport, network string) {
-	const each, count = 1000, 60_000 // 60 MB
+	const each, count = 1000, 24_000 // 24 MB
 	var pending, flushed, memory atomic.Int64
 	h := &hooks{
 		data: func(c *Conn, in []byte) int {
