@@ -144,16 +144,17 @@ func (l *Loop) arrivedShared(c *Conn, all []byte, n int) {
 func (l *Loop) deliverOwn(c *Conn) {
 	used := l.callData(c, c.in.bytes())
 	c.in.start += used
-	if c.in.len() == 0 || c.flags.has(flagDraining|flagClosing) {
+	if c.in.len() == 0 && !c.in.lent || c.flags.has(flagDraining|flagClosing) {
 		c.in.drop(&l.spare)
 	}
 }
 
 // redeliver calls Data with what is buffered.
 func (l *Loop) redeliver(c *Conn) {
-	// While need is not met Data can do nothing; while the buffer is lent its end
-	// is not known, and Data is called when it comes back.
-	if c.in.len() > 0 && c.need == 0 && !c.in.lent {
+	// While need is not met Data can do nothing. A lent buffer is only written
+	// behind its end: what it holds can be delivered, and must be, since nothing
+	// more may come before it was answered.
+	if c.in.len() > 0 && c.need == 0 {
 		l.deliverOwn(c)
 	}
 }
