@@ -70,6 +70,7 @@ type Parser struct {
 
 	args  [][]byte // what Next returned last; its storage is reused
 	spans []span   // arguments so far of the command under way
+	whole int      // bytes in spans
 	left  int      // arguments to come of the command under way; 0: none is
 	pos   int      // where parsing goes on
 	scan  int      // the search for a line end goes on here, if beyond pos
@@ -93,13 +94,10 @@ const fastBulkMax = 10000
 // Unfinished tells of a command that has come in part: how many bytes its whole
 // arguments have, and where the one begins that is still to come to its end.
 func (p *Parser) Unfinished() (whole, at int) {
-	if p.left == 0 || p.bulk < 0 {
+	if p.left == 0 {
 		return 0, 0
 	}
-	for _, s := range p.spans {
-		whole += s.to - s.from
-	}
-	return whole, p.pos
+	return p.whole, p.pos
 }
 
 // Next takes the command that buf starts with. A whole command gives its
@@ -199,6 +197,7 @@ func (p *Parser) handOver(buf []byte, args [][]byte, k int) ([][]byte, int, erro
 	for _, arg := range args[:k] {
 		from := p.pos + 1 + digits(len(arg)) + 2
 		p.spans = append(p.spans, span{from, from + len(arg)})
+		p.whole += len(arg)
 		p.pos = from + len(arg) + 2
 	}
 	p.left -= k
@@ -219,7 +218,7 @@ func (p *Parser) begin(count, pos int) {
 		p.spans = nil
 	}
 	p.spans = p.spans[:0]
-	p.left, p.pos, p.scan, p.bulk = count, pos, 0, -1
+	p.left, p.pos, p.scan, p.bulk, p.whole = count, pos, 0, -1, 0
 }
 
 // general parses any command, in as many calls as it takes.
@@ -248,6 +247,7 @@ func (p *Parser) general(buf []byte) ([][]byte, int, error) {
 			return p.wait(p.bulk + 2 - have)
 		}
 		p.spans = append(p.spans, span{p.pos, p.pos + p.bulk})
+		p.whole += p.bulk
 		p.pos += p.bulk + 2
 		p.bulk = -1
 		p.left--

@@ -11,6 +11,7 @@ package server
 
 import (
 	"fmt"
+	"slices"
 	"io/fs"
 	"sync"
 	"sync/atomic"
@@ -166,6 +167,13 @@ func (s *Server) Listen(network, addr string) (eventloop.Addr, error) {
 		s.addrs = append(s.addrs, at)
 	}
 	return at, err
+}
+
+// Unlisten ends a listener that Listen opened; its connections stay. Once the
+// server runs, listeners are changed in exclusive mode only.
+func (s *Server) Unlisten(at eventloop.Addr) error {
+	s.addrs = slices.DeleteFunc(s.addrs, func(a eventloop.Addr) bool { return a == at })
+	return s.group.Unlisten(at)
 }
 
 // Start lets the loops run.

@@ -3,4 +3,4 @@
 package server_test
 
 // slowness is how much longer than usual things may take in this build.
-const slowness = 5
+const slowness = 2

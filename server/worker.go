@@ -215,7 +215,7 @@ func (w *worker) standStill() bool {
 func (w *worker) Data(conn *eventloop.Conn, in []byte) (consumed int) {
 	cl := conn.User.(*Client)
 	w.enter()
-	if w.mustWait(cl) {
+	if w.mustWait(cl, len(in)) {
 		consumed = w.unread(cl, in)
 		w.comeBack(conn)
 	} else {
@@ -232,10 +232,12 @@ func (w *worker) Data(conn *eventloop.Conn, in []byte) (consumed int) {
 
 // mustWait tells whether a client's input stays unread for now. One whose replies
 // pile up because it does not read them has to take some of them first: its
-// commands wait in the query buffer, which is bounded, so that a client that
-// writes all before it reads anything is still served.
-func (w *worker) mustWait(cl *Client) bool {
-	return cl.flags&(closing|held|blocked) != 0 || cl.freed || cl.conn.PendingOut() > outPauseBytes
+// commands wait in the query buffer, so that a client that writes all before it
+// reads anything is still served. When that is half as long as it may be, replies
+// pile up instead, for output limits to judge.
+func (w *worker) mustWait(cl *Client, waiting int) bool {
+	return cl.flags&(closing|held|blocked) != 0 || cl.freed ||
+		cl.conn.PendingOut() > outPauseBytes && int64(waiting) < w.srv.queryBufferMax.Load()/2
 }
 
 // comeBack sees to it that input left unread for the sake of output is looked at
@@ -379,7 +381,9 @@ func (w *worker) deliverWithin(cl *Client) {
 func (w *worker) expect(cl *Client, have int) {
 	missing := cl.parser.Missing()
 	cl.expects = have + missing
-	if int64(have) > w.srv.queryBufferMax.Load() {
+	// Whole arguments do not count, as they do not in Redis; the one that is on its
+	// way does with all its announced length.
+	if _, at := cl.parser.Unfinished(); int64(have-at+missing) > w.srv.queryBufferMax.Load() {
 		w.endOverlong(cl)
 		return
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"math"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -102,4 +103,15 @@ func measureHeap() heapSize {
 	metrics.Read(samples)
 	n := func(i int) uint64 { return min(samples[i].Value.Uint64(), math.MaxInt64/4) }
 	return heapSize{live: int64(n(0)), held: int64(n(1) + n(2)), cycles: n(3)}
+}
+
+// sparePs is how many of the scheduler's processors there are beyond the loops: a
+// loop keeps its own during short waits, and others (timers, the collector, the
+// network's poller) should not have to take it away.
+const sparePs = 2
+
+func tuneScheduler(loops int) {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), loops+sparePs))
+	}
 }

@@ -101,6 +101,7 @@ func runServer(cfg *config.Config, a config.Args) int {
 		return 1
 	}
 	tuneCollector()
+	tuneScheduler(int(cfg.Int(config.IOThreads)))
 	exe, _ := os.Executable() // "" is a fine answer
 	warnings, err := fitClients(cfg)
 	if err != nil {
