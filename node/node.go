@@ -10,12 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 
 	"dozo/arena"
 	"dozo/command"
@@ -54,6 +51,7 @@ type Node struct {
 	ks     *keyspace.Keyspace
 	log    *oplog.Log
 	server *server.Server
+	tcp    []listener // those of `bind` and `port`
 
 	done chan struct{} // closed when a client or signal has asked to end
 	ask  sync.Once
@@ -78,6 +76,7 @@ func Start(o Options) (*Node, error) {
 		n.Close()
 		return nil, err
 	}
+	o.Config.OnChangeOf([]*config.Directive{config.Bind, config.Port}, n.listenAgain)
 	n.server.Start()
 	n.logger.Logf(logger.Notice, "Ready to accept connections tcp")
 	return n, nil
@@ -117,71 +116,6 @@ func (n *Node) build() (err error) {
 		OnShutdown: func(server.ShutdownMode) { n.endServing() },
 	})
 	return err
-}
-
-// listen opens every address of `bind`, and the unix socket.
-func (n *Node) listen() error {
-	v := n.opts.Config.Values()
-	port := int(v.Int(config.Port))
-	if port != 0 {
-		if err := n.listenTCP(v.Bind(), port); err != nil {
-			return err
-		}
-	}
-	if n.opts.Addr != "" {
-		if _, err := n.server.Listen("tcp", n.opts.Addr); err != nil {
-			return fmt.Errorf("cannot listen on %s: %w", n.opts.Addr, err)
-		}
-	}
-	for _, path := range []string{v.String(config.UnixSocket), n.opts.UnixSocket} {
-		if path == "" {
-			continue
-		}
-		if _, err := n.server.Listen("unix", path); err != nil {
-			n.logger.Logf(logger.Warning, "Failed opening Unix socket: bind: %v", err)
-			return fmt.Errorf("cannot listen on the unix socket %s: %w", path, err)
-		}
-	}
-	return nil
-}
-
-func (n *Node) listenTCP(addrs []string, port int) error {
-	for _, addr := range addrs {
-		host, optional := strings.CutPrefix(addr, "-")
-		network := "tcp"
-		switch host {
-		case "*":
-			network, host = "tcp4", "0.0.0.0"
-		case "::*":
-			network, host = "tcp6", "::"
-		}
-		_, err := n.server.Listen(network, net.JoinHostPort(host, strconv.Itoa(port)))
-		if err == nil || optional && absent(err) {
-			continue
-		}
-		n.logger.Logf(logger.Warning, "Warning: Could not create server TCP listening socket %s:%d: bind: %v", host, port, reason(err))
-		n.logger.Logf(logger.Warning, "Failed listening on port %d (tcp), aborting.", port)
-		return fmt.Errorf("cannot listen on %s port %d: %w", host, port, err)
-	}
-	return nil
-}
-
-// absent tells whether an address could not be bound because this machine does
-// not have it.
-func absent(err error) bool {
-	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) ||
-		errors.Is(err, syscall.EPROTONOSUPPORT)
-}
-
-// reason is an error in the words that tools look for.
-func reason(err error) string {
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return "Address already in use"
-	}
-	if errors.Is(err, fs.ErrPermission) {
-		return "Permission denied"
-	}
-	return err.Error()
 }
 
 // Addrs are the addresses that the node listens on.
