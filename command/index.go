@@ -7,8 +7,12 @@ import (
 	"dozo/text"
 )
 
-// nameMax bounds the names that are looked up; longer ones are unknown.
-const nameMax = 32
+// nameMax bounds the names of commands, lookupMax those that are looked up: longer
+// ones are unknown. The difference is for commands that were given another name.
+const (
+	nameMax   = 32
+	lookupMax = inexact - 1
+)
 
 // nameKey is a name as lookups compare it: its letters without their case in two
 // machine words, and its length.
@@ -26,7 +30,7 @@ const (
 	inexact = 1 << 8
 )
 
-// keyOf makes the key of a name of 1 to nameMax bytes. The loads overlap where the
+// keyOf makes the key of a name of 1 to lookupMax bytes. The loads overlap where the
 // name is no multiple of them, so that few suffice and none goes past the end.
 func keyOf(name []byte) nameKey {
 	switch n := len(name); {
@@ -82,7 +86,7 @@ func (x *nameIndex) home(k nameKey) uint64 { return (k.a ^ k.b<<1) * x.mul >> 40
 // find returns the command of this name, in any case, or nil. It runs once a
 // command: three or four loads of the name, one of the slot, and the compare.
 func (x *nameIndex) find(name []byte) *Command {
-	if uint(len(name)-1) >= nameMax { // empty or too long
+	if uint(len(name)-1) >= lookupMax { // empty or too long
 		return nil
 	}
 	var k nameKey
@@ -106,7 +110,7 @@ func (x *nameIndex) probe(k nameKey, i uint64, name []byte) *Command {
 	mask := uint64(len(x.slots) - 1)
 	for ; ; i++ {
 		c := x.slots[i&mask]
-		if c == nil || c.key == k || c.key.n == inexact && text.EqualFold(c.Name, name) {
+		if c == nil || c.key == k || c.key.n == inexact && text.EqualFold(c.called, name) {
 			return c
 		}
 	}
@@ -121,7 +125,7 @@ func newNameIndex(list []*Command) nameIndex {
 	for n < 8*len(list) {
 		n *= 2
 	}
-	list = slices.SortedStableFunc(slices.Values(list), func(a, b *Command) int { return len(a.Name) - len(b.Name) })
+	list = slices.SortedStableFunc(slices.Values(list), func(a, b *Command) int { return len(a.called) - len(b.called) })
 	best, fewest := uint64(0), len(list)*n
 	x := nameIndex{slots: make([]*Command, n), mul: 0x9e3779b97f4a7c15}
 	for range tries {

@@ -21,6 +21,7 @@ type Command struct {
 	// ID numbers commands and subcommands without gaps, for per-command counters.
 	ID int
 	*Spec
+	called string // the name that it is found by: the row's unless Rename gave another
 	// FullName is the lower-case name, with the container's: "config|get".
 	FullName   string
 	Parent     *Command
@@ -72,7 +73,7 @@ func twice(sorted []*Command) (faults []error) {
 
 // derive makes the command of a row, and those of its subcommands.
 func (t *Table) derive(s *Spec, parent *Command, faults *[]error) *Command {
-	c := &Command{Spec: s, ID: len(t.byID), Parent: parent, FullName: strings.ToLower(s.Name), Handler: s.Handler}
+	c := &Command{Spec: s, ID: len(t.byID), Parent: parent, FullName: strings.ToLower(s.Name), Handler: s.Handler, called: s.Name}
 	t.byID = append(t.byID, c)
 	names := 1
 	if parent != nil {

@@ -286,6 +286,34 @@ func TestResolveAndSub(t *testing.T) {
 	}
 }
 
+func TestRename(t *testing.T) {
+	table := demoTable(t)
+	get, object := table.Lookup([]byte("get")), table.Lookup([]byte("object"))
+	long := strings.Repeat("Long", 2*nameMax/4)
+	for _, r := range [][2]string{{"GET", "fetch"}, {"object", long}, {"xread", ""}} {
+		if err := table.Rename(r[0], r[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]*Command{
+		"get": nil, "fetch": get, "FETCH": get, "object": nil, "xread": nil, long: object, strings.ToUpper(long): object, long[1:]: nil,
+	} {
+		if got := table.Lookup([]byte(name)); got != want {
+			t.Errorf("%q finds %v", name, got)
+		}
+	}
+	if get.FullName != "get" || object.Sub([]byte("encoding")) == nil {
+		t.Error("a command of another name is not what it was")
+	}
+	for r, want := range map[[2]string]error{
+		{"get", "x"}: errRenameUnknown, {"fetch", "Command"}: errRenameTaken, {"fetch", strings.Repeat("x", lookupMax+1)}: errRenameLong,
+	} {
+		if err := table.Rename(r[0], r[1]); err != want {
+			t.Errorf("%v: %v", r, err)
+		}
+	}
+}
+
 func TestEmptyTable(t *testing.T) {
 	table, err := NewTable()
 	if err != nil || table.Lookup([]byte("get")) != nil || len(table.Commands()) != 0 {

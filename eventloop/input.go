@@ -79,17 +79,28 @@ func (c *Conn) direct() bool {
 // expected is how much room is reserved for what the handler said is to come.
 func (c *Conn) expected() int { return min(c.need, max(c.in.len(), reserveMax)) }
 
+// bigExpected says whether so much is expected that the buffer is made for just
+// that.
+func (c *Conn) bigExpected() bool { return c.need >= readSize }
+
+// growth is how much room is made at once when there is too little: a long command
+// of short words, of which only the next is ever expected, must not be copied for
+// each of them.
+func (c *Conn) growth() int {
+	if c.bigExpected() {
+		return c.expected()
+	}
+	return max(c.in.len(), readSize)
+}
+
 // directTarget is where the next direct read goes.
 func (c *Conn) directTarget() []byte {
-	want := c.expected()
-	if c.need == 0 {
-		want = max(c.in.len(), readSize)
-	}
+	want := c.growth()
 	if cap(c.in.buf)-len(c.in.buf) < min(want, readSize) {
 		c.in.room(want, &c.Loop.spare)
 	}
 	free := c.in.buf[len(c.in.buf):cap(c.in.buf)]
-	if c.need > 0 && len(free) > c.need {
+	if c.bigExpected() && len(free) > c.need {
 		// What follows the value is left for the next read, so that the value's
 		// buffer can go when it is consumed.
 		free = free[:c.need]
@@ -99,7 +110,9 @@ func (c *Conn) directTarget() []byte {
 
 // store appends p, which lies elsewhere, to the connection's own buffer.
 func (c *Conn) store(p []byte) {
-	c.in.room(max(len(p), c.expected()), &c.Loop.spare)
+	if c.bigExpected() || cap(c.in.buf)-len(c.in.buf) < len(p) {
+		c.in.room(max(len(p), c.growth()), &c.Loop.spare)
+	}
 	c.in.buf = append(c.in.buf, p...)
 }
 

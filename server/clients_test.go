@@ -86,15 +86,21 @@ func TestOutputLimits(t *testing.T) {
 	})
 }
 
-// TestQueryBufferLimit: who sends a command without end is stopped.
+// TestQueryBufferLimit: who sends a word without end is stopped. As in Redis whole
+// words of a command do not count; client eviction is what bounds those.
 func TestQueryBufferLimit(t *testing.T) {
 	eachVariant(t, func(t *testing.T, start func(...string) *dozo.Server) {
 		srv := start("client-query-buffer-limit", "1mb")
 		admin, c := dial(t, srv.Addr()), dial(t, srv.Addr())
-		c.QueueRaw([]byte("*1000000\r\n"))
+		many := []string{"DEL"}
 		for range 40 {
-			c.QueueRaw(fmt.Appendf(nil, "$40000\r\n%s\r\n", strings.Repeat("x", 40000)))
+			many = append(many, strings.Repeat("x", 40000))
 		}
+		c.Queue(many...)
+		if v := c.must("PING"); v.Int() != 0 {
+			t.Errorf("DEL of long words: %s", v)
+		}
+		c.QueueRaw(fmt.Appendf(nil, "*2\r\n$3\r\nGET\r\n$%d\r\n%s", 2<<20, strings.Repeat("x", 3<<19)))
 		_ = c.Flush() // fails when the server closes
 		if !c.closed() {
 			t.Fatal("not closed")

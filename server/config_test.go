@@ -61,3 +61,21 @@ func TestConfigTakesEffect(t *testing.T) {
 		}
 	})
 }
+
+// TestRenameCommand: a command of another name is found by that only.
+func TestRenameCommand(t *testing.T) {
+	c := dial(t, serve(t, dozo.Options{}, "rename-command", "GET fetch", "rename-command", `FLUSHALL ""`).Addr())
+	c.must("SET k v")
+	if v := c.must("FETCH k"); v.Str != "v" {
+		t.Errorf("FETCH: %s", v)
+	}
+	for _, line := range []string{"GET k", "FLUSHALL"} {
+		if v := c.do(line); !strings.HasPrefix(v.Str, "ERR unknown command") {
+			t.Errorf("%s: %s", line, v)
+		}
+	}
+	_, err := dozo.Start(dozo.Options{Directives: [][2]string{{"rename-command", "NOSUCH x"}}})
+	if err == nil || !strings.Contains(err.Error(), "No such command in rename-command") {
+		t.Error(err)
+	}
+}

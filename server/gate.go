@@ -101,7 +101,9 @@ func (g *gate) leave(i int) { g.inside[i].up.Store(false) }
 // again when exclusively returns; between, others may have executed commands.
 func (g *gate) exclusively(i int, fn func()) {
 	g.inside[i].up.Store(false)
+	g.inside[i].parked.Store(true) // while another one is alone, it may wait for that
 	g.alone.Lock()
+	g.inside[i].parked.Store(false)
 	g.pending.Store(true)
 	for j := range g.inside {
 		for spins := 0; g.inside[j].up.Load(); spins++ {

@@ -69,6 +69,18 @@ func (w *worker) releaseHeld() {
 	w.heldClients = w.heldClients[:0]
 }
 
+// wakeFromPause lets this worker's clients go on when a pause has just ended, and
+// else has the loop wake for its end. Inside the gate.
+func (w *worker) wakeFromPause() {
+	switch {
+	case len(w.heldClients) == 0 || !w.srv.attends(attnPaused):
+	case w.srv.pausing():
+		w.loop.WakeBy(w.srv.pause.until)
+	default:
+		w.releaseHeld()
+	}
+}
+
 // startPause begins or prolongs a pause. Only in exclusive mode. A pause of all
 // commands is not weakened to one of writes while it lasts, nor shortened.
 func (s *Server) startPause(length time.Duration, writesOnly bool) {

@@ -11,8 +11,8 @@ package server
 
 import (
 	"fmt"
-	"slices"
 	"io/fs"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -118,6 +118,11 @@ func New(o Options) (*Server, error) {
 	table, err := command.NewTable(append(o.Commands, s.commands()...)...)
 	if err != nil {
 		return nil, fmt.Errorf("command table: %w", err)
+	}
+	for _, line := range o.Config.Lines("rename-command") {
+		if err := table.Rename(line.Args[1], line.Args[2]); err != nil {
+			return nil, line.Wrong(err.Error())
+		}
 	}
 	s.table = table
 	s.started = s.clock.Monotonic()

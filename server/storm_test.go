@@ -34,6 +34,8 @@ func TestStorm(t *testing.T) {
 		srv := start("hz", "100", "notify-keyspace-events", "KEA", "latency-monitor-threshold", "1", "slowlog-log-slower-than", "100")
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
+		c := dial(t, srv.Addr()) // before the limit of client memory is what the storm leaves it
+		c.must("CLIENT NO-EVICT ON")
 		until := time.Now().Add(length)
 		var clients sync.WaitGroup
 		for i := range 12 {
@@ -45,7 +47,6 @@ func TestStorm(t *testing.T) {
 			})
 		}
 		clients.Wait()
-		c := dial(t, srv.Addr())
 		c.must("CLIENT UNPAUSE")
 		c.must("CONFIG SET maxmemory-clients 0")
 		eventually(t, "only this client is left", func() bool { return c.infoInt("clients", "connected_clients") == 1 })

@@ -112,7 +112,7 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	if d := w.mono - l.Now(); d > 0 {
 		w.busy.Store(w.busy.Load() + int64(d))
 	}
-	if len(w.timers) != 0 || len(w.served) != 0 || !w.local.queue.empty() {
+	if len(w.timers) != 0 || len(w.served) != 0 || len(w.heldClients) != 0 || !w.local.queue.empty() {
 		w.gated(w.endRound)
 	}
 	if w.pushed = 0; !w.local.queue.empty() {
@@ -129,6 +129,7 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 // endRound is what is left to do when all that arrived has been handled.
 func (w *worker) endRound() {
 	w.fireTimers()
+	w.wakeFromPause()
 	w.handOut() // what expiry has published, or is left from before
 	w.checkClients()
 }

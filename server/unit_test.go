@@ -2,6 +2,7 @@ package server
 
 import (
 	"math"
+	"runtime"
 	"runtime/metrics"
 	"strings"
 	"sync"
@@ -40,6 +41,33 @@ func TestGateKeepsApart(t *testing.T) {
 				inside.Add(-1)
 				g.leave(i)
 			}
+		})
+	}
+	all.Wait()
+}
+
+// TestGateParks: a loop that stands still waits for the others, also for those
+// that want to be alone themselves.
+func TestGateParks(t *testing.T) {
+	const loops, rounds = 4, 500
+	g := newGate(loops)
+	var all sync.WaitGroup
+	var left atomic.Int32
+	left.Store(loops)
+	for i := range loops {
+		all.Go(func() {
+			for range rounds {
+				g.enter(i)
+				g.exclusively(i, func() {
+					until := time.Now().Add(10 * time.Second)
+					patient := func() bool { runtime.Gosched(); return left.Load() == loops && time.Now().Before(until) }
+					if !g.allParked(i, patient) && left.Load() == loops {
+						t.Error("the others never stood still")
+					}
+				})
+				g.leave(i)
+			}
+			left.Add(-1)
 		})
 	}
 	all.Wait()
