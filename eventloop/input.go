@@ -95,9 +95,12 @@ func (c *Conn) growth() int {
 
 // directTarget is where the next direct read goes.
 func (c *Conn) directTarget() []byte {
-	want := c.growth()
-	if cap(c.in.buf)-len(c.in.buf) < min(want, readSize) {
-		c.in.room(want, &c.Loop.spare)
+	enough := readSize
+	if c.need > 0 {
+		enough = min(c.need, readSize)
+	}
+	if cap(c.in.buf)-len(c.in.buf) < enough {
+		c.in.room(c.growth(), &c.Loop.spare)
 	}
 	free := c.in.buf[len(c.in.buf):cap(c.in.buf)]
 	if c.bigExpected() && len(free) > c.need {

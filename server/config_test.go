@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -47,8 +48,12 @@ func TestConfigTakesEffect(t *testing.T) {
 			t.Errorf("rejected_connections:%d", n)
 		}
 		a.must("CONFIG SET maxclients 100 proto-max-bulk-len 1mb client-query-buffer-limit 1mb hz 100")
-		if v := b.do("SET k " + strings.Repeat("x", 1<<20+1)); v.Str != "ERR Protocol error: invalid bulk length" {
-			t.Errorf("a value beyond proto-max-bulk-len: %s", v)
+		b.QueueRaw(fmt.Appendf(nil, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\nbegin", 1<<20+1))
+		if err := b.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if raw, err := b.ReadRaw(); string(raw) != "-ERR Protocol error: invalid bulk length\r\n" {
+			t.Errorf("a value beyond proto-max-bulk-len: %q, %v", raw, err)
 		}
 		if hz := a.info("server", "hz"); hz != "100" {
 			t.Errorf("hz:%s", hz)
