@@ -42,6 +42,7 @@ type Arena struct {
 	descs    unsafe.Pointer
 	markBase unsafe.Pointer // under invariants: one byte for each 8 of the arena
 	poison   []byte         // under invariants: what a freed block looks like
+	reach    atomic.Uint64  // addresses below can be read: see Peekable
 
 	_    [64]byte
 	used atomic.Int64 // published by the heaps

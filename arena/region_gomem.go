@@ -10,6 +10,10 @@ import (
 // Here a region is Go memory: the race detector watches no other. Nothing is
 // given back to the system, and the reserve is small.
 
+// Watched: the race detector sees accesses to the arena, and so would report those
+// of a peeker (see Peekable) as what they are.
+const Watched = true
+
 const (
 	defaultReserve = 256 << 20
 	commitStep     = 1 << 20

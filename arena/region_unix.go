@@ -12,6 +12,9 @@ import (
 // defaultReserve is the address space asked for when Options does not say.
 const defaultReserve = 1 << 40
 
+// Watched: nobody watches accesses to the arena.
+const Watched = false
+
 // commitStep is how much is made accessible at once: enough that the calls do
 // not count, little enough that a system that accounts for every accessible
 // byte (vm.overcommit_memory=2) is not asked for much more than is used.

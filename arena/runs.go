@@ -269,6 +269,7 @@ func (a *Arena) ensure(g uint32) error {
 	if err := a.data.ensure(int64(g) << granuleShift); err != nil {
 		return err
 	}
+	a.reach.Store(uint64(a.data.committed))
 	if err := a.marks.ensure(a.markBytes(g)); err != nil {
 		return err
 	}

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
+	"dozo/arena"
 	"dozo/container/entry"
 	"dozo/env"
 )
@@ -126,4 +128,42 @@ func TestExecutors(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestPeeking warms keys while tables grow, shrink and go under the peeker's eyes.
+// That nothing faults is all it asks.
+func TestPeeking(t *testing.T) {
+	if arena.Watched {
+		t.Skip("the race detector would report what peeking is")
+	}
+	ks := newTestKeyspace(t, 1, 1, seeds()[0])
+	writer, peeker := ks.NewView(nil), ks.NewView(nil)
+	var done atomic.Bool
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		rand, warm := env.Seeded(1), &Warm{}
+		for !done.Load() {
+			for !warm.Full() {
+				peeker.AddWarm(warm, sharedKey(int(rand.Uint64()%100_000)))
+			}
+			peeker.Warm(warm)
+		}
+	})
+	ks.BeginExclusive(writer)
+	for round := range 3 {
+		n := steps(t, 100_000)
+		for i := range n {
+			writer.SetString(sharedKey(i), []byte("a value"), 0, false)
+		}
+		if round == 1 {
+			writer.Flush(-1)
+		}
+		for i := range n {
+			writer.Delete(sharedKey(i))
+		}
+	}
+	ks.EndExclusive(writer)
+	done.Store(true)
+	wg.Wait()
+	checkKeyspace(t, ks)
 }

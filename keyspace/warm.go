@@ -1,5 +1,7 @@
 package keyspace
 
+import "dozo/arena"
+
 // Warming: several keys are looked up at once, so that the waits for memory
 // overlap. Between one key and the next Redis, too, waits for memory most of its
 // time when the data is larger than the caches.
@@ -17,41 +19,38 @@ const largeBytes = 8 << 20
 // Large tells whether warming pays.
 func (ks *Keyspace) Large() bool { return ks.arena.Used() > largeBytes }
 
-// Solo tells whether there is one executor only. Then nothing is ever locked.
-func (ks *Keyspace) Solo() bool { return ks.solo }
+// MayWarm tells whether keys may be warmed whose shards are not held: tables are
+// peeked at then (see arena.Peekable), which the race detector would report.
+func (ks *Keyspace) MayWarm() bool { return ks.solo || !arena.Watched }
 
 // Warm is a set of keys to be warmed together.
 type Warm struct {
 	hashes [warmMax]uint64
 	n      int
-	// seen depends on all loads, so that none of them is left out.
-	seen uint64
 }
 
 // Full tells whether the set can take no more keys.
 func (w *Warm) Full() bool { return w.n == warmMax }
 
-// AddWarm puts a key in the set.
-func (ks *Keyspace) AddWarm(w *Warm, key []byte) {
-	if w.n < warmMax {
-		w.hashes[w.n] = ks.Hash(key)
-		w.n++
+// AddWarm puts a key of the view's database in the set, and asks for its bucket.
+func (v *View) AddWarm(w *Warm, key []byte) {
+	if w.n == warmMax {
+		return
+	}
+	h := v.ks.Hash(key)
+	w.hashes[w.n] = h
+	w.n++
+	if d := v.ks.shards[v.ks.shardOf(h)].dbs[v.DB]; d != nil {
+		d.table.PrefetchBucket(v.ks.within(h))
 	}
 }
 
-// Warm loads what look-ups of the keys in the view's database will need, and
-// empties the set. The keys' shards are held, or the view is solo.
+// Warm asks for what look-ups of the keys will need next, and empties the set.
 func (v *View) Warm(w *Warm) {
-	ks, seen := v.ks, w.seen
 	for _, h := range w.hashes[:w.n] {
-		if d := ks.shards[ks.shardOf(h)].dbs[v.DB]; d != nil {
-			seen += d.table.TouchBucket(ks.within(h))
+		if d := v.ks.shards[v.ks.shardOf(h)].dbs[v.DB]; d != nil {
+			d.table.PrefetchEntry(v.ks.within(h))
 		}
 	}
-	for _, h := range w.hashes[:w.n] {
-		if d := ks.shards[ks.shardOf(h)].dbs[v.DB]; d != nil {
-			seen += d.table.TouchEntry(ks.within(h))
-		}
-	}
-	w.seen, w.n = seen, 0
+	w.n = 0
 }

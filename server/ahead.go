@@ -10,8 +10,7 @@ const (
 )
 
 // readAhead is a few commands of a pipeline, parsed but not executed yet, so that
-// what they will look up can be loaded together. Only a worker without others
-// beside it may: it needs no locks to look at any key.
+// what they will look up is loaded while that which comes before is executed.
 type readAhead struct {
 	commands [aheadMax]parsed
 	n        int
@@ -32,8 +31,8 @@ func (w *worker) batchAhead(cl *Client, in []byte, from int, args [][]byte, n in
 		return w.stepAlone(cl, in, from, args, n)
 	}
 	a := &w.ahead
-	w.collect(cl, in, from+n, args)
 	w.view.DB = cl.db
+	w.collect(cl, in, from+n, args)
 	w.view.Warm(&a.warm)
 	consumed = from
 	for i := range a.n {
@@ -100,7 +99,7 @@ func (w *worker) addWarm(args [][]byte) {
 		return
 	}
 	if cmd := w.table.Lookup(args[0]); cmd != nil && cmd.OneKey != 0 && cmd.OneKey < len(args) {
-		w.ks.AddWarm(&w.ahead.warm, args[cmd.OneKey])
+		w.view.AddWarm(&w.ahead.warm, args[cmd.OneKey])
 	}
 }
 
@@ -112,7 +111,7 @@ func (w *worker) warmHeld(cl *Client, args [][]byte) {
 		if w.ahead.warm.Full() {
 			w.view.Warm(&w.ahead.warm)
 		}
-		w.ks.AddWarm(&w.ahead.warm, args[r.Index])
+		w.view.AddWarm(&w.ahead.warm, args[r.Index])
 	}
 	w.view.Warm(&w.ahead.warm)
 }

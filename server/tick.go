@@ -60,7 +60,7 @@ func (w *worker) Tick(_ *eventloop.Loop, _ time.Duration) {
 	if paused {
 		return
 	}
-	w.warming = w.ks.Solo() && w.ks.Large()
+	w.warming = w.ks.MayWarm() && w.ks.Large()
 	if w.index == 0 {
 		w.ks.Arena().Trim(trimPerTick)
 	}
