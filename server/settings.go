@@ -24,6 +24,7 @@ type liveSettings struct {
 	lazyEvict  bool
 	// clientLimit is how much memory all clients may take together; 0 = no limit.
 	clientLimit int64
+	evictBudget time.Duration // how long a command may evict
 }
 
 // bindConfig takes the values over, now and whenever they change.
@@ -37,7 +38,7 @@ func (s *Server) bindConfig() error {
 	c.OnChangeOf([]*config.Directive{
 		config.Timeout, config.HZ, config.MaxClients, config.ProtectedMode, config.RequirePass,
 		config.ClientOutputBufferLimit, config.LazyfreeLazyExpire, config.LazyfreeLazyEviction,
-		config.TCPKeepalive, config.LogLevel, config.MaxMemory, config.MaxMemoryClients,
+		config.TCPKeepalive, config.LogLevel, config.MaxMemory, config.MaxMemoryClients, config.MaxMemoryEvictionTenacity,
 	}, s.hook(s.applyLive))
 	c.OnChangeOf([]*config.Directive{
 		config.ProtoMaxBulkLen, config.HLLSparseMaxBytes, config.RDBCompression, config.RDBChecksum,
@@ -75,6 +76,7 @@ func (s *Server) applyLive(v *config.Values) {
 		lazyEvict:  v.Bool(config.LazyfreeLazyEviction),
 
 		clientLimit: clientLimit(v),
+		evictBudget: evictBudget(v),
 	}
 	s.live.Store(live)
 	s.attend(attnClients, live.clientLimit != 0)

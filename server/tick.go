@@ -112,6 +112,9 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	if d := w.mono - l.Now(); d > 0 {
 		w.busy.Store(w.busy.Load() + int64(d))
 	}
+	if w.srv.attends(attnMaxMemory) && w.ks.Over() > 0 {
+		w.gated(w.evictBetween)
+	}
 	if len(w.timers) != 0 || len(w.served) != 0 || len(w.heldClients) != 0 || !w.local.queue.empty() {
 		w.gated(w.endRound)
 	}
@@ -133,23 +136,6 @@ func (w *worker) endRound() {
 	w.handOut() // what expiry has published, or is left from before
 	w.checkClients()
 }
-
-// makeRoom evicts until memory is within its limit; false when nothing can go.
-// The caller holds no shard. What it may take at once is bounded: the next
-// command goes on with it.
-func (w *worker) makeRoom() bool {
-	if w.srv.pausing() {
-		return true
-	}
-	w.ctx.Effects.Enabled = w.srv.log.Active()
-	begin := w.srv.clock.Monotonic()
-	ok := w.view.Evict(evictBatch)
-	w.srv.noteLatency(latencyEviction, w.srv.clock.Monotonic()-begin)
-	return ok
-}
-
-// evictBatch is how many keys one command may have to evict at most.
-const evictBatch = 64
 
 // inspectClients looks at every connection of this loop: idle ones are ended,
 // slow readers past their soft limit too, and their memory is summed up.
