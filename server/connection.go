@@ -24,7 +24,10 @@ var (
 const (
 	unauthedArgsMax = 10
 	unauthedBulkMax = 16384
-	argsMax         = 1<<31 - 1
+	// unauthedQueryMax is how much of their input may wait while they do not read
+	// their replies.
+	unauthedQueryMax = 1 << 20
+	argsMax          = 1<<31 - 1
 )
 
 var (

@@ -234,10 +234,19 @@ func (w *worker) Data(conn *eventloop.Conn, in []byte) (consumed int) {
 // pile up because it does not read them has to take some of them first: its
 // commands wait in the query buffer, so that a client that writes all before it
 // reads anything is still served. When that is half as long as it may be, replies
-// pile up instead, for output limits to judge.
+// pile up instead, for output limits to judge; not those to strangers.
 func (w *worker) mustWait(cl *Client, waiting int) bool {
 	return cl.flags&(closing|held|blocked) != 0 || cl.freed ||
-		cl.conn.PendingOut() > outPauseBytes && int64(waiting) < w.srv.queryBufferMax.Load()/2
+		cl.conn.PendingOut() > outPauseBytes && (cl.has(unauthed) || int64(waiting) < w.srv.queryBufferMax.Load()/2)
+}
+
+// unreadMax is how much input of a client may wait to be executed.
+func (w *worker) unreadMax(cl *Client) int64 {
+	most := w.srv.queryBufferMax.Load()
+	if cl.has(unauthed) {
+		return min(most, unauthedQueryMax)
+	}
+	return most
 }
 
 // comeBack sees to it that input left unread for the sake of output is looked at
@@ -254,7 +263,7 @@ func (w *worker) unread(cl *Client, in []byte) int {
 	if cl.freed || cl.has(closing) {
 		return len(in)
 	}
-	if int64(len(in)) > w.srv.queryBufferMax.Load() {
+	if int64(len(in)) > w.unreadMax(cl) {
 		w.endOverlong(cl)
 		return len(in)
 	}
