@@ -45,7 +45,7 @@ func clientSetInfo(c *command.Context) error {
 	cl := clientOf(c)
 	option, value := lower(c.Args[2]), c.Args[3]
 	if option != "lib-name" && option != "lib-ver" {
-		return command.ReplyError(fmt.Sprintf("ERR Unrecognized option '%s'", c.Args[2]))
+		return command.ReplyError(fmt.Sprintf("ERR Unrecognized option '%s'", shown(c.Args[2], len(c.Args[2]))))
 	}
 	if !validClientText(value) {
 		return command.ReplyError(fmt.Sprintf("ERR %s cannot contain spaces, newlines or special characters.", option))
@@ -317,6 +317,9 @@ func clientUnpause(c *command.Context) error {
 }
 
 func clientUnblock(c *command.Context) error {
+	if len(c.Args) > 4 {
+		return wrongArgs(c)
+	}
 	byError := false
 	if len(c.Args) == 4 {
 		switch lower(c.Args[3]) {

@@ -49,6 +49,9 @@ type localMessages struct {
 func subscribeTo(k pubsub.Kind) command.Handler {
 	return func(c *command.Context) error {
 		cl := clientOf(c)
+		if k == pubsub.Shard && cl.worker.inExec {
+			return command.ReplyError("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
+		}
 		for _, name := range c.Args[1:] {
 			cl.worker.subscribe(cl, k, string(name))
 		}
