@@ -85,12 +85,33 @@ func (v *View) expireShard(i, budget int) (done int, more bool) {
 	return done, more
 }
 
-// expireDatabase handles at most budget records of a shard's database, due ones
-// and such as the wheel hands down or Compact looks at.
+// dueRecords are records whose time has come, taken off the wheel together so that
+// what they stand for can be warmed together.
+type dueRecords struct {
+	list [duePerLock]struct {
+		hash40   uint64
+		deadline int64
+	}
+	n int
+}
+
+// expireDatabase handles at most budget records of a shard's database, no more
+// than duePerLock, due ones and such as the wheel hands down or Compact looks at.
 func (v *View) expireDatabase(sh *shard, db int, d *database, budget int) (done int, more bool) {
+	due := &v.due
 	done, more = d.wheel.Advance(v.Now, budget, func(hash40 uint64, deadline int64) {
-		v.recordDue(sh, db, d, hash40, deadline)
+		r := &due.list[due.n]
+		r.hash40, r.deadline = hash40, deadline
+		due.n++
+		d.table.PrefetchBucket(hash40)
 	})
+	for i := range due.n {
+		d.table.PrefetchEntry(due.list[i].hash40)
+	}
+	for i := range due.n {
+		v.recordDue(sh, db, d, due.list[i].hash40, due.list[i].deadline)
+	}
+	due.n = 0
 	if rest := min(budget-done, compactBatch); rest > 0 && d.tooManyRecords() {
 		v.compact(d, rest)
 		done += rest

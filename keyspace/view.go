@@ -34,6 +34,7 @@ type View struct {
 	KeepDead bool
 	// expireNext is whose turn it is among the executor's shards.
 	expireNext int
+	due        dueRecords
 
 	_ [128]byte // what else lies near belongs to another executor
 }

@@ -10,12 +10,13 @@ import (
 const (
 	// expireSlice bounds the keys that one worker removes in one slice of
 	// expiry work, so that commands wait for no more than that.
-	expireSlice = 512
+	expireSlice = 128
 	// expireShare is the part of a tick's time that expiry may take, in percent.
 	expireShare = 25
 	// trimPerTick bounds the bytes of free memory given back to the system in one
-	// tick, which takes about 60 us a MiB.
+	// tick, and trimSlice those in one go, which takes about 60 us a MiB.
 	trimPerTick = 8 << 20
+	trimSlice   = 2 << 20
 )
 
 // Message is what others send to this worker's loop.
@@ -62,7 +63,7 @@ func (w *worker) Tick(_ *eventloop.Loop, _ time.Duration) {
 	}
 	w.warming = w.ks.MayWarm() && w.ks.Large()
 	if w.index == 0 {
-		w.ks.Arena().Trim(trimPerTick)
+		w.trimDue = trimPerTick
 	}
 	w.expire(w.tickLength() * expireShare / 100)
 }
@@ -105,7 +106,7 @@ func (w *worker) expire(budget time.Duration) {
 }
 
 // expireYield is how long expiry goes on before commands get their turn.
-const expireYield = 500 * time.Microsecond
+const expireYield = 200 * time.Microsecond
 
 // BeforeSleep ends a round.
 func (w *worker) BeforeSleep(l *eventloop.Loop) {
@@ -121,11 +122,24 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	if w.pushed = 0; !w.local.queue.empty() {
 		l.WakeBy(l.Now())
 	}
+	if w.trimDue > 0 {
+		w.trim()
+	}
 	if w.expirePending {
 		w.expirePending = false
 		w.mono = w.srv.clock.Monotonic()
 		w.view.Now = millis(w.mono + w.wallOffset)
 		w.expire(expireYield)
+	}
+}
+
+// trim gives some free memory back to the system, if there is any.
+func (w *worker) trim() {
+	if w.trimDue -= trimSlice; w.ks.Arena().Trim(trimSlice) < trimSlice {
+		w.trimDue = 0
+	}
+	if w.trimDue > 0 {
+		w.loop.WakeBy(w.loop.Now())
 	}
 }
 

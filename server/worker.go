@@ -55,6 +55,7 @@ type worker struct {
 	ahead   readAhead
 
 	expirePending bool // dead keys are left for the next round
+	trimDue       int  // bytes that may still be given back in this tick
 	heldClients   []*Client
 	// timers are the clients whose blocking command has a timeout.
 	timers         timers
