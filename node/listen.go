@@ -70,6 +70,10 @@ func (n *Node) listen() error {
 			return fmt.Errorf("cannot listen on the unix socket %s: %w", path, err)
 		}
 	}
+	if len(n.server.Addrs()) == 0 {
+		n.logger.Logf(logger.Warning, "Configured to not listen anywhere, exiting.")
+		return errors.New("nobody could reach this server: it has no port, no address of `bind` that this machine has, and no unix socket; set `port` or `unixsocket`")
+	}
 	return nil
 }
 

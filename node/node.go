@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -77,9 +78,22 @@ func Start(o Options) (*Node, error) {
 		return nil, err
 	}
 	o.Config.OnChangeOf([]*config.Directive{config.Bind, config.Port}, n.listenAgain)
+	networks := n.networks() // later, clients may change what it looks at
 	n.server.Start()
-	n.logger.Logf(logger.Notice, "Ready to accept connections tcp")
+	for _, name := range networks {
+		n.logger.Logf(logger.Notice, "Ready to accept connections %s", name)
+	}
 	return n, nil
+}
+
+// networks are the kinds of network that the node listens on.
+func (n *Node) networks() (list []string) {
+	for _, at := range n.server.Addrs() {
+		if !slices.Contains(list, at.Network()) {
+			list = append(list, at.Network())
+		}
+	}
+	return list
 }
 
 // greet writes the first lines of the log. Tools look for the one with the PID.

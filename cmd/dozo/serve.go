@@ -36,12 +36,15 @@ func serve(args []string) int {
 		fmt.Fprintln(os.Stderr, "dozo server: --sentinel is not available in this version")
 		return 1
 	}
-	cfg, err := load(a)
+	cfg, from, err := load(a)
 	if err != nil {
 		complain(err)
 		return 1
 	}
-	return runServer(cfg, a)
+	if cfg.Bool(config.Daemonize) && os.Getenv(daemonMark) == "" {
+		return daemonize(from)
+	}
+	return runServer(cfg)
 }
 
 func serverUsage(w io.Writer) {
@@ -55,29 +58,36 @@ Every directive of redis.conf can be given as an option:
 `)
 }
 
+// origin is what a configuration was read from beside the command line: a daemon,
+// which is this program started again, must find the same.
+type origin struct {
+	dir   string // the working folder, which relative names start from
+	stdin []byte // what came from standard input
+}
+
 // load reads the configuration from where the command line says.
-func load(a config.Args) (*config.Config, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return nil, fmt.Errorf("cannot tell the working folder: %w", err)
+func load(a config.Args) (cfg *config.Config, from origin, err error) {
+	if from.dir, err = os.Getwd(); err != nil {
+		return nil, from, fmt.Errorf("cannot tell the working folder: %w", err)
 	}
-	cfg := config.New(config.Options{
-		FS: env.Real().FS, WorkDir: dir, Cores: runtime.GOMAXPROCS(0),
+	cfg = config.New(config.Options{
+		FS: env.Real().FS, WorkDir: from.dir, Cores: runtime.GOMAXPROCS(0),
 		Warn: func(msg string) { fmt.Fprintln(os.Stderr, msg) },
 	})
 	src := config.Sources{File: a.File, Options: a.Options}
 	if a.Stdin {
-		if src.Stdin, err = io.ReadAll(os.Stdin); err != nil {
-			return nil, fmt.Errorf("cannot read the configuration from standard input: %w", err)
+		if from.stdin, err = io.ReadAll(os.Stdin); err != nil {
+			return nil, from, fmt.Errorf("cannot read the configuration from standard input: %w", err)
 		}
+		src.Stdin = from.stdin
 	}
 	if err := cfg.Load(src); err != nil {
-		return nil, err
+		return nil, from, err
 	}
 	if err := os.Chdir(cfg.String(config.Dir)); err != nil {
-		return nil, fmt.Errorf("cannot change to the folder of `dir`: %w", err)
+		return nil, from, fmt.Errorf("cannot change to the folder of `dir`: %w", err)
 	}
-	return cfg, nil
+	return cfg, from, nil
 }
 
 // complain reports why the server does not start.
@@ -91,10 +101,7 @@ func complain(err error) {
 }
 
 // runServer starts the node and waits for its end.
-func runServer(cfg *config.Config, a config.Args) int {
-	if cfg.Bool(config.Daemonize) && os.Getenv(daemonMark) == "" {
-		return daemonize()
-	}
+func runServer(cfg *config.Config) int {
 	out, err := openLog(cfg.String(config.LogFile))
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "Can't open the log file: %v\n", err)
@@ -175,10 +182,22 @@ func awaitEnd(n *node.Node) {
 	case sig := <-ends:
 		name := map[os.Signal]string{syscall.SIGTERM: "SIGTERM", syscall.SIGINT: "SIGINT"}[sig]
 		n.Logger().Logf(server.Warning, "Received %s scheduling shutdown...", name)
+		go insist(ends, n)
 		n.Shutdown()
 	case sig := <-crashes:
 		n.CrashBySignal(int(sig.(syscall.Signal)))
 	case <-n.Done():
+	}
+}
+
+// insist ends the process at once when SIGINT comes while it is ending: a command
+// that runs for long, which the end waits for, must not keep the operator waiting.
+func insist(signals <-chan os.Signal, n *node.Node) {
+	for sig := range signals {
+		if sig == syscall.SIGINT {
+			n.Logger().Logf(server.Warning, "You insist... exiting now.")
+			os.Exit(1)
+		}
 	}
 }
 
