@@ -35,7 +35,7 @@ type Client struct {
 	name            string
 	libName, libVer string
 	created         time.Duration // monotonic
-	lastUsed        time.Duration // monotonic, when the last command ended
+	lastUsed        time.Duration // monotonic, when the last command ended or bytes went out
 	last            *command.Command
 	commands        int64
 

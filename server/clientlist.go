@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"dozo/config"
 	"dozo/pubsub"
@@ -45,6 +46,14 @@ func (c *Client) multiCount() int {
 	return len(c.tx.queue)
 }
 
+// idle is for how long nothing came from the client or went to it.
+func (c *Client) idle(now time.Duration) time.Duration {
+	if c.worker.current == c {
+		return 0 // its command runs
+	}
+	return max(now-c.lastUsed, 0)
+}
+
 // describe is the client's line in CLIENT LIST, without the newline. The client
 // is this worker's, or the worker is alone.
 func (w *worker) describe(cl *Client) string {
@@ -66,7 +75,7 @@ func (w *worker) describe(cl *Client) string {
 		" multi=%d qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=%d rbs=%d rbp=%d obl=%d oll=%d omem=%d tot-mem=%d"+
 		" events=%s cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s",
 		cl.ID, cl.remote, cl.local, cl.fd, cl.name, int64((now - cl.created).Seconds()),
-		int64((now - cl.lastUsed).Seconds()), cl.flagLetters(), cl.db, len(cl.subs.names[pubsub.Channel]),
+		int64(cl.idle(now).Seconds()), cl.flagLetters(), cl.db, len(cl.subs.names[pubsub.Channel]),
 		len(cl.subs.names[pubsub.Pattern]), len(cl.subs.names[pubsub.Shard]), cl.multiCount(),
 		b.query, max(b.queryMem-b.query-b.argv, 0), b.argv, cl.tx.bytes, b.outMem, b.outMem,
 		obl, oll, omem, total, events, last, cl.user, cl.proto, cl.libName, cl.libVer)

@@ -146,3 +146,27 @@ func TestClientListOfAll(t *testing.T) {
 		}
 	})
 }
+
+// TestIdle: neither who runs a command nor who gets messages is idle.
+func TestIdle(t *testing.T) {
+	eachVariant(t, func(t *testing.T, start func(...string) *dozo.Server) {
+		srv := start("hz", "100")
+		admin, quiet, sub, mon := dial(t, srv.Addr()), dial(t, srv.Addr()), dial(t, srv.Addr()), dial(t, srv.Addr())
+		quiet.must("CLIENT SETNAME quiet")
+		sub.must("CLIENT SETNAME sub")
+		sub.must("SUBSCRIBE x")
+		mon.must("CLIENT SETNAME mon")
+		mon.must("MONITOR")
+		time.Sleep(1100 * time.Millisecond)
+		if line := admin.must("CLIENT INFO").Str; !strings.Contains(line, " idle=0 ") {
+			t.Errorf("first command after a second: %s", line)
+		}
+		admin.must("PUBLISH x hello")
+		time.Sleep(50 * time.Millisecond)
+		for _, line := range strings.Split(strings.TrimSpace(admin.must("CLIENT LIST").Str), "\n") {
+			if busy := !strings.Contains(line, "name=quiet"); busy != strings.Contains(line, " idle=0 ") {
+				t.Error(line)
+			}
+		}
+	})
+}

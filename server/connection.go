@@ -273,13 +273,18 @@ const (
 	DozoVersion  = "0.1.0"
 )
 
-// enforceOutput ends clients that read too slowly for what they are sent.
+// enforceOutput ends clients that read too slowly for what they are sent. Short
+// output does not count, as CLIENT LIST's omem has it: under a limit of a few bytes
+// everybody would be cut at the first reply, who wants to raise it too.
 func (w *worker) enforceOutput(cl *Client) {
 	live := w.srv.live.Load()
 	if live.clientLimit != 0 {
 		w.served = append(w.served, cl)
 	}
 	pending := int64(cl.conn.PendingOut())
+	if pending <= replyShort {
+		pending = 0
+	}
 	limit := &live.output[cl.class()]
 	if limit.Hard == 0 && limit.Soft == 0 || cl.freed || cl.conn.IsClosed() {
 		return

@@ -177,6 +177,7 @@ func (w *worker) push(cl *Client, b []byte) {
 	if cl.freed || cl.has(closing) {
 		return
 	}
+	cl.lastUsed = w.mono
 	cl.conn.MarkDirty()
 	cl.conn.Out = append(cl.conn.Out, b...)
 	w.pushed += len(b)
