@@ -87,11 +87,14 @@ func (s *Server) report(i int, headline string, stack []byte) {
 
 // reportParts writes the parts that may fail.
 func (s *Server) reportParts(i int, stack []byte) {
+	all := make([]byte, crashStackBytes)
+	all = all[:runtime.Stack(all, true)]
+	title := "STACK TRACE" // what tools look for, also when nobody knows which goroutine is to blame
 	if stack != nil {
 		s.logger.Raw("\n------ STACK TRACE ------\n" + string(stack))
+		title = "GOROUTINES"
 	}
-	all := make([]byte, crashStackBytes)
-	s.logger.Raw("\n------ GOROUTINES ------\n" + string(all[:runtime.Stack(all, true)]) + "\n")
+	s.logger.Raw("\n------ " + title + " ------\n" + string(all) + "\n")
 	w := s.workers[max(i, 0)]
 	until := s.clock.Monotonic() + crashPatience
 	patient := func() bool {

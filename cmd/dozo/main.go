@@ -29,7 +29,13 @@ var programs = []struct {
 	}},
 }
 
-func main() { os.Exit(run(os.Args)) }
+func main() {
+	title = claimTitle()
+	os.Exit(run(os.Args))
+}
+
+// title is where the process list reads what this process is.
+var title titleRoom
 
 func run(args []string) int {
 	name := filepath.Base(args[0])

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"syscall"
@@ -123,6 +124,8 @@ func runServer(cfg *config.Config) int {
 		fmt.Fprintln(os.Stderr, "dozo server:", err)
 		return 1
 	}
+	keepTitle(cfg, title, programName())
+	keepOOMScore(cfg, n.Logger())
 	removePid := writePid(cfg, n)
 	defer removePid()
 	awaitEnd(n)
@@ -131,6 +134,14 @@ func runServer(cfg *config.Config) int {
 		return 1
 	}
 	return 0
+}
+
+// programName is how this program was called, with the subcommand if it has one.
+func programName() string {
+	if name := os.Args[0]; len(os.Args) < 2 || filepath.Base(name) == "redis-server" {
+		return name
+	}
+	return os.Args[0] + " " + os.Args[1]
 }
 
 // fitClients makes maxclients, now and whenever it is set, and the number of files
