@@ -7,8 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -102,13 +100,6 @@ func parallel(b *testing.B, ks *Keyspace, walks [2]walk, op func(v *View, key []
 	wg.Wait()
 	b.ReportMetric(float64(cpu.Load())/float64(b.N), "cpu-ns/op")
 	b.ReportMetric(float64(sleeps.Load())/float64(b.N), "sleeps/op")
-}
-
-func threadUse(b *testing.B) (u unix.Rusage) {
-	if err := unix.Getrusage(unix.RUSAGE_THREAD, &u); err != nil {
-		b.Error(err)
-	}
-	return u
 }
 
 var benchValue = make([]byte, 64)

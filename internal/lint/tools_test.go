@@ -28,7 +28,8 @@ func TestStaticcheck(t *testing.T) {
 }
 
 // TestOtherPlatforms builds, without running, for the systems that the portable
-// transport exists for.
+// transport exists for, and on one of them checks the tests of the packages that
+// are near the system, too.
 func TestOtherPlatforms(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles the standard library twice on a fresh machine")
@@ -39,6 +40,8 @@ func TestOtherPlatforms(t *testing.T) {
 	} {
 		run(t, append(platform, "CGO_ENABLED=0"), "go", "build", "-o", os.DevNull, "./cmd/dozo")
 	}
+	run(t, []string{"GOOS=darwin", "GOARCH=arm64", "CGO_ENABLED=0"}, "go", "vet",
+		"./arena", "./env", "./eventloop", "./internal/testutil", "./keyspace", "./server", "./node", "./cmd/dozo")
 }
 
 func run(t *testing.T, env []string, name string, args ...string) {
