@@ -255,7 +255,7 @@ func dropCode(msg string) string {
 }
 
 // beforeReply and afterReply carry out CLIENT REPLY: what was written from mark
-// on is dropped if this client's replies are.
+// on is dropped if this client's replies are, but for the messages among it.
 func (w *worker) beforeReply(cl *Client) {
 	if cl.has(replySkipNext) {
 		cl.flags = cl.flags&^replySkipNext | replySkip
@@ -264,24 +264,12 @@ func (w *worker) beforeReply(cl *Client) {
 
 func (w *worker) afterReply(cl *Client, mark int) {
 	if cl.muted() {
-		if !repliesByPush(cl.last) {
-			w.out.Buf = w.out.Buf[:mark]
-		}
+		w.out.Buf = append(w.out.Buf[:mark], w.unmuted...)
 		cl.set(replySkip, false)
 	}
-}
-
-// repliesByPush tells which commands answer by messages like those that follow,
-// which CLIENT REPLY does not concern.
-func repliesByPush(cmd *command.Command) bool {
-	if cmd == nil {
-		return false
+	if w.unmuted = w.unmuted[:0]; cap(w.unmuted) > scratchMax {
+		w.unmuted = nil
 	}
-	switch cmd.FullName {
-	case "subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe":
-		return true
-	}
-	return false
 }
 
 // run takes what the command needs to hold and performs it.

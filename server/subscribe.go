@@ -65,11 +65,12 @@ func (w *worker) subscribe(cl *Client, k pubsub.Kind, name string) {
 		cl.subs.bytes += int64(len(name)) + subscriptionBytes
 		cl.set(subscribed, true)
 	}
-	confirm(&w.out, subscribeVerbs[k], name, true, cl.subs.count(k))
+	w.confirm(cl, subscribeVerbs[k], name, true, cl.subs.count(k))
 }
 
 // confirm writes the answer to one name of a (un)subscribe command.
-func confirm(out *resp.Writer, verb, name string, named bool, count int) {
+func (w *worker) confirm(cl *Client, verb, name string, named bool, count int) {
+	out, mark := &w.out, len(w.out.Buf)
 	out.Push(3)
 	out.BulkString(verb)
 	if named {
@@ -78,6 +79,9 @@ func confirm(out *resp.Writer, verb, name string, named bool, count int) {
 		out.Null()
 	}
 	out.Int(int64(count))
+	if cl.muted() {
+		w.unmuted = append(w.unmuted, out.Buf[mark:]...)
+	}
 }
 
 func unsubscribeFrom(k pubsub.Kind) command.Handler {
@@ -92,7 +96,7 @@ func unsubscribeFrom(k pubsub.Kind) command.Handler {
 			}
 		}
 		if len(names) == 0 {
-			confirm(&w.out, unsubscribeVerbs[k], "", false, cl.subs.count(k))
+			w.confirm(cl, unsubscribeVerbs[k], "", false, cl.subs.count(k))
 		}
 		for _, name := range slices.Clone(names) {
 			w.unsubscribe(cl, k, name, true)
@@ -109,7 +113,7 @@ func (w *worker) unsubscribe(cl *Client, k pubsub.Kind, name string, tell bool) 
 		cl.set(subscribed, !cl.subs.none())
 	}
 	if tell {
-		confirm(&w.out, unsubscribeVerbs[k], name, true, cl.subs.count(k))
+		w.confirm(cl, unsubscribeVerbs[k], name, true, cl.subs.count(k))
 	}
 }
 

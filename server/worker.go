@@ -48,7 +48,10 @@ type worker struct {
 	isAlone bool // ... and nobody else is
 	// replyMark is where in the output the replies of the present call begin.
 	replyMark int
-	removal   resp.Writer // the DEL of a key that went by itself
+	// unmuted is what CLIENT REPLY does not take from the present reply: the
+	// confirmations of subscriptions, which are messages like those that follow.
+	unmuted []byte
+	removal resp.Writer // the DEL of a key that went by itself
 
 	// warming: the data is large, so keys of pipelined commands are loaded ahead.
 	warming bool
