@@ -60,6 +60,14 @@ func DropFirst(b []byte, n int) []byte {
 	return rest
 }
 
+// DropLast takes the last element out; there must be one.
+func DropLast(b []byte) []byte {
+	p := Last(b)
+	b[p] = end
+	setHeader(b[:p+1], -1)
+	return b[:p+1]
+}
+
 // AppendFrom appends to dst a listpack of the elements of b from the one at p on,
 // of which there are n.
 func AppendFrom(dst, b []byte, p, n int) []byte {

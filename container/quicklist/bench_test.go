@@ -11,7 +11,7 @@ import (
 var benchWord = []byte("element:00000123")
 
 func benchList(b *testing.B, n int) List {
-	l := New(newHeap(b), FillDefault)
+	l := newList(newHeap(b), FillDefault)
 	for range n {
 		l.PushTail(benchWord)
 	}
@@ -36,6 +36,20 @@ func benchPush(b *testing.B, push func(l *List)) {
 
 func BenchmarkPushTail(b *testing.B) { benchPush(b, func(l *List) { l.PushTail(benchWord) }) }
 func BenchmarkPushHead(b *testing.B) { benchPush(b, func(l *List) { l.PushHead(benchWord) }) }
+
+// BenchmarkAttachPushTail is PushTail as a command does it, from a Root.
+func BenchmarkAttachPushTail(b *testing.B) {
+	l := benchList(b, 0)
+	for range b.N {
+		at := Attach(l.heap, l.root)
+		at.PushTail(benchWord)
+		if at.Len() == 1<<22 {
+			at.Free()
+		}
+	}
+	b.StopTimer()
+	l.Free()
+}
 
 func benchPop(b *testing.B, pop func(l *List)) {
 	l := benchList(b, 1<<20)
@@ -126,7 +140,7 @@ func BenchmarkRange100(b *testing.B) {
 func BenchmarkGetSmallNodes(b *testing.B) {
 	for _, n := range benchSizes {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			l := New(newHeap(b), 1)
+			l := newList(newHeap(b), 1)
 			for range n {
 				l.PushTail(benchWord)
 			}

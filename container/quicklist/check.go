@@ -17,7 +17,7 @@ func (l *List) Check() error {
 	} else if c.l.root.top.ref() != 0 {
 		c.fail("an index without levels has a block")
 	}
-	r := &l.root
+	r := l.root
 	if c.count != r.count || c.nodes != r.nodes || c.bytes != r.bytes {
 		c.fail("%d elements in %d nodes and %d bytes, the Root says %d, %d and %d", c.count, c.nodes, c.bytes, r.count, r.nodes, r.bytes)
 	}
@@ -38,7 +38,7 @@ func (c *census) fail(format string, args ...any) {
 }
 
 func (c *census) ends() {
-	r := &c.l.root
+	r := c.l.root
 	if r.head.none() && !r.tail.none() || r.tail.none() && r.top.height() > 0 {
 		c.fail("nodes behind an end that there is not")
 	}

@@ -7,12 +7,11 @@
 // says so itself; what comes from outside is for the caller to look at, with
 // listpack.Validate. Elements are shorter than 4 GiB.
 //
-//	l := quicklist.Attach(heap, root)
+//	l := quicklist.Attach(heap, &root)
 //	l.PushTail(s)
 //	for c := l.Seek(start); c.Ok() && c.Index() <= stop; {
 //		write(c.Read())
 //	}
-//	root = l.Root()
 //
 // # Layout
 //

@@ -48,6 +48,12 @@ func newHeap(tb testing.TB) *arena.Heap {
 	return h
 }
 
+// newList is a list with a Root of its own.
+func newList(h *arena.Heap, fill int) List {
+	r := New(fill)
+	return Attach(h, &r)
+}
+
 // word makes an element; wide is how long it may be.
 func word(r *rand.Rand, wide int) string {
 	switch r.IntN(6) {

@@ -6,7 +6,7 @@ import (
 )
 
 // Root is a list at rest: plain words, without Go pointers, so that the owner can
-// keep it inside an entry. It is made by New and Root only.
+// keep it inside an entry. It is made by New.
 type Root struct {
 	head  end // the zero end if the list is empty
 	tail  end // the zero end if there is but one node
@@ -16,35 +16,32 @@ type Root struct {
 	bytes uint64
 }
 
+// New is an empty list, which takes no memory until the first push. Its nodes will be
+// as large as fill says, which is a value of list-max-listpack-size.
+func New(fill int) Root { return Root{top: topWord(0).withFill(clampFill(fill))} }
+
 // Len is the number of elements.
 func (r *Root) Len() int { return int(r.count) }
 
 // Bytes is the memory that the list takes.
 func (r *Root) Bytes() int64 { return int64(r.bytes) }
 
-// List is a Root with what is needed to work on it. Two Lists must not be used on
-// copies of one Root, unless nothing is changed.
+// List is a Root with what is needed to work on it. The Root is changed in place, so
+// it must stay where it is as long as the List is used; it may lie in the arena, and
+// need not be aligned. Two Lists must not be used on one Root, unless nothing is
+// changed.
 type List struct {
-	root      Root
+	root      *Root
 	arena     *arena.Arena
 	heap      *arena.Heap
 	limits    limits
 	plainFrom int
 }
 
-// New makes an empty list, which takes no memory until the first push. Its nodes
-// are as large as fill says, which is a value of list-max-listpack-size.
-func New(h *arena.Heap, fill int) List {
-	return Attach(h, Root{top: topWord(0).withFill(clampFill(fill))})
-}
-
-// Attach makes a list of a Root that a list with the same heap gave.
-func Attach(h *arena.Heap, r Root) List {
+// Attach makes a list of a Root whose nodes are of the heap h.
+func Attach(h *arena.Heap, r *Root) List {
 	return List{root: r, arena: h.Arena(), heap: h, limits: limitsOf(r.top.fill()), plainFrom: PlainFromDefault}
 }
-
-// Root is the list at rest. It is outdated by the next change.
-func (l *List) Root() Root { return l.root }
 
 // SetPlainFrom says from which size on an element has a plain node, 0 for the
 // default: DEBUG QUICKLIST-PACKED-THRESHOLD. It is not part of the Root.
@@ -148,10 +145,15 @@ func (l *List) Tail() (v listpack.Value, ok bool) {
 	if e.none() {
 		return v, false
 	}
+	return l.valueAt(e, l.lastOf(e)), true
+}
+
+// lastOf is where the last element of a node is.
+func (l *List) lastOf(e end) int {
 	if e.plain() {
-		return l.valueAt(e, 0), true
+		return 0
 	}
-	return l.valueAt(e, listpack.Last(l.bytes(e))), true
+	return listpack.Last(l.bytes(e))
 }
 
 func (l *List) valueAt(e end, p int) listpack.Value {
@@ -214,8 +216,12 @@ func (l *List) DropTail(n int) {
 			l.freeNode(l.unlink(l.lastSpot()).item)
 			continue
 		}
-		b := l.bytes(*e)
-		rest := listpack.DeleteRange(b, -n, n)
+		rest := l.bytes(*e)
+		if n == 1 {
+			rest = listpack.DropLast(rest)
+		} else {
+			rest = listpack.DeleteRange(rest, -n, n)
+		}
 		e.b = uint64(e.count()-n)<<32 | uint64(len(rest))
 		l.root.count -= uint64(n)
 		l.slim(e)

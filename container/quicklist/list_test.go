@@ -51,7 +51,7 @@ func TestItem(t *testing.T) {
 }
 
 func TestEmpty(t *testing.T) {
-	l := New(newHeap(t), FillDefault)
+	l := newList(newHeap(t), FillDefault)
 	same(t, &l, nil)
 	l.Trim(0, 5)
 	l.DropHead(1)
@@ -79,15 +79,14 @@ func TestEmpty(t *testing.T) {
 	if l.Nodes() != 0 || l.Bytes() != 0 {
 		t.Error("an empty listpack makes a node")
 	}
-	var r Root
-	if r = l.Root(); r.Len() != 0 || r.Bytes() != 0 {
+	if l.root.Len() != 0 || l.root.Bytes() != 0 {
 		t.Error("the Root is not empty")
 	}
 }
 
 // numbers is a list of 0 .. n-1.
 func numbers(h *arena.Heap, fill, n int) List {
-	l := New(h, fill)
+	l := newList(h, fill)
 	for i := range n {
 		l.PushTail(strconv.AppendInt(nil, int64(i), 10))
 	}
@@ -135,7 +134,7 @@ func TestListpack(t *testing.T) {
 		{10, -2, false, true}, {10, -2, true, true}, {500, -2, false, true}, {500, -2, true, false}, {700, -2, false, false},
 		{128, 128, false, true}, {129, 128, false, false}, {64, 128, true, true}, {65, 128, true, false}, {1, 1, true, false}, {1, 1, false, true},
 	} {
-		l := New(h, -2)
+		l := newList(h, -2)
 		want := build(c.n)
 		l.AppendListpack(want)
 		b, ok := l.Listpack(c.fill, c.shrinking)
@@ -154,10 +153,11 @@ func TestListpack(t *testing.T) {
 	}
 }
 
-func TestAttachKeepsFill(t *testing.T) {
+func TestRootKeepsFill(t *testing.T) {
 	h := newHeap(t)
 	l := numbers(h, 5, 12)
-	other := Attach(h, l.Root())
+	root := *l.root
+	other := Attach(h, &root)
 	other.PushTail([]byte("x"))
 	if other.Fill() != 5 || other.Nodes() != 3 || other.Len() != 13 {
 		t.Errorf("fill %d, %d nodes", other.Fill(), other.Nodes())
@@ -229,7 +229,7 @@ func TestDrain(t *testing.T) {
 // TestMoveSparse moves what is left of a list among blocks that are gone.
 func TestMoveSparse(t *testing.T) {
 	h := newHeap(t)
-	l, other := New(h, 1), New(h, 1)
+	l, other := newList(h, 1), newList(h, 1)
 	var want []string
 	for i := range 20_000 {
 		s := strings.Repeat("m", 100) + strconv.Itoa(i)
@@ -297,7 +297,7 @@ func FuzzList(f *testing.F) {
 		}
 		h := a.NewHeap()
 		defer h.Close()
-		l := New(h, int(int8(in[0])))
+		l := newList(h, int(int8(in[0])))
 		l.SetPlainFrom(int(in[1]))
 		var want []string
 		for in = in[2:]; len(in) >= 2; in = in[2:] {

@@ -23,7 +23,7 @@ var fills = []int{-5, -4, -3, -2, -1, 0, 1, 2, 3, 5, 17, 128, 1000, FillMax + 5}
 
 func newTwin(tb testing.TB, r *rand.Rand, h *arena.Heap) *twin {
 	w := &twin{tb: tb, r: r, h: h, wide: []int{8, 40, 300, 5000}[r.IntN(4)]}
-	w.l = New(h, fills[r.IntN(len(fills))])
+	w.l = newList(h, fills[r.IntN(len(fills))])
 	if r.IntN(2) == 0 {
 		w.l.SetPlainFrom(1 + r.IntN(w.wide))
 	}
@@ -172,7 +172,8 @@ func (w *twin) rest() {
 	switch w.r.IntN(3) {
 	case 0:
 		plainFrom := w.l.plainFrom
-		w.l = Attach(w.h, w.l.Root())
+		root := *w.l.root
+		w.l = Attach(w.h, &root)
 		w.l.SetPlainFrom(plainFrom)
 	case 1:
 		next := 0
@@ -180,7 +181,7 @@ func (w *twin) rest() {
 			next, _ = w.l.MoveSparse(next, 1+w.r.IntN(50))
 		}
 	case 2:
-		to := New(w.h, w.l.Fill())
+		to := newList(w.h, w.l.Fill())
 		w.l.EachNode(func(n Node) bool {
 			if n.First != to.Len() {
 				w.tb.Fatalf("a node begins with element %d, and %d are before it", n.First, to.Len())
@@ -234,7 +235,11 @@ func (w *twin) step() {
 func TestTwin(t *testing.T) {
 	seeds(t, func(t *testing.T, r *rand.Rand) {
 		h := newHeap(t)
-		for range 10 {
+		lists := 10
+		if testing.Short() {
+			lists = 4
+		}
+		for range lists {
 			w := newTwin(t, r, h)
 			for i := range 1000 {
 				w.step()

@@ -254,7 +254,8 @@ func TestNodesAreThoseOfRedis(t *testing.T) {
 	for _, fill := range []int{-5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 7, 32, 128, 1000} {
 		for _, plainFrom := range []int{0, 90} {
 			wide := []int{30, 300, 3000}[r.IntN(3)]
-			h := &history{t: t, r: r, c: c, l: quicklist.New(a.NewHeap(), fill), plainFrom: plainFrom, wide: wide}
+			root := quicklist.New(fill)
+			h := &history{t: t, r: r, c: c, l: quicklist.Attach(a.NewHeap(), &root), plainFrom: plainFrom, wide: wide}
 			h.l.SetPlainFrom(plainFrom)
 			h.l.MergeAsRedis70()
 			c.MustOK("CONFIG", "SET", "list-max-listpack-size", strconv.Itoa(fill))

@@ -99,7 +99,7 @@ func (l *List) before(s *spot) bool {
 // link puts a node where its first element has the given index, which must be that
 // of another node's first element, or the number of elements.
 func (l *List) link(index int, e end) {
-	r := &l.root
+	r := l.root
 	switch {
 	case r.head.none():
 		r.head = e
@@ -131,7 +131,7 @@ func (l *List) insertInner(index int, it item) {
 // unlink takes the node at s out of the list, and leaves its block to the caller.
 func (l *List) unlink(s spot) end {
 	e := l.node(&s)
-	r := &l.root
+	r := l.root
 	switch s.kind {
 	case inside:
 		l.removeItem(&s.path)
