@@ -72,7 +72,7 @@ func (c *census) node(s *Stream, v *pair) int64 {
 		if e.id.Less(v.key) {
 			c.fail("node %v has an entry %v", v.key, e.id)
 		}
-		p = skip(b, e.data, e.elements()+1)
+		p = behind(b, e.data, e.elements())
 	}
 	return m.live
 }

@@ -51,8 +51,10 @@
 // # Memory
 //
 // With the ordinary limits (4096 bytes, 100 entries), entries of one field with a
-// value of 20 bytes take 29 bytes each, of which 24 are field, value and ID; the
-// index adds a quarter of a byte. A pending entry takes 75 bytes: 24 and two pairs.
+// value of 20 bytes take 31 bytes each, of which 22 are the value as a listpack has
+// it, 8 the rest of the entry, and a quarter of a byte the index. A pending entry
+// takes 74 bytes: its block of 24, and two pairs of 24. (redis-server 7.0, for the
+// same: 31 and 84.)
 //
 // # How a walk resumes
 //
@@ -93,9 +95,10 @@
 // is ended some bytes earlier than in Redis.
 //
 // DeleteConsumer, and Trim of a whole stream, do all their work at once, as in Redis:
-// 60 ns for an entry that was pending, 100 ns for a node.
+// some 0.2 us for an entry that was pending, 0.4 us for a node. Only DestroyGroup
+// and FreeSome go in steps.
 //
 // Headers, groups and consumers are never moved: they are few, and Refs and the
-// owner's Root know them. A new name moves the Refs of those behind it: 100,000
-// consumers in one group cost some 10 us for each new one.
+// owner's Root know them. A new name moves the Refs of those behind it, 8 bytes
+// each: with 100,000 consumers in one group a new one may cost tens of microseconds.
 package stream

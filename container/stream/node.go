@@ -123,7 +123,24 @@ func (w *writer) add(e *listpack.Element) {
 	w.b = listpack.Append(w.b, e)
 }
 
+// addInts adds three integers, at once if they are small.
+func (w *writer) addInts(v0, v1, v2 int64) {
+	if uint64(v0|v1|v2) <= listpack.SmallMax {
+		w.room(3 * 2)
+		w.b = listpack.AppendSmall(w.b, byte(v0), byte(v1), byte(v2))
+		return
+	}
+	w.addInt(v0)
+	w.addInt(v1)
+	w.addInt(v2)
+}
+
 func (w *writer) addInt(v int64) {
+	if uint64(v) <= listpack.SmallMax {
+		w.room(2)
+		w.b = listpack.AppendSmall(w.b, byte(v))
+		return
+	}
 	e := listpack.Int(v)
 	w.add(&e)
 }
@@ -135,8 +152,7 @@ func (w *writer) addString(v []byte) {
 
 // setInt replaces the integer at p. Small ones, which most are, take one byte.
 func (w *writer) setInt(p int, v int64) {
-	const oneByte = 0x80
-	if v >= 0 && v < oneByte && w.b[p] < oneByte {
+	if v >= 0 && v <= listpack.SmallMax && w.b[p] <= listpack.SmallMax {
 		w.b[p] = byte(v)
 		return
 	}
@@ -160,8 +176,19 @@ func asInt(v listpack.Value) (n int64, ok bool) {
 	return text.ParseInt(v.Str)
 }
 
-// readInt reads the number at p and finds the next element.
+// endMark is what stands behind the last element.
+const endMark = 0xff
+
+// readInt reads the number at p and finds the next element, of which there must be
+// one. Small numbers, which nearly all are, take a byte and one for their size.
 func readInt(b []byte, p int) (v int64, next int) {
+	if c := b[p]; c <= listpack.SmallMax {
+		return int64(c), p + 2
+	}
+	return readWide(b, p)
+}
+
+func readWide(b []byte, p int) (v int64, next int) {
 	e, next := listpack.Read(b, p)
 	v, _ = asInt(e)
 	return v, next
@@ -175,10 +202,28 @@ func skip(b []byte, p int, n int64) int {
 	return p
 }
 
-// back is the element n elements before p.
+// behind is the entry behind the one of which n elements and the closing number are
+// left at p; 0 if it is the last.
+func behind(b []byte, p int, n int64) int {
+	p = skip(b, p, n)
+	if b[p] > listpack.SmallMax {
+		return listpack.Next(b, p)
+	}
+	if p += 2; b[p] != endMark {
+		return p
+	}
+	return 0
+}
+
+// back is the element n elements before p. The byte before an element is the size
+// of the one in front of it, unless that is long.
 func back(b []byte, p int, n int64) int {
 	for ; n > 0; n-- {
-		p = listpack.Prev(b, p)
+		if c := int(b[p-1]); c <= listpack.SmallMax {
+			p -= c + 1
+		} else {
+			p = listpack.Prev(b, p)
+		}
 	}
 	return p
 }
@@ -199,7 +244,7 @@ func readMaster(b []byte) (m master) {
 }
 
 // first is the first entry of the node: it comes behind the names and a zero.
-func (m *master) first(b []byte) int { return skip(b, m.names, m.fields+1) }
+func (m *master) first(b []byte) int { return behind(b, m.names, m.fields) }
 
 // record is an entry of a node, read up to its fields.
 type record struct {
@@ -252,9 +297,31 @@ func lastInNode(b []byte, id ID, m *master) ID {
 // lastRecord is where the entry begins whose closing number is at p; 0 if p is the
 // zero of the master entry.
 func lastRecord(b []byte, p int) int {
-	n, _ := readInt(b, p)
+	n := int64(b[p])
+	if n > listpack.SmallMax {
+		n, _ = readWide(b, p)
+	}
 	if n == 0 {
 		return 0
 	}
 	return back(b, p, n)
+}
+
+// seek is the first entry of the node that is not before start; 0 if there is none.
+func (m *master) seek(b []byte, id, start ID) int {
+	for p := m.first(b); p != 0; {
+		flags, q := readInt(b, p)
+		ms, q := readInt(b, q)
+		seq, q := readInt(b, q)
+		if !id.plus(ms, seq).Less(start) {
+			return p
+		}
+		n := m.fields
+		if flags&flagSameFields == 0 {
+			n, q = readInt(b, q)
+			n *= 2
+		}
+		p = behind(b, q, n)
+	}
+	return 0
 }

@@ -92,8 +92,8 @@ func (it *Iterator) step() bool {
 	for it.enter() {
 		if it.reverse {
 			p = lastRecord(it.b, listpack.Last(it.b))
-		} else if p = it.nearEnd(); p < 0 {
-			p = it.master.first(it.b)
+		} else {
+			p = it.seek()
 		}
 		if p != 0 {
 			it.read(p)
@@ -108,7 +108,7 @@ func (it *Iterator) onward() int {
 	if it.reverse {
 		return lastRecord(it.b, listpack.Prev(it.b, it.e.flagAt))
 	}
-	return skip(it.b, it.p, it.left+1)
+	return behind(it.b, it.p, it.left)
 }
 
 func (it *Iterator) read(p int) {
@@ -139,21 +139,29 @@ func (it *Iterator) enter() bool {
 	return true
 }
 
+// seek is the first entry of the node to look at.
+func (it *Iterator) seek() int {
+	id := it.node.pair().key
+	if !id.Less(it.start) {
+		return it.master.first(it.b)
+	}
+	if p := it.nearEnd(id); p >= 0 {
+		return p
+	}
+	return it.master.seek(it.b, id, it.start)
+}
+
 // nearEnd is the first entry of the node that is not before the start, if it is
 // among the last ones; 0 if there is none, -1 if it is not known. (Deleted entries
 // may be out of order, see XSETID, but all in front of an entry that was before
 // the start were before it too, or are deleted.)
-func (it *Iterator) nearEnd() int {
-	if !it.node.pair().key.Less(it.start) {
-		return -1
-	}
+func (it *Iterator) nearEnd(id ID) int {
 	found, p := 0, listpack.Last(it.b)
 	for range tailTries {
 		if p = lastRecord(it.b, p); p == 0 {
 			return -1
 		}
-		e := readRecord(it.b, p, it.node.pair().key, &it.master)
-		if e.id.Less(it.start) {
+		if e := readRecord(it.b, p, id, &it.master); e.id.Less(it.start) {
 			return found
 		}
 		found, p = p, listpack.Prev(it.b, p)

@@ -196,9 +196,7 @@ func full(b []byte, m *master, l Limits, sum int) bool {
 // begin writes a new node with one entry.
 func (s *Stream) begin(at *pair, id ID, args [][]byte, guess int) {
 	w := s.newNode(at, guess)
-	w.addInt(1)
-	w.addInt(0)
-	w.addInt(int64(len(args) / 2))
+	w.addInts(1, 0, int64(len(args)/2))
 	for i := 0; i < len(args); i += 2 {
 		w.addString(args[i])
 	}
@@ -228,9 +226,7 @@ func (w *writer) entry(id ID, args [][]byte, same bool) {
 	if !same {
 		flags, n = 0, fixed+1+len(args)
 	}
-	w.addInt(flags)
-	w.addInt(int64(id.Ms - w.at.key.Ms))
-	w.addInt(int64(id.Seq - w.at.key.Seq))
+	w.addInts(flags, int64(id.Ms-w.at.key.Ms), int64(id.Seq-w.at.key.Seq))
 	if !same {
 		w.addInt(int64(len(args) / 2))
 	}

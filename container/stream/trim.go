@@ -95,7 +95,7 @@ func (s *Stream) trimNode(t *Trim, v *pair, m *master) {
 		if t.ByID && !e.id.Less(t.MinID) || !t.ByID && s.h.state.Length <= t.MaxLen {
 			break
 		}
-		p = skip(w.b, e.data, e.elements()+1)
+		p = behind(w.b, e.data, e.elements())
 		if e.deleted() {
 			continue
 		}
