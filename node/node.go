@@ -68,6 +68,7 @@ func Start(o Options) (*Node, error) {
 	for _, line := range o.Warnings {
 		n.logger.Logf(logger.Warning, "%s", line)
 	}
+	n.warnOfMissing()
 	if err := n.build(); err != nil {
 		n.Close()
 		return nil, err
