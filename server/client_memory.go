@@ -86,10 +86,15 @@ func (c *Client) memory(b bufferSizes) int64 {
 		int64(c.watch.Count())*watchBytes
 }
 
-// recount brings the worker's sum of memory up to date with one of its clients.
+// recount brings the worker's sum of memory up to date with one of its clients. What
+// a connection holds that is cut, for its output limit perhaps, counts no more:
+// nobody has to be evicted for it.
 func (w *worker) recount(cl *Client) {
 	cl.look()
 	now := cl.memory(cl.seen)
+	if cl.conn.IsClosed() {
+		now = 0
+	}
 	if now != cl.counted {
 		w.beside.Add(now - cl.counted)
 		cl.counted = now

@@ -56,6 +56,43 @@ func TestClientEviction(t *testing.T) {
 	})
 }
 
+// TestOutputLimitBeforeEviction: nobody is evicted for the sake of output that is
+// cut by its own limit, of two clients in one round.
+func TestOutputLimitBeforeEviction(t *testing.T) {
+	eachVariant(t, func(t *testing.T, start func(...string) *dozo.Server) {
+		srv := start("maxmemory-clients", "10mb", "client-output-buffer-limit", "normal 4mb 0 0")
+		admin, sleeper, sender := dial(t, srv.Addr()), dial(t, srv.Addr()), dial(t, srv.Addr())
+		admin.must(fmt.Sprintf("SETRANGE k %d v", 6<<20))
+		sender.must("CLIENT SETNAME sender")
+		sender.QueueRaw(fmt.Appendf(nil, "*2\r\n$4\r\nECHO\r\n$%d\r\n%s", 5<<20, strings.Repeat("x", 5<<20)))
+		if err := sender.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the buffer is counted", func() bool { return admin.infoInt("memory", "mem_clients_normal") > 5<<20 })
+		slow := []client{dial(t, srv.Addr()), dial(t, srv.Addr())}
+		for _, c := range slow {
+			c.must("PING")
+		}
+		sleeper.Queue("DEBUG", "SLEEP", "0.2")
+		if err := sleeper.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond) // the loop sleeps: both requests are served in one round
+		for _, c := range slow {
+			c.Queue("GET", "k")
+			if err := c.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		eventually(t, "both are cut", func() bool {
+			return admin.infoInt("dozo", "client_output_buffer_limit_disconnections") == 2
+		})
+		if n := admin.infoInt("stats", "evicted_clients"); n != 0 || !strings.Contains(admin.must("CLIENT LIST").Str, "name=sender ") {
+			t.Errorf("%d clients evicted", n)
+		}
+	})
+}
+
 // TestOutputLimits: who does not read what it is sent is stopped, by the hard limit
 // at once and by the soft one after a time.
 func TestOutputLimits(t *testing.T) {
