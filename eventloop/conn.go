@@ -78,13 +78,13 @@ func (c *Conn) FD() int { return c.link.fd() }
 func (c *Conn) LastActive() time.Duration { return c.lastActive }
 
 // RemoteAddr is the peer's address as host:port. The peer of a unix socket has
-// none; the path of the socket stands for it, as in LocalAddr.
+// none; the path of the socket with port 0 stands for it, as in LocalAddr.
 func (c *Conn) RemoteAddr() string {
 	c.learnAddresses()
 	return c.remote
 }
 
-// LocalAddr is this side's address as host:port, or the path of a unix socket.
+// LocalAddr is this side's address as host:port; a unix socket is path:0.
 func (c *Conn) LocalAddr() string {
 	c.learnAddresses()
 	return c.local
@@ -94,6 +94,9 @@ func (c *Conn) LocalAddr() string {
 func (c *Conn) learnAddresses() {
 	if c.local == "" && c.remote == "" {
 		c.local, c.remote = c.link.addresses()
+		if c.IsUnix() {
+			c.local, c.remote = c.local+":0", c.remote+":0"
+		}
 	}
 }
 

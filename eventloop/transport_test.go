@@ -40,12 +40,13 @@ func testEcho(t *testing.T, kind Transport, network string) {
 		send(t, conn, []byte("hello"))
 		expect(t, conn, "hello")
 	}
-	want := conn.LocalAddr().String()
+	here, there := addr.String(), conn.LocalAddr().String()
 	if network == "unix" {
-		want = addr.String()
+		here += ":0"
+		there = here
 	}
-	if local.Load() != addr.String() || remote.Load() != want {
-		t.Errorf("addresses %v, %v; want %v, %v", local.Load(), remote.Load(), addr, want)
+	if local.Load() != here || remote.Load() != there {
+		t.Errorf("addresses %v, %v; want %v, %v", local.Load(), remote.Load(), here, there)
 	}
 	_ = conn.Close()
 	if err := h.closedWith(t, 1); !errors.Is(err, io.EOF) {
