@@ -74,8 +74,11 @@ func (c *census) block(r arena.Ref, level int, top bool) (below uint64) {
 		return 0
 	}
 	c.bytes += uint64(arena.UsableSize(blockSize(int(b.room))))
-	for _, it := range b.items() {
+	for i, it := range b.items() {
 		n := it.below(level)
+		if level > 0 && i > 0 && c.l.block(it.ref()).n <= mergeBelow && c.l.block(b.items()[i-1].ref()).n <= mergeBelow {
+			c.fail("two neighbours of level %d have few items, but were not merged", level-1)
+		}
 		switch {
 		case level == 0:
 			if it.room() != arena.UsableSize(it.size()) {

@@ -90,7 +90,8 @@
 //   - What an item says of elements and bytes is what is found there; the Root's counts
 //     of elements, nodes and bytes are the sums.
 //   - An inner node has no lead, and the smallest block that fits.
-//   - Blocks have items; all but the top one have room for 63.
+//   - Blocks have items; all but the top one have room for 63, and of two neighbours
+//     below one parent one has more than 15.
 //   - Cursors and paths are good until the list changes: they hold addresses.
 //
 // # LIMITATIONS

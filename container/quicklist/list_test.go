@@ -165,6 +165,57 @@ func TestRootKeepsFill(t *testing.T) {
 	other.Free()
 }
 
+// nodeSizes is how many elements each node has, negative for a plain one.
+func nodeSizes(l *List) (n []int) {
+	l.EachNode(func(node Node) bool {
+		if node.Plain {
+			node.Count = -node.Count
+		}
+		n = append(n, node.Count)
+		return true
+	})
+	return n
+}
+
+func TestPushAtTheLimit(t *testing.T) {
+	h := newHeap(t)
+	for _, push := range []func(*List, []byte){(*List).PushHead, (*List).PushTail} {
+		for _, c := range []struct{ n, nodes int }{{1077, 1}, {1078, 2}} {
+			l := newList(h, -1)
+			push(&l, make([]byte, 3000)) // takes 3011 bytes; the next is taken to need 8 more than its text
+			push(&l, make([]byte, c.n))
+			if l.Nodes() != c.nodes {
+				t.Errorf("%d bytes more: %d nodes, want %d", c.n, l.Nodes(), c.nodes)
+			}
+			l.Free()
+		}
+	}
+}
+
+// TestSetLarge has what Redis 7.2 does and 7.0 does not: it merges around the node of
+// a large element that takes the place of a small one.
+func TestSetLarge(t *testing.T) {
+	l := numbers(newHeap(t), 4, 12)
+	l.SetPlainFrom(100)
+	large := bytes.Repeat([]byte("L"), 100)
+	for range 2 {
+		c := l.Seek(2)
+		c.Delete()
+	}
+	c := l.Seek(3)
+	c.Set(large) // 0 1 | 4 L 6 7 | 8 9 10 11
+	check(t, &l)
+	if n := nodeSizes(&l); !slices.Equal(n, []int{3, -1, 2, 4}) {
+		t.Errorf("nodes %v", n)
+	}
+	c = l.Seek(3)
+	c.Set(large[1:])
+	if n := nodeSizes(&l); !slices.Equal(n, []int{3, 3, 4}) {
+		t.Errorf("nodes %v after a small one took its place", n)
+	}
+	l.Free()
+}
+
 // TestManyNodes has an index of several levels, which is edited in the middle and
 // taken apart from both ends.
 func TestManyNodes(t *testing.T) {
