@@ -8,11 +8,12 @@ PORT ?= 6379
 FUZZTIME ?= 30s
 SOAK_COMMANDS ?= 1000000
 SOAK_TIME ?= 3m
+UNKIND_TIME ?= 30s
 SEED ?= 0
 
-UNITS = $(shell $(GO) list ./... | grep -v -e /tests/differential -e /tests/e2e -e /internal/lint)
+UNITS = $(shell $(GO) list ./... | grep -v -e /tests/differential -e /tests/e2e -e /tests/robustness -e /internal/lint)
 
-.PHONY: build run test peers lint testrace testinv diff e2e soak fuzz bench generate clean
+.PHONY: build run test peers lint testrace testinv diff e2e robust soak fuzz bench generate clean
 
 build:
 	$(GO) build -o bin/dozo ./cmd/dozo
@@ -45,11 +46,18 @@ diff: peers
 e2e: peers
 	$(GO) test -count=1 -v ./tests/e2e
 
+# Clients, limits and signals that are unkind to a server process.
+robust:
+	$(GO) test -count=1 -v ./tests/robustness
+
 # The long versions: a million generated commands, minutes of mixed load on the
-# race and the invariants builds.
+# race and the invariants builds, minutes of unkindness to all builds.
 soak: peers
 	$(GO) test -count=1 -v -timeout 4h ./tests/differential -commands $(SOAK_COMMANDS) -seed $(SEED)
 	$(GO) test -count=1 -v -timeout 2h ./tests/e2e -run Storm -storm $(SOAK_TIME)
+	$(GO) test -count=1 -v -timeout 2h ./tests/robustness -length $(UNKIND_TIME)
+	$(GO) test -count=1 -v -timeout 2h ./tests/robustness -length $(UNKIND_TIME) -variant race
+	$(GO) test -count=1 -v -timeout 2h ./tests/robustness -length $(UNKIND_TIME) -variant invariants
 
 fuzz:
 	scripts/fuzz $(FUZZTIME)

@@ -18,7 +18,7 @@ import (
 // except for the moment in which its owner notices pending and lowers it.
 //
 // LIMITATIONS: getting alone takes as long as the longest batch of the others (a
-// batch is what one connection sent at once, 64 KiB at most). Nothing inside the
+// batch is what one connection sent at once, batchBytesMax or one command at most). Nothing inside the
 // gate may wait for another loop.
 type gate struct {
 	alone   sync.Mutex // held by the loop that runs alone

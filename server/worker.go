@@ -16,6 +16,9 @@ const (
 	// outPauseBytes is how much reply one batch may pile up before it is written
 	// and the rest of the input waits its turn.
 	outPauseBytes = 1 << 20
+	// batchBytesMax is how much input of one client is executed in one go. A read
+	// brings no more, but a client that had to wait may have sent megabytes.
+	batchBytesMax = 64 << 10
 	// heldInputMax is how much input of a held client is read ahead.
 	heldInputMax = 1 << 20
 	// scratchMax is the largest scratch buffer that is kept between commands.
@@ -314,6 +317,10 @@ func (w *worker) endBatch(cl *Client) {
 // must wait or go. It returns how much was consumed.
 func (w *worker) batch(cl *Client, in []byte) (consumed int) {
 	for consumed < len(in) {
+		if consumed >= batchBytesMax {
+			cl.conn.Kick() // the others have their turn first
+			return consumed
+		}
 		args, n, err := cl.parser.Next(in[consumed:])
 		if err != nil {
 			return w.protocolError(cl, err, len(in))
