@@ -47,6 +47,7 @@ const (
 	flagHeld                           // in Loop.held
 	flagOwed                           // Flushed is owed when nothing is pending any more
 	flagUnix                           // came through a unix socket
+	flagEnded                          // the peer ended its side, and some of what it sent is yet to be consumed
 )
 
 func (f connFlags) has(bits connFlags) bool { return f&bits != 0 }

@@ -64,7 +64,9 @@
 // megabytes is read without being moved, and is not looked at again for each packet.
 //
 // A peer that has ended its own side is served to the end: what it sent is delivered,
-// what is pending is written, and then Closed is told io.EOF.
+// what is pending is written, and then Closed is told io.EOF. Input that the Handler
+// leaves does not keep the connection once nothing is pending and no turn was asked
+// for.
 //
 // # Output
 //

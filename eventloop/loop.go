@@ -249,6 +249,7 @@ func (l *Loop) takeTurn(c *Conn) {
 		c.flags &^= flagKicked
 		l.redeliver(c)
 	}
+	c.endWhenServed()
 	if c.flags.has(flagUnread) && !c.flags.has(flagPaused|flagDraining|flagClosing) {
 		c.flags &^= flagUnread
 		c.link.read(c)

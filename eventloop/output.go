@@ -197,4 +197,7 @@ func (c *Conn) settle() {
 	l.lend(c)
 	l.handler.Flushed(c)
 	c.flush()
+	if c.flags.has(flagEnded) {
+		l.makeReady(c)
+	}
 }

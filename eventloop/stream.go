@@ -1,8 +1,6 @@
 package eventloop
 
 import (
-	"errors"
-	"io"
 	"net"
 	"time"
 )
@@ -201,14 +199,4 @@ func (s *stream) setKeepAlive(period time.Duration) error {
 		return setTCPKeepAlive(tcp, period)
 	}
 	return nil
-}
-
-// peerEnded takes the end of the peer's output. What is pending for it is still
-// sent: it may have closed only its own side.
-func (c *Conn) peerEnded(err error) {
-	if errors.Is(err, io.EOF) && c.PendingOut() > 0 {
-		c.drainAndEnd(io.EOF)
-		return
-	}
-	c.end(err)
 }

@@ -282,6 +282,39 @@ func TestHalfClose(t *testing.T) {
 	})
 }
 
+// What a peer sent before it ended its side is delivered, also if the handler takes
+// it little by little, in turns that it asks for or when its output has left.
+func TestHalfCloseWithInputLeft(t *testing.T) {
+	forEachTransport(t, func(t *testing.T, kind Transport) {
+		for _, size := range []int{1, 4 << 20} {
+			h := &hooks{data: func(c *Conn, in []byte) int {
+				if c.PendingOut() > 0 {
+					return 0 // until Flushed
+				}
+				c.Out = append(c.Out, bytes.Repeat(in[:1], size)...)
+				if size == 1 {
+					c.Kick()
+				}
+				return 1
+			}}
+			h.flushed = func(c *Conn) { c.Kick() }
+			_, addr := start(t, Options{Transport: kind}, "tcp4", h)
+			conn := dial(t, addr)
+			send(t, conn, []byte("1234"))
+			if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			for _, digit := range []string{"1", "2", "3", "4"} {
+				expect(t, conn, strings.Repeat(digit, size))
+			}
+			expectEnd(t, conn)
+			if err := h.closedWith(t, 1); !errors.Is(err, io.EOF) {
+				t.Errorf("Closed was told %v", err)
+			}
+		}
+	})
+}
+
 func TestReset(t *testing.T) {
 	forEachTransport(t, func(t *testing.T, kind Transport) {
 		h := &hooks{}
