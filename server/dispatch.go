@@ -363,13 +363,13 @@ var (
 
 // Removed implements keyspace.Events: a key went because its time was over or
 // memory was short. The log gets a DEL, before the effects of the command that
-// met the key.
+// met the key. As a change that asks for a snapshot it does not count: a restart
+// would lose the key as well.
 func (w *worker) Removed(db int, key []byte, why keyspace.Reason) {
 	name, class := "expired", command.EventExpired
 	if why == keyspace.Evicted {
 		name, class = "evicted", command.EventEvicted
 	}
-	w.dirty++
 	if w.srv.log.Active() {
 		w.logRemoval(db, key, why)
 	}
