@@ -154,16 +154,33 @@ func Seek(b []byte, index int) int {
 			index -= n
 		}
 	}
-	if index >= 0 {
-		p := First(b)
-		for ; index > 0 && p != 0; index-- {
-			p = Next(b, p)
-		}
-		return p
+	if index < 0 {
+		return seekBack(b, index)
 	}
-	p := Last(b)
-	for ; index < -1 && p != 0; index++ {
-		p = Prev(b, p)
+	p := HeaderSize
+	for ; index > 0 && b[p] != end; index-- {
+		if c := int(b[p]); c&headMask6 == headStr6 {
+			p += c - headStr6 + 2
+		} else {
+			p = afterOther(b, p)
+		}
+	}
+	return elementAt(b, p)
+}
+
+// seekBack is Seek from the end. Elements below 128 bytes, which most are, have a
+// size of one byte behind them.
+func seekBack(b []byte, index int) int {
+	p := End(b)
+	for ; index < 0; index++ {
+		if p == HeaderSize {
+			return 0
+		}
+		if n := int(b[p-1]); n < 0x80 {
+			p -= n + 1
+		} else {
+			p = Prev(b, p)
+		}
 	}
 	return p
 }
