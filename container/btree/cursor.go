@@ -1,0 +1,98 @@
+package btree
+
+import "dozo/arena"
+
+// Cursor is an item's place in the order, or none. It is good until the next
+// change to the tree.
+type Cursor struct {
+	t     *Tree
+	v     node
+	i     int
+	start int // rank of the leaf's first item
+}
+
+// First is the item that comes first.
+func (t *Tree) First() Cursor { return t.At(0) }
+
+// Last is the item that comes last.
+func (t *Tree) Last() Cursor { return t.At(t.Len() - 1) }
+
+// At is the item of a rank, counted from 0. There is none at ranks below 0 and
+// from Len on.
+func (t *Tree) At(rank int) Cursor {
+	c := Cursor{t: t}
+	c.v, c.i, c.start = t.leafAt(rank)
+	return c
+}
+
+// leafAt is where the item of a rank is: its leaf, the slot there, and the rank
+// of the leaf's first item. It is no node when there is no such item.
+func (t *Tree) leafAt(rank int) (v node, i, start int) {
+	if uint(rank) >= uint(t.root.count) {
+		return node{}, 0, 0
+	}
+	v = t.top()
+	for level := int(t.root.height) - 1; level > 0; level-- {
+		i := 0
+		for n := v.total(0); rank >= start+n; n = v.total(i) {
+			start += n
+			i++
+		}
+		v = t.node(v.child(i))
+	}
+	return v, rank - start, start
+}
+
+// Seek is the first item that does not lie below the bound.
+func (t *Tree) Seek(b Bound) Cursor {
+	if t.root.top == 0 {
+		return Cursor{}
+	}
+	v, i, start := t.place(&b)
+	if i == v.len() {
+		return t.At(start + i)
+	}
+	return Cursor{t, v, i, start}
+}
+
+// SeekBack is the last item that lies below the bound.
+func (t *Tree) SeekBack(b Bound) Cursor {
+	if t.root.top == 0 {
+		return Cursor{}
+	}
+	v, i, start := t.place(&b)
+	if i == 0 {
+		return t.At(start - 1)
+	}
+	return Cursor{t, v, i - 1, start}
+}
+
+// Ok tells whether there is an item.
+func (c *Cursor) Ok() bool { return c.v.p != nil }
+
+// Score is the item's score.
+func (c *Cursor) Score() float64 { return c.v.score(c.i) }
+
+// Ref is the item's entry.
+func (c *Cursor) Ref() arena.Ref { return arena.Ref(c.v.word(leafRefs+c.i*refSize)) << refShift }
+
+// Member is the key of the item's entry, in place: read only.
+func (c *Cursor) Member() []byte { return c.t.member(c.Ref()) }
+
+// Rank is how many items come before.
+func (c *Cursor) Rank() int { return c.start + c.i }
+
+// Next goes to the item that comes after, or to none. (It does not keep the
+// Tree's address, nor does Prev, so that a Tree may stay on the stack.)
+func (c *Cursor) Next() {
+	if c.i++; c.i == c.v.len() {
+		c.v, c.i, c.start = c.t.leafAt(c.start + c.i)
+	}
+}
+
+// Prev goes to the item that comes before, or to none.
+func (c *Cursor) Prev() {
+	if c.i--; c.i < 0 {
+		c.v, c.i, c.start = c.t.leafAt(c.start - 1)
+	}
+}
