@@ -43,8 +43,9 @@ type Context struct {
 type Settings struct {
 	MaxBulk          int64 // proto-max-bulk-len
 	HLLSparseMax     int   // hll-sparse-max-bytes
-	RDBVersion       int   // rdb-version
-	RDBCompression   bool  // rdbcompression
+	Limits           object.Limits
+	RDBVersion       int  // rdb-version
+	RDBCompression   bool // rdbcompression
 	RDBChecksum      bool
 	SkipChecksum     bool // DEBUG SET-SKIP-CHECKSUM-VALIDATION
 	SanitizeDump     bool

@@ -40,15 +40,22 @@ var dumpCommands = []command.Spec{
 	},
 }
 
-// encoder is the encoder that this executor keeps, for the settings of now.
-func encoder(c *command.Context) *rdb.Encoder {
-	e, ok := c.Kept.(*rdb.Encoder)
+// codec is what DUMP and RESTORE keep from one call to the next.
+type codec struct {
+	encoder *rdb.Encoder
+	builder rdb.Builder
+}
+
+// codecOf is the codec that this executor keeps, for the settings of now.
+func codecOf(c *command.Context) *codec {
+	k, ok := c.Kept.(*codec)
 	if !ok {
-		e = rdb.NewEncoder(c.Set.RDBVersion, c.Set.RDBCompression)
-		c.Kept = e
+		k = &codec{encoder: rdb.NewEncoder(c.Set.RDBVersion, c.Set.RDBCompression)}
+		c.Kept = k
 	}
-	e.Version, e.Compress = c.Set.RDBVersion, c.Set.RDBCompression
-	return e
+	k.encoder.Version, k.encoder.Compress = c.Set.RDBVersion, c.Set.RDBCompression
+	k.builder.Limits, k.builder.Deep = &c.Set.Limits, c.Set.SanitizeDump
+	return k
 }
 
 func dump(c *command.Context) error {
@@ -58,9 +65,8 @@ func dump(c *command.Context) error {
 		return nil
 	}
 	c.Touch(&cell)
-	var d digits
-	v := rdb.Value{Type: rdb.TypeString, Str: cell.Bytes(d[:])}
-	c.Scratch = encoder(c).AppendDump(c.Scratch[:0], v)
+	e := codecOf(c).encoder
+	c.Scratch = e.AppendFooter(e.AppendObject(c.Scratch[:0], &cell), 0)
 	c.Out.Bulk(c.Scratch)
 	return nil
 }
@@ -122,23 +128,34 @@ func restore(c *command.Context) error {
 	case ttl < 0:
 		return errTTL
 	}
-	v, err := rdb.ParseDump(c.Args[3], c.Scratch, c.Set.SkipChecksum)
-	if err != nil {
+	var d object.Draft
+	if err := decodeDump(c, &d); err != nil {
 		return err
 	}
 	if ttl != 0 && !o.absTTL {
 		ttl += c.Now
 	}
-	o.put(c, key, v, ttl)
+	o.put(c, key, &d, ttl)
 	c.Out.OK()
 	return nil
 }
 
+// decodeDump makes a draft of RESTORE's payload.
+func decodeDump(c *command.Context, d *object.Draft) error {
+	body, _, err := rdb.CheckDump(c.Args[3], c.Set.SkipChecksum)
+	if err != nil {
+		return err
+	}
+	in := rdb.NewDecoder(body)
+	return codecOf(c).builder.Object(&in, c.Place(c.Args[1]), d)
+}
+
 // put stores what RESTORE has decoded. A value whose time is over already only
 // takes away what it was to replace.
-func (o *restoreOpts) put(c *command.Context, key []byte, v rdb.Value, deadline int64) {
+func (o *restoreOpts) put(c *command.Context, key []byte, d *object.Draft, deadline int64) {
 	replaced := o.replace && c.Delete(key)
 	if deadline != 0 && deadline <= c.Now {
+		c.Discard(key, d)
 		if replaced {
 			verb := wordDel
 			if c.Set.LazyServerDel {
@@ -149,7 +166,7 @@ func (o *restoreOpts) put(c *command.Context, key []byte, v rdb.Value, deadline 
 		}
 		return
 	}
-	c.SetString(key, v.Str, deadline, false)
+	c.Store(key, d, deadline)
 	notifyNew(c, c.DB, key)
 	cell := c.Peek(key)
 	o.setAge(c, &cell)

@@ -79,6 +79,8 @@ type scanOpts struct {
 	typed bool
 	typ   object.Type
 	known bool // the type is one that keys can have
+	// elements: not keys are scanned, which have types, but elements of one.
+	elements bool
 }
 
 func (o *scanOpts) parse(words [][]byte) error {
@@ -100,7 +102,7 @@ func (o *scanOpts) parse(words [][]byte) error {
 			o.count = int(min(n, math.MaxInt32))
 		case is(w, "MATCH"):
 			o.match = newPattern(value)
-		case is(w, "TYPE"):
+		case is(w, "TYPE") && !o.elements:
 			o.typed = true
 			o.typ, o.known = object.ParseType(string(text.AppendFold(nil, upToZero(value))))
 		default:

@@ -93,6 +93,11 @@ func (v *View) Evict(max int) bool {
 	l := v.ks.limits.Load()
 	failures := 0
 	for v.ks.Over() > 0 {
+		if max > 0 && v.ks.Graves() > 0 { // room that costs nobody a key
+			v.FreeGraves(0, 1, graveShare)
+			max--
+			continue
+		}
 		if l.Policy == NoEviction || failures > evictFailuresMax+len(v.ks.shards) {
 			return false
 		}

@@ -21,6 +21,7 @@
 package keyspace
 
 import (
+	"math"
 	"math/bits"
 	"sync/atomic"
 
@@ -60,6 +61,8 @@ type Keyspace struct {
 	databases int
 	newRand   func() env.Rand
 	solo      bool // one executor: shards need no locks
+	kit       object.Kit
+	graves    atomic.Int64 // in all shards
 
 	// limits are read on each command and changed by CONFIG SET.
 	limits atomic.Pointer[Limits]
@@ -92,9 +95,10 @@ type shard struct {
 	heap    *arena.Heap
 	dbs     []*database
 	watched map[watchKey][]watcher
-	holder  *View // who holds mu, kept in the invariants build only
+	graves  []object.Grave // what is left of large values, see graves.go
+	holder  *View          // who holds mu, kept in the invariants build only
 	index   int
-	_       [56]byte
+	_       [32]byte
 }
 
 // database is the part of a database that lies in one shard.
@@ -123,6 +127,7 @@ func New(o Options) *Keyspace {
 		ks.shards[i].heap = o.Arena.NewHeap()
 		ks.shards[i].dbs = make([]*database, o.Databases)
 	}
+	ks.kit.Hash = ks.Hash
 	ks.SetLimits(Limits{Samples: 5})
 	return ks
 }
@@ -185,7 +190,8 @@ func (sh *shard) drop(db int) {
 		return
 	}
 	d.table.Each(func(ref arena.Ref) bool {
-		object.Free(sh.heap, ref)
+		g := object.Free(sh.heap, ref)
+		g.FreeSome(sh.heap, math.MaxInt)
 		return true
 	})
 	d.table.Free()
@@ -210,6 +216,8 @@ func (ks *Keyspace) dropOne(sh *shard, db int) {
 // dropAll frees everything in the shard at once, by giving its heap back.
 func (ks *Keyspace) dropAll(sh *shard) {
 	clear(sh.dbs)
+	ks.graves.Add(-int64(len(sh.graves)))
+	sh.graves = nil
 	sh.heap.Close()
 	sh.heap = ks.arena.NewHeap()
 	sh.heap.SetPublishStep(ks.publishStep(ks.limits.Load()))

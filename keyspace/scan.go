@@ -14,10 +14,10 @@ import (
 
 	"dozo/arena"
 	"dozo/container/entry"
+	"dozo/object"
 )
 
-// cursorBits is the precision of a cursor: exact in a float64.
-const cursorBits = 52
+const cursorBits = object.CursorBits
 
 // Scan visits living keys from cursor on, until it has emitted at least count
 // keys or looked at ten times as many places, and returns the next cursor; 0

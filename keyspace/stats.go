@@ -86,7 +86,7 @@ func (v *View) Cells(db int, fn func(c *object.Cell) bool) {
 		}
 		on := true
 		d.table.Each(func(ref arena.Ref) bool {
-			c := object.Cell{Heap: sh.heap, Entry: entry.At(v.ks.arena, ref)}
+			c := v.cell(sh, hashtable.Slot{}, entry.At(v.ks.arena, ref))
 			if !dead(c.Entry, v.Now) {
 				on = fn(&c)
 			}

@@ -62,6 +62,7 @@ type Stats struct {
 	Expired, Evicted  int64
 	ExpiredByLookup   int64
 	ActiveExpireNanos int64
+	LazyFreed         int64 // large values that were freed after their keys
 }
 
 // NewView makes the view of one executor.
@@ -86,6 +87,11 @@ func (v *View) locate(db int, key []byte) (*shard, *database, uint64, hashtable.
 	return sh, d, h, d.table.Find(h, key)
 }
 
+// cell is the value of an entry in its place.
+func (v *View) cell(sh *shard, slot hashtable.Slot, e entry.Entry) object.Cell {
+	return object.Cell{Heap: sh.heap, Slot: slot, Entry: e, Kit: &v.ks.kit}
+}
+
 // lookup finds a living key in any database. A dead one is removed, unless dead
 // ones are kept.
 func (v *View) lookup(db int, key []byte) (object.Cell, *shard, *database) {
@@ -100,7 +106,7 @@ func (v *View) lookup(db int, key []byte) (object.Cell, *shard, *database) {
 		}
 		return object.Cell{}, sh, d
 	}
-	return object.Cell{Heap: sh.heap, Slot: slot, Entry: e}, sh, d
+	return v.cell(sh, slot, e), sh, d
 }
 
 // removeDead removes a key whose time is over, when a lookup meets it.
@@ -128,14 +134,14 @@ func (v *View) removeAs(sh *shard, d *database, db int, h uint64, slot hashtable
 // remove unlinks and frees an entry.
 func (v *View) remove(sh *shard, d *database, db int, h uint64, slot hashtable.Slot, e entry.Entry) {
 	if v.ks.barrier != nil {
-		v.edit(sh, db, e.Key(), object.Cell{Heap: sh.heap, Slot: slot, Entry: e})
+		v.edit(sh, db, e.Key(), v.cell(sh, slot, e))
 	}
 	if e.HasDeadline() {
 		d.volatile--
 	}
 	ref := slot.Ref()
 	d.table.Delete(h, slot)
-	object.Free(sh.heap, ref)
+	v.ks.bury(sh, object.Free(sh.heap, ref))
 }
 
 // edit tells the snapshot's barrier that an entry is about to change. The cell
@@ -224,6 +230,7 @@ func (v *View) SetString(key, val []byte, deadline int64, raw bool) (added bool)
 	if v.ks.barrier != nil {
 		v.edit(sh, v.DB, key, c)
 	}
+	v.ks.bury(sh, c.Empty())
 	old, stamp := c.Entry.Deadline(), c.Entry.Stamp()
 	at.Age = v.overwrittenAge(c.Entry)
 	if raw {
@@ -244,14 +251,12 @@ func (v *View) SetZeros(key []byte, n int) (c object.Cell, added bool) {
 	h := v.ks.tableHash(key)
 	at := object.Attrs{Age: v.freshAge()}
 	if !c.Ok() {
-		ref := object.NewZeros(sh.heap, key, n, at)
-		v.insert(sh, v.DB, h, key, ref, 0)
-		d = sh.dbs[v.DB]
-		return object.Cell{Heap: sh.heap, Slot: d.table.Find(h, key), Entry: entry.At(v.ks.arena, ref)}, true
+		return v.put(sh, h, key, object.NewZeros(sh.heap, key, n, at)), true
 	}
 	if v.ks.barrier != nil {
 		v.edit(sh, v.DB, key, c)
 	}
+	v.ks.bury(sh, c.Empty())
 	old, stamp := c.Entry.Deadline(), c.Entry.Stamp()
 	at.Age = v.overwrittenAge(c.Entry)
 	c.SetZeros(n, at)
@@ -283,6 +288,14 @@ func (v *View) insert(sh *shard, db int, h uint64, key []byte, ref arena.Ref, de
 	if deadline != 0 {
 		v.redate(d, h, entry.At(v.ks.arena, ref), 0, 0)
 	}
+}
+
+// put inserts a new entry without a deadline in the view's database, and finds it
+// there.
+func (v *View) put(sh *shard, h uint64, key []byte, ref arena.Ref) object.Cell {
+	v.insert(sh, v.DB, h, key, ref, 0)
+	d := sh.dbs[v.DB]
+	return v.cell(sh, d.table.Find(h, key), entry.At(v.ks.arena, ref))
 }
 
 // SetDeadline changes when a living key dies (0 = never) and tells whether the
@@ -324,7 +337,7 @@ func (v *View) Move(from []byte, toDB int, to []byte) {
 	}
 	sh, d, h, slot := v.locate(v.DB, from)
 	left := slot.Ref()
-	c := object.Cell{Heap: sh.heap, Slot: slot, Entry: entry.At(v.ks.arena, left)}
+	c := v.cell(sh, slot, entry.At(v.ks.arena, left))
 	if v.ks.barrier != nil {
 		v.edit(sh, v.DB, from, c)
 	}
@@ -335,7 +348,7 @@ func (v *View) Move(from []byte, toDB int, to []byte) {
 		d.volatile--
 	}
 	d.table.Delete(h, slot)
-	object.Free(sh.heap, left)
+	v.ks.bury(sh, object.Free(sh.heap, left))
 	v.insert(toShard, toDB, toHash, to, ref, deadline)
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha1"
 	"encoding/binary"
 
+	"dozo/container/listpack"
 	"dozo/internal/invariants"
 )
 
@@ -39,6 +40,12 @@ func (c *Cell) Digest(d *Digest) {
 	case String:
 		var scratch [intDigitsMax]byte
 		d.Mix(c.Bytes(scratch[:0]))
+	case Set:
+		var scratch [intDigitsMax]byte
+		SetValue{c}.Each(func(v listpack.Value) bool {
+			d.Xor(v.Text(scratch[:0]))
+			return true
+		})
 	default:
 		invariants.Failf("no digest of type %s", c.Type())
 	}

@@ -11,6 +11,8 @@
 package object
 
 import (
+	"math"
+
 	"dozo/arena"
 	"dozo/container/entry"
 	"dozo/container/hashtable"
@@ -64,8 +66,34 @@ var encodingNames = [...]string{
 	"raw", "int", "embstr", "listpack", "quicklist", "intset", "hashtable", "skiplist", "stream",
 }
 
+// isLarge tells encodings whose elements have blocks of their own.
+func (e Encoding) isLarge() bool {
+	return e == EncQuicklist || e == EncHashtable || e == EncSkiplist || e == EncStream
+}
+
 // String is the answer of OBJECT ENCODING.
 func (e Encoding) String() string { return encodingNames[e] }
+
+// Kit is what values need of the store that they are in.
+type Kit struct {
+	// Hash is the hash of members and fields in the tables of large values. It must
+	// be keyed with a secret.
+	Hash hashtable.Hash
+}
+
+// Limits are where values of each type change their encodings.
+type Limits struct {
+	Set SetLimits
+}
+
+// Place is where a new value is to be: the heap of its key's shard, and what goes
+// in the key's entry.
+type Place struct {
+	Heap *arena.Heap
+	Kit  *Kit
+	Key  []byte
+	Attrs
+}
 
 // Cell is a value in its place: the entry that holds it, the table's slot that
 // points at the entry, and the heap that both came from.
@@ -73,7 +101,21 @@ type Cell struct {
 	Heap  *arena.Heap
 	Slot  hashtable.Slot
 	Entry entry.Entry
+	Kit   *Kit
 }
+
+// purposeOf is what the block of a value outside its entry is for.
+func purposeOf(e entry.Entry) arena.Purpose {
+	switch Encoding(e.Encoding()) {
+	case EncListpack:
+		return arena.PurposeListpack
+	case EncIntset:
+		return arena.PurposeIntset
+	}
+	return arena.PurposeValue
+}
+
+func (c *Cell) purpose() arena.Purpose { return purposeOf(c.Entry) }
 
 // Ok tells whether the cell holds anything.
 func (c *Cell) Ok() bool { return c.Entry.Valid() }
@@ -124,27 +166,40 @@ func (c *Cell) SetDeadline(ms int64) {
 	c.Reshape(s)
 }
 
-// Free gives back the entry at ref with everything that its value owns.
-func Free(h *arena.Heap, ref arena.Ref) {
+// Free gives back the entry at ref with everything that its value owns, but for
+// what is left in the grave of a large one.
+func Free(h *arena.Heap, ref arena.Ref) Grave {
 	e := entry.At(h.Arena(), ref)
-	freeValue(h, e)
+	g := freeValue(h, e)
 	h.Free(arena.PurposeEntry, ref, e.Size())
+	return g
 }
 
 // freeValue gives back what the value owns outside its entry.
-func freeValue(h *arena.Heap, e entry.Entry) {
-	if e.IsOutside() {
+func freeValue(h *arena.Heap, e entry.Entry) (g Grave) {
+	switch {
+	case e.IsOutside():
 		o := e.Outside()
-		h.Free(arena.PurposeValue, o.Ref, o.Cap)
+		h.Free(purposeOf(e), o.Ref, o.Cap)
+	case Encoding(e.Encoding()).isLarge():
+		if g = graveOf(h, e); g.Len() <= freeAtOnce {
+			g.FreeSome(h, math.MaxInt)
+		}
 	}
+	return g
 }
 
 // MemoryUsage is the number of bytes that the arena spends on the entry and its
-// value, size classes included; the table's slot comes on top.
-func (c *Cell) MemoryUsage() int {
+// value, size classes included; the table's slot comes on top. Of a large
+// collection as many elements are measured as samples says, and the others taken to
+// be like them; 0 = all.
+func (c *Cell) MemoryUsage(samples int) int {
 	n := arena.UsableSize(c.Entry.Size())
-	if c.Entry.IsOutside() {
+	switch {
+	case c.Entry.IsOutside():
 		n += arena.UsableSize(c.Entry.Outside().Cap)
+	case c.Encoding() == EncHashtable:
+		n += c.tableUsage(samples)
 	}
 	return n
 }
@@ -156,13 +211,17 @@ func Copy(from *Cell, to *arena.Heap, key []byte, deadline int64) arena.Ref {
 	s.Deadline = deadline
 	ref := to.Alloc(arena.PurposeEntry, entry.SizeFor(len(key), s))
 	e := entry.Init(to.Arena(), ref, key, s)
-	copy(e.Payload(), from.Entry.Payload())
-	if from.Entry.IsOutside() {
+	switch {
+	case from.Entry.IsOutside():
 		o := from.Entry.Outside()
-		b := to.Alloc(arena.PurposeValue, o.Cap)
+		b := to.Alloc(purposeOf(e), o.Cap)
 		copy(to.Arena().Bytes(b, o.Len), from.Heap.Arena().Bytes(o.Ref, o.Len))
 		o.Ref = b
 		e.SetOutside(o)
+	case from.Encoding() == EncHashtable:
+		putRoot(e, copyTable(from, to))
+	default:
+		copy(e.Payload(), from.Entry.Payload())
 	}
 	return ref
 }
@@ -170,12 +229,23 @@ func Copy(from *Cell, to *arena.Heap, key []byte, deadline int64) arena.Ref {
 // Move is Copy for a value that is about to be deleted under its old key: a large
 // one changes hands instead of being copied. What is left of the old entry is
 // good for nothing but Free.
+//
+// LIMITATIONS: the elements of a large collection lie in many blocks of one heap, so
+// a move to another heap copies them.
 func Move(from *Cell, to *arena.Heap, key []byte, deadline int64) arena.Ref {
+	if from.Encoding().isLarge() && to == from.Heap {
+		s := from.Entry.Shape()
+		s.Deadline = deadline
+		ref := to.Alloc(arena.PurposeEntry, entry.SizeFor(len(key), s))
+		copy(entry.Init(to.Arena(), ref, key, s).Payload(), from.Entry.Payload())
+		clear(from.Entry.Payload()) // the root of an empty value
+		return ref
+	}
 	if !from.Entry.IsOutside() {
 		return Copy(from, to, key, deadline)
 	}
 	o := from.Entry.Outside()
-	if !to.Adopt(from.Heap, arena.PurposeValue, o.Ref, o.Cap) {
+	if !to.Adopt(from.Heap, from.purpose(), o.Ref, o.Cap) {
 		return Copy(from, to, key, deadline)
 	}
 	s := from.Entry.Shape()

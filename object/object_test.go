@@ -89,8 +89,8 @@ func (b *box) check(what string, w want) {
 		b.t.Fatalf("%s: length %d and type %v, want %d", what, c.Len(), c.Type(), len(w.text))
 	}
 	n := b.heap.UsedBy(arena.PurposeEntry) + b.heap.UsedBy(arena.PurposeValue)
-	if int64(c.MemoryUsage()) != n {
-		b.t.Fatalf("%s: %d bytes in use, MemoryUsage says %d", what, n, c.MemoryUsage())
+	if int64(c.MemoryUsage(0)) != n {
+		b.t.Fatalf("%s: %d bytes in use, MemoryUsage says %d", what, n, c.MemoryUsage(0))
 	}
 }
 

@@ -104,7 +104,11 @@ func newInt(h *arena.Heap, key []byte, n int64, at Attrs) arena.Ref {
 }
 
 func newBytes(h *arena.Heap, key, val []byte, enc Encoding, at Attrs) arena.Ref {
-	s := bytesShape(len(val), enc, at)
+	return newShaped(h, key, val, bytesShape(len(val), enc, at))
+}
+
+// newShaped makes an entry for val in a shape that bytesShape gave.
+func newShaped(h *arena.Heap, key, val []byte, s entry.Shape) arena.Ref {
 	ref := h.Alloc(arena.PurposeEntry, entry.SizeFor(len(key), s))
 	e := entry.Init(h.Arena(), ref, key, s)
 	if s.Outside {
@@ -117,7 +121,7 @@ func newBytes(h *arena.Heap, key, val []byte, enc Encoding, at Attrs) arena.Ref 
 
 // putOutside allocates a block of just val's size and writes it there.
 func putOutside(h *arena.Heap, e entry.Entry, val []byte) {
-	b := h.Alloc(arena.PurposeValue, len(val))
+	b := h.Alloc(purposeOf(e), len(val))
 	copy(h.Arena().Bytes(b, len(val)), val)
 	e.SetOutside(entry.Outside{Ref: b, Len: len(val), Cap: len(val)})
 }
@@ -291,7 +295,7 @@ func (c *Cell) growOutside(n, size int) {
 	a := c.Heap.Arena()
 	if !c.Entry.IsOutside() {
 		old := c.Entry.Payload()
-		ref := c.Heap.Alloc(arena.PurposeValue, size)
+		ref := c.Heap.Alloc(c.purpose(), size)
 		copy(a.Bytes(ref, len(old)), old)
 		s := c.Entry.Shape()
 		s.Payload, s.Outside = entry.OutsideSize, true
@@ -301,7 +305,7 @@ func (c *Cell) growOutside(n, size int) {
 	}
 	o := c.Entry.Outside()
 	if n > o.Cap {
-		o.Ref = c.Heap.Realloc(arena.PurposeValue, o.Ref, o.Cap, size)
+		o.Ref = c.Heap.Realloc(c.purpose(), o.Ref, o.Cap, size)
 		o.Cap = size
 	}
 	o.Len = n

@@ -138,6 +138,8 @@ func (e *Encoder) appendCompressed(dst, s []byte) ([]byte, bool) {
 // Decoder reads from bytes in memory. After an error its position means nothing.
 type Decoder struct {
 	in []byte
+	// inBuffer: the last string lies in the caller's buffer, not in the input.
+	inBuffer bool
 }
 
 // NewDecoder reads from in.
@@ -213,6 +215,7 @@ func (d *Decoder) bigEndian(size uint64) (n uint64, err error) {
 // appended to buf[:0]; so it is valid while neither of them is used otherwise.
 func (d *Decoder) String(buf []byte) ([]byte, error) {
 	n, special, err := d.lenOrEncoding()
+	d.inBuffer = special
 	switch {
 	case err != nil:
 		return nil, err

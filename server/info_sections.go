@@ -132,7 +132,9 @@ func (t *infoText) memory() {
 	t.ints("mem_replication_backlog mem_total_replication_buffers", m.log, m.log)
 	t.ints("mem_clients_slaves mem_clients_normal mem_cluster_links mem_aof_buffer", 0, m.clients, 0, 0)
 	t.addf("mem_allocator:dozo-arena")
-	t.zeros("active_defrag_running lazyfree_pending_objects lazyfreed_objects")
+	t.zeros("active_defrag_running")
+	t.addf("lazyfree_pending_objects:%d", s.ks.Graves())
+	t.addf("lazyfreed_objects:%d", s.totals().keys.LazyFreed)
 }
 
 // fragmentation compares what is in use with what is held for it, layer by layer.

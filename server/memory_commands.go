@@ -61,9 +61,13 @@ const (
 	wheelBytes = 10
 )
 
-// memoryUsage is MEMORY USAGE key [SAMPLES count]. The arena knows what a value
-// takes, so nothing has to be sampled.
+// usageSamples is how many elements of a large value MEMORY USAGE measures unless it
+// is told otherwise.
+const usageSamples = 5
+
+// memoryUsage is MEMORY USAGE key [SAMPLES count].
 func memoryUsage(c *command.Context) error {
+	samples := int64(usageSamples)
 	for i := 3; i < len(c.Args); i += 2 {
 		if !text.EqualFold(c.Args[i], "SAMPLES") || i+1 == len(c.Args) {
 			return command.ErrSyntax
@@ -75,13 +79,14 @@ func memoryUsage(c *command.Context) error {
 		if n < 0 {
 			return command.ErrSyntax
 		}
+		samples = n
 	}
 	cell := c.Peek(c.Args[2])
 	if !cell.Ok() {
 		c.Out.Null()
 		return nil
 	}
-	n := cell.MemoryUsage() + slotBytes
+	n := cell.MemoryUsage(int(samples)) + slotBytes
 	if cell.Entry.HasDeadline() {
 		n += wheelBytes
 	}

@@ -9,6 +9,7 @@ import (
 	"dozo/config"
 	"dozo/keyspace"
 	"dozo/logger"
+	"dozo/object"
 )
 
 // liveSettings are configuration values that workers read often, put together
@@ -44,6 +45,7 @@ func (s *Server) bindConfig() error {
 		config.ProtoMaxBulkLen, config.HLLSparseMaxBytes, config.RDBCompression, config.RDBChecksum,
 		config.SanitizeDumpPayload, config.MaxMemoryPolicy, config.MaxMemory, config.LazyfreeLazyUserDel,
 		config.LazyfreeLazyUserFlush, config.LazyfreeLazyServerDel, config.LazyfreeLazyExpire, config.RDBVersion,
+		config.SetMaxIntsetEntries, config.SetMaxListpackEntries, config.SetMaxListpackValue,
 	}, s.hook(s.applyHandlers))
 	c.OnChangeOf([]*config.Directive{
 		config.MaxMemory, config.MaxMemoryPolicy, config.MaxMemorySamples, config.LFULogFactor,
@@ -97,6 +99,7 @@ func (s *Server) applyHandlers(v *config.Values) {
 	next := &command.Settings{
 		MaxBulk:        v.Int(config.ProtoMaxBulkLen),
 		HLLSparseMax:   int(v.Int(config.HLLSparseMaxBytes)),
+		Limits:         encodingLimits(v),
 		RDBVersion:     int(v.Int(config.RDBVersion)),
 		RDBCompression: v.Bool(config.RDBCompression),
 		RDBChecksum:    v.Bool(config.RDBChecksum),
@@ -112,6 +115,16 @@ func (s *Server) applyHandlers(v *config.Values) {
 		next.SkipChecksum, next.ActiveExpireStop = old.SkipChecksum, old.ActiveExpireStop
 	}
 	s.settings.Store(next)
+}
+
+// encodingLimits are where values change their encodings.
+func encodingLimits(v *config.Values) object.Limits {
+	n := func(d *config.Directive) int { return int(v.Int(d)) }
+	return object.Limits{
+		Set: object.SetLimits{
+			Intset: n(config.SetMaxIntsetEntries), Listpack: n(config.SetMaxListpackEntries), Value: n(config.SetMaxListpackValue),
+		},
+	}
 }
 
 // policies are the eviction policies by their number in the configuration.

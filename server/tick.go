@@ -19,6 +19,10 @@ const (
 	trimSlice   = 2 << 20
 )
 
+// gravesPerRound is how many elements of deleted values one worker frees in a round:
+// some 100 us.
+const gravesPerRound = 512
+
 // Message is what others send to this worker's loop.
 func (w *worker) Message(_ *eventloop.Loop, m eventloop.Message) {
 	w.enter()
@@ -124,6 +128,9 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	}
 	if w.trimDue > 0 {
 		w.trim()
+	}
+	if w.ks.Graves() > 0 && w.view.FreeGraves(w.index, len(w.srv.workers), gravesPerRound) {
+		l.WakeBy(l.Now())
 	}
 	if w.expirePending {
 		w.expirePending = false

@@ -44,6 +44,7 @@ func addKeyStats(sum, o *keyspace.Stats) {
 	sum.Evicted += o.Evicted
 	sum.ExpiredByLookup += o.ExpiredByLookup
 	sum.ActiveExpireNanos += o.ActiveExpireNanos
+	sum.LazyFreed += o.LazyFreed
 }
 
 // addLoopStats adds a loop's counters, or takes them off with sign -1. The number

@@ -169,21 +169,24 @@ func mix(r uint64) uint64 {
 // Each calls visit for every entry, in no order, until it returns false. visit
 // must not insert or delete.
 func (t *Table) Each(visit func(arena.Ref) bool) {
-	t.segments(func(v segment) bool {
-		for _, w := range v.words() {
-			if w != 0 && !visit(refOf(w)) {
+	t.segments(func(v segment) bool { return t.eachOf(v, visit) })
+}
+
+// eachOf is Each for one segment; false when visit has returned that.
+func (t *Table) eachOf(v segment, visit func(arena.Ref) bool) bool {
+	for _, w := range v.words() {
+		if w != 0 && !visit(refOf(w)) {
+			return false
+		}
+	}
+	for c := t.chainOf(v); c != nil; c = t.nextLink(c) {
+		for _, w := range c.words[:c.used()] {
+			if !visit(refOf(w)) {
 				return false
 			}
 		}
-		for c := t.chainOf(v); c != nil; c = t.nextLink(c) {
-			for _, w := range c.words[:c.used()] {
-				if !visit(refOf(w)) {
-					return false
-				}
-			}
-		}
-		return true
-	})
+	}
+	return true
 }
 
 // segments calls visit for each segment in the order of the hashes, until it

@@ -68,6 +68,13 @@ func (s Slot) Ref() arena.Ref {
 	return refOf(*s.p)
 }
 
+// Apart is a Slot of no table, for an entry that is still to be put in one: the
+// word keeps where it is.
+func Apart(word *uint64, ref arena.Ref) Slot {
+	*word = uint64(ref) >> refShift
+	return Slot{word}
+}
+
 // SetRef says that the entry is another block now, with the same key.
 func (s Slot) SetRef(r arena.Ref) { *s.p = *s.p&^refMask | uint64(r)>>refShift }
 

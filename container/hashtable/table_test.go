@@ -294,3 +294,35 @@ func TestNoAllocation(t *testing.T) {
 	}
 	b.freeAll(&tb)
 }
+
+// TestRemains frees tables a part at a time.
+func TestRemains(t *testing.T) {
+	for _, size := range []int{0, 1, 7, 300, 20_000} {
+		for name, hash := range map[string]Hash{"good": goodHash, "equal": hashes["equal"]} {
+			if name == "equal" && size > 300 {
+				continue
+			}
+			b := newBox(t)
+			tb := New(b.h, hash)
+			for i := range size {
+				key := fmt.Appendf(nil, "member:%d", i)
+				tb.Insert(hash(key), b.entry(key))
+			}
+			r := tb.Remains()
+			if tb.Len() != 0 || r.Len() != size {
+				t.Errorf("%s: %d entries left in the table, %d in its remains", name, tb.Len(), r.Len())
+			}
+			sum := 0
+			for more := true; more; {
+				var done int
+				done, more = r.FreeSome(b.h, 10, b.drop)
+				if sum += done; done < 10 && more || done > 10+int(maxBuckets*lineSlots+stashSlots) && name == "good" {
+					t.Fatalf("%s: %d freed at once", name, done)
+				}
+			}
+			if sum != size || r.Len() != 0 {
+				t.Errorf("%s: %d freed of %d", name, sum, size)
+			}
+		}
+	}
+}

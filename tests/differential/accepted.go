@@ -64,6 +64,14 @@ var acceptances = []Acceptance{
 		Oracle: `\(error\) ERR unknown subcommand 'DRIFT'.*`, Dozo: `[*%]\[.*\]`,
 	},
 	{
+		Name: "small sets of strings are listpacks", Command: "(state)", Reason: since72,
+		Oracle: `"hashtable"`, Dozo: `"listpack"`,
+	},
+	{
+		Name: "OBJECT ENCODING of small sets of strings", Command: "object", Reason: since72,
+		Oracle: `"hashtable"`, Dozo: `"listpack"`,
+	},
+	{
 		Name: "small integers that COPY made", Command: "object|refcount",
 		Reason: "Dozo shares nothing and says of every small integer what Redis says of those it shares; a copy is not shared there",
 		Oracle: `:1`, Dozo: `:2147483647`,

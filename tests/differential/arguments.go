@@ -244,6 +244,8 @@ func (w *writer) text(a *argument) {
 			return
 		}
 		w.add(pick(r, bitTypes))
+	case "member":
+		w.add(member(r))
 	case "channel", "shardchannel":
 		w.add(pick(r, channels))
 	case "type":
@@ -265,6 +267,7 @@ var channels = []string{"c0", "c1", "c2", "news", "", "\x00\xff", "{t}c"}
 // DOCS says too little.
 var specialArguments map[string]func(*writer) = map[string]func(*writer){
 	"wait":                    (*writer).waitArguments,
+	"spop":                    (*writer).spopArguments,
 	"debug":                   (*writer).debugArguments,
 	"pfdebug":                 (*writer).pfdebugArguments,
 	"restore":                 (*writer).restoreArguments,
@@ -280,6 +283,13 @@ var specialArguments map[string]func(*writer) = map[string]func(*writer){
 	"command|getkeysandflags": (*writer).getkeysArguments,
 	"bitfield":                (*writer).bitfieldArguments,
 	"bitpos":                  (*writer).bitposArguments,
+}
+
+// spopArguments take all members or none: which ones else is chance, and the two
+// servers would not have the same data any more.
+func (w *writer) spopArguments() {
+	w.keyOnly()
+	w.fixed(pick(w.r, []string{"100000", "100000", "0", "-1", "abc"}))
 }
 
 func (w *writer) keyOnly() { w.add(pick(w.r, w.keys)) }

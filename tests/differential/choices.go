@@ -7,7 +7,7 @@ import "strings"
 // Dozo, together with what its arguments need in arguments.go.
 var groupWeights = map[string]float64{
 	"string": 10, "bitmap": 7, "hyperloglog": 4, "generic": 6, "connection": 0.6, "server": 0.3, "transactions": 2,
-	"pubsub": 0.5,
+	"pubsub": 0.5, "set": 8,
 }
 
 // commandWeights overrule the group's weight.
@@ -53,6 +53,8 @@ var required = strings.Fields(`
 	config|get config|resetstat config|set dbsize debug flushall flushdb info lolwut memory|doctor memory|stats memory|usage
 	monitor shutdown slowlog|get slowlog|len slowlog|reset swapdb time latency|latest latency|reset
 	discard exec multi unwatch watch
+	sadd scard sdiff sdiffstore sinter sintercard sinterstore sismember smembers smismember smove spop srandmember
+	srem sscan sunion sunionstore
 	psubscribe publish pubsub|channels pubsub|numpat pubsub|numsub pubsub|shardchannels pubsub|shardnumsub
 	punsubscribe spublish ssubscribe subscribe sunsubscribe unsubscribe
 `)
@@ -61,7 +63,7 @@ var required = strings.Fields(`
 // state that they change.
 var unmutated = map[string]bool{
 	"exec": true, "discard": true, "multi": true, "quit": true, "reset": true, "wait": true, "debug": true,
-	"hello": true, "client|no-evict": true, "config|get": true,
+	"hello": true, "client|no-evict": true, "config|get": true, "spop": true,
 }
 
 // weight is how often a command of the grammar is chosen, 0 for never.

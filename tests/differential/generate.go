@@ -72,6 +72,10 @@ func (g *Generator) History(number, commands int) *History {
 			"hll-sparse-max-bytes": pick(r, []string{"0", "60", "3000", "16000"}),
 		},
 	}
+	c.h.Config["set-max-intset-entries"] = pick(r, []string{"0", "3", "512"})
+	c.h.Own = map[string]string{
+		"set-max-listpack-entries": pick(r, []string{"0", "0", "4", "128"}), "set-max-listpack-value": pick(r, []string{"3", "64"}),
+	}
 	if number%5 == 4 {
 		c.subs = 2
 		c.h.Config["notify-keyspace-events"] = pick(r, []string{"KEA", "Kg$x", "E$", "KEn", "AKEnm", ""})

@@ -44,6 +44,7 @@ type History struct {
 	Name   string
 	Proto  int               // 2 or 3: what the connections speak at the start
 	Config map[string]string // CONFIG SET before, put back after
+	Own    map[string]string // the same for Dozo only: directives that the oracle does not know
 	Steps  []Step
 	Batch  int // most commands sent before replies are read; 0 is 1
 }

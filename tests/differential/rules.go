@@ -95,7 +95,9 @@ var commandRules = map[string]*Rule{
 	"ttl": mustRule("within 2"), "pttl": mustRule("within 2000"),
 	"expiretime": mustRule("within 2"), "pexpiretime": mustRule("within 2000"),
 	"keys": mustRule("sorted"), "scan": mustRule("shape"), "randomkey": mustRule("kind"),
-	"dump":            mustRule("dump"),
+	"dump":     mustRule("dump"),
+	"smembers": mustRule("sorted"), "sinter": mustRule("sorted"), "sunion": mustRule("sorted"), "sdiff": mustRule("sorted"),
+	"spop": mustRule("sorted"), "srandmember": mustRule("shape"), "sscan": mustRule("shape"),
 	"object|idletime": mustRule("kind"), // small integers are one shared object to Redis, with one idle time
 	"object|freq":     mustRule("kind"),
 	"object|refcount": mustRule("refcount"),

@@ -138,6 +138,12 @@ func (p *Pair) reset(h *History) error {
 	if err := p.oracle.reset(h.Proto, config); err != nil {
 		return err
 	}
+	for name, value := range h.Own {
+		// A genuine server in Dozo's place may not know it.
+		if v, err := p.dozo.admin.DoErr("CONFIG", "GET", name); err == nil && len(v.Elems) == 2 {
+			config[name] = value
+		}
+	}
 	return p.dozo.reset(h.Proto, config)
 }
 

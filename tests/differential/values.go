@@ -44,6 +44,22 @@ var strings0 = []string{
 	"HYLL\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80",
 }
 
+// member is an element of a collection: of few different ones, so that they meet
+// again, integers for a good part.
+func member(r *rand.Rand) string {
+	switch r.IntN(12) {
+	case 0:
+		return pick(r, strings0)
+	case 1:
+		return strconv.FormatInt(r.Int64()>>r.IntN(64), 10)
+	case 2:
+		return strings.Repeat("m", r.IntN(100))
+	case 3, 4, 5:
+		return "m" + strconv.Itoa(r.IntN(15))
+	}
+	return strconv.Itoa(r.IntN(15))
+}
+
 var patterns = []string{
 	"*", "k*", "?0", "k?", "[k]?", "k[0-3]", "k[^1]", "[^k]*", "\\k*", "k[", "k[a", "", "**", "*k*0*", "k\\", "K*",
 	"[k-a]0", "\x00*", "*\xff", "big*", "{k}*",

@@ -1,0 +1,233 @@
+package commands
+
+import (
+	"math"
+
+	"dozo/command"
+	"dozo/container/listpack"
+	"dozo/env"
+	"dozo/object"
+)
+
+// drawCommands take or show members by chance.
+var drawCommands = []command.Spec{
+	{
+		Name: "SPOP", Handler: spop, Group: command.Set, Since: "1.0.0", Complexity: "O(1), with a count O(N) for N members",
+		Syntax:  "key [count]@3.2.0",
+		Flags:   command.Write | command.Fast,
+		Keys:    []command.KeySpec{command.At(1, command.RW|command.Access|command.Delete)},
+		Tips:    []string{"nondeterministic_output"},
+		History: []command.Change{{"3.2.0", "The argument `count`."}},
+		Summary: "Takes members out of a set by chance.",
+	},
+	{
+		Name: "SRANDMEMBER", Handler: srandmember, Group: command.Set, Since: "1.0.0", Complexity: "O(1), with a count O(N) for N members",
+		Syntax:  "key [count]@2.6.0",
+		Flags:   command.ReadOnly,
+		Keys:    []command.KeySpec{command.At(1, command.RO|command.Access)},
+		Tips:    []string{"nondeterministic_output"},
+		History: []command.Change{{"2.6.0", "The argument `count`."}},
+		Summary: "Shows members of a set, chosen by chance.",
+	},
+}
+
+var (
+	errNotPositive error = command.ReplyError("ERR value is out of range, must be positive")
+	errLongRange   error = command.ReplyError("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807")
+
+	wordSrem = []byte("SREM")
+)
+
+const (
+	// sremBatch is how many members one SREM of the log has at most.
+	sremBatch = 1024
+	// drawShare: when more than one in so many members is wanted, all are gone
+	// through once; else single ones are drawn until there are enough.
+	drawShare = 3
+	// keptShare: SPOP that leaves less than one in so many members makes what it
+	// leaves anew, so that it may become small in its encoding, too.
+	keptShare = 5
+)
+
+// choose visits each of size members in turn and picks n of them; any n are as
+// likely.
+type choice struct{ size, n int }
+
+func (ch *choice) take(r env.Rand) bool {
+	yes := r.Uint64()%uint64(ch.size) < uint64(ch.n)
+	ch.size--
+	if yes {
+		ch.n--
+	}
+	return yes
+}
+
+// drawMembers visits n different members of a set, any of them as likely. visit must
+// not change the set.
+func drawMembers(c *command.Context, s object.SetValue, n int, visit func(listpack.Value)) {
+	size := s.Len()
+	if n*drawShare > size {
+		ch := choice{size, n}
+		s.Each(func(v listpack.Value) bool {
+			if ch.take(c.Rand) {
+				visit(v)
+			}
+			return ch.n > 0
+		})
+		return
+	}
+	var buf digits
+	seen := make(map[string]struct{}, n)
+	for len(seen) < n {
+		v := s.Random(c.Rand.Uint64())
+		m := v.Text(buf[:0])
+		if _, again := seen[string(m)]; !again {
+			seen[string(m)] = struct{}{}
+			visit(v)
+		}
+	}
+}
+
+func srandmember(c *command.Context) error {
+	switch {
+	case len(c.Args) > 3:
+		return command.ErrSyntax
+	case len(c.Args) == 3:
+		return srandmembers(c)
+	}
+	cell, err := c.Lookup(c.Args[1], object.Set)
+	if err != nil {
+		return err
+	}
+	if !cell.Ok() {
+		c.Out.Null()
+		return nil
+	}
+	replyValue(c, object.SetValue{Cell: &cell}.Random(c.Rand.Uint64()))
+	return nil
+}
+
+// srandmembers is SRANDMEMBER with a count; a negative one allows the same member
+// several times.
+func srandmembers(c *command.Context) error {
+	n, err := intArg(c.Args[2])
+	switch {
+	case err != nil:
+		return err
+	case n == math.MinInt64:
+		return errLongRange
+	}
+	cell, err := c.Lookup(c.Args[1], object.Set)
+	if err != nil {
+		return err
+	}
+	if !cell.Ok() || n == 0 {
+		c.Out.Array(0)
+		return nil
+	}
+	s := object.SetValue{Cell: &cell}
+	if n < 0 {
+		c.Out.Array(int(-n))
+		for ; n < 0; n++ {
+			replyValue(c, s.Random(c.Rand.Uint64()))
+		}
+		return nil
+	}
+	some := int(min(n, int64(s.Len())))
+	c.Out.Array(some)
+	drawMembers(c, s, some, func(v listpack.Value) { replyValue(c, v) })
+	return nil
+}
+
+func spop(c *command.Context) error {
+	switch {
+	case len(c.Args) > 3:
+		return command.ErrSyntax
+	case len(c.Args) == 3:
+		return spopMany(c)
+	}
+	key := c.Args[1]
+	cell, err := c.LookupEdit(key, object.Set)
+	if err != nil {
+		return err
+	}
+	if !cell.Ok() {
+		c.Out.Null()
+		return nil
+	}
+	s := object.SetValue{Cell: &cell}
+	m := s.Random(c.Rand.Uint64()).Append(c.Scratch[:0])
+	c.Scratch = m
+	s.Remove(m)
+	c.Modified(key, command.EventSet, "spop")
+	c.Propagate(wordSrem, key, m)
+	c.Out.Bulk(m)
+	if s.Len() == 0 {
+		removeEmpty(c, key)
+	}
+	return nil
+}
+
+// spopMany is SPOP with a count.
+func spopMany(c *command.Context) error {
+	n, err := intArg(c.Args[2])
+	if err != nil || n < 0 {
+		return errNotPositive
+	}
+	key := c.Args[1]
+	cell, err := c.LookupEdit(key, object.Set)
+	if err != nil {
+		return err
+	}
+	if !cell.Ok() || n == 0 {
+		c.Out.Set(0)
+		return nil
+	}
+	s := object.SetValue{Cell: &cell}
+	if size := s.Len(); n >= int64(size) {
+		modifiedBy(c, key, int64(size), command.EventSet, "spop")
+		replyMembers(c, &cell)
+		removeEmpty(c, key)
+		c.Propagate(delWord(c), key)
+		return nil
+	}
+	modifiedBy(c, key, n, command.EventSet, "spop")
+	popMembers(c, s, int(n))
+	return nil
+}
+
+// delWord is the command by which a removal on the server's behalf is logged.
+func delWord(c *command.Context) []byte {
+	if c.Set.LazyServerDel {
+		return wordUnlink
+	}
+	return wordDel
+}
+
+// popMembers takes n members out of a set that has more, and replies and logs them.
+func popMembers(c *command.Context, s object.SetValue, n int) {
+	key := c.Args[1]
+	words := append(make([][]byte, 0, n+2), wordSrem, key)
+	text := c.Scratch[:0]
+	drawMembers(c, s, n, func(v listpack.Value) {
+		from := len(text)
+		text = v.Append(text)
+		words = append(words, text[from:len(text):len(text)])
+	})
+	c.Scratch = text
+	left := s.Len() - n
+	c.Out.Set(n)
+	for _, m := range words[2:] {
+		c.Out.Bulk(m)
+		s.Remove(m)
+	}
+	for rest := words; len(rest) > 2; {
+		end := min(len(rest), sremBatch+2)
+		c.Propagate(rest[:end]...)
+		rest = rest[end-2:] // the room of two words that are logged already
+		rest[0], rest[1] = wordSrem, key
+	}
+	if left*keptShare <= n {
+		s.Compact(&c.Set.Limits.Set)
+	}
+}

@@ -1,0 +1,54 @@
+package object
+
+import (
+	"dozo/arena"
+	"dozo/container/entry"
+	"dozo/container/hashtable"
+)
+
+// freeAtOnce is the number of elements that are freed together with their key.
+// More take longer than a client of another key should have to wait.
+const freeAtOnce = 256
+
+// Grave is what is left of a large value whose key is gone: its elements, to be
+// freed a few at a time. The zero Grave is empty.
+type Grave struct {
+	table hashtable.Remains
+}
+
+// graveOf takes the elements out of a large value.
+func graveOf(h *arena.Heap, e entry.Entry) (g Grave) {
+	t := hashtable.Attach(h, nil, rootOf(e))
+	g.table = t.Remains()
+	return g
+}
+
+// Empty takes the elements out of a large value, which is about to be replaced or
+// deleted; a small value keeps what it has, and the grave is empty.
+func (c *Cell) Empty() (g Grave) {
+	if c.Encoding().isLarge() {
+		g = graveOf(c.Heap, c.Entry)
+		clear(c.Entry.Payload())
+	}
+	return g
+}
+
+// Len is the number of elements that are left.
+func (g *Grave) Len() int { return g.table.Len() }
+
+// FreeSome frees about n elements and says how many it were. h is the heap that
+// they came from.
+func (g *Grave) FreeSome(h *arena.Heap, n int) int {
+	done, _ := g.table.FreeSome(h, n, func(ref arena.Ref) { freeElement(h, ref) })
+	return done
+}
+
+// freeElement gives back the block of a member or field.
+func freeElement(h *arena.Heap, ref arena.Ref) {
+	e := entry.At(h.Arena(), ref)
+	if e.IsOutside() {
+		o := e.Outside()
+		h.Free(arena.PurposeValue, o.Ref, o.Cap)
+	}
+	h.Free(arena.PurposeEntry, ref, e.Size())
+}

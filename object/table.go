@@ -1,0 +1,117 @@
+package object
+
+import (
+	"unsafe"
+
+	"dozo/arena"
+	"dozo/container/entry"
+	"dozo/container/hashtable"
+)
+
+// A large set or hash is a table of entries, one for each member or field, whose
+// root is the payload of the key's entry. It is the table that the keyspace itself
+// is made of.
+
+const rootSize = int(unsafe.Sizeof(hashtable.Root{}))
+
+// rootOf reads the root from the entry of a large value.
+func rootOf(e entry.Entry) (r hashtable.Root) {
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(&r)), rootSize), e.Payload())
+	return r
+}
+
+func putRoot(e entry.Entry, r hashtable.Root) {
+	copy(e.Payload(), unsafe.Slice((*byte)(unsafe.Pointer(&r)), rootSize))
+}
+
+// table is the table of a large value. After changes it goes back by storeTable.
+func (c *Cell) table() hashtable.Table { return hashtable.Attach(c.Heap, c.Kit.Hash, rootOf(c.Entry)) }
+
+func (c *Cell) storeTable(t *hashtable.Table) { putRoot(c.Entry, t.Root()) }
+
+// becomeTable replaces a small collection by a table that was made of it.
+func (c *Cell) becomeTable(t *hashtable.Table) {
+	freeValue(c.Heap, c.Entry)
+	c.become(EncHashtable, rootSize)
+	c.storeTable(t)
+}
+
+// newTable makes an entry for an empty large set or hash.
+func (p Place) newTable(t Type) arena.Ref {
+	s := entry.Shape{Type: uint8(t), Encoding: uint8(EncHashtable), Deadline: p.Deadline, Age: p.Age, Payload: rootSize}
+	ref := p.Heap.Alloc(arena.PurposeEntry, entry.SizeFor(len(p.Key), s))
+	putRoot(entry.Init(p.Heap.Arena(), ref, p.Key, s), hashtable.Root{})
+	return ref
+}
+
+// newElement makes the entry of a member or field, with a payload of n bytes.
+func newElement(h *arena.Heap, name []byte, n int) (arena.Ref, entry.Entry) {
+	s := entry.Shape{Payload: n}
+	ref := h.Alloc(arena.PurposeEntry, entry.SizeFor(len(name), s))
+	return ref, entry.Init(h.Arena(), ref, name, s)
+}
+
+// copyTable copies a table with its entries to a heap.
+func copyTable(from *Cell, to *arena.Heap) hashtable.Root {
+	old := from.table()
+	t := hashtable.New(to, from.Kit.Hash)
+	a := from.Heap.Arena()
+	old.Each(func(ref arena.Ref) bool {
+		e := entry.At(a, ref)
+		size := e.Size()
+		b := to.Alloc(arena.PurposeEntry, size)
+		copy(to.Arena().Bytes(b, size), a.Bytes(ref, size))
+		if e.IsOutside() {
+			o := e.Outside()
+			text := a.Bytes(o.Ref, o.Len)
+			o.Ref = to.Alloc(arena.PurposeValue, o.Cap)
+			copy(to.Arena().Bytes(o.Ref, o.Len), text)
+			entry.At(to.Arena(), b).SetOutside(o)
+		}
+		t.Insert(from.Kit.Hash(e.Key()), b)
+		return true
+	})
+	return t.Root()
+}
+
+// tableUsage is what a table and its entries take; see MemoryUsage.
+func (c *Cell) tableUsage(samples int) int {
+	t := c.table()
+	if samples <= 0 {
+		samples = t.Len()
+	}
+	seen, bytes := 0, 0
+	t.Each(func(ref arena.Ref) bool {
+		e := entry.At(c.Heap.Arena(), ref)
+		bytes += arena.UsableSize(e.Size())
+		if e.IsOutside() {
+			bytes += arena.UsableSize(e.Outside().Cap)
+		}
+		seen++
+		return seen < samples
+	})
+	if seen > 0 {
+		bytes = int(float64(bytes) / float64(seen) * float64(t.Len()))
+	}
+	return int(t.Bytes()) + bytes
+}
+
+// CursorBits is the precision of the cursors that SCAN and its like give out:
+// exact in a float64, since languages without other numbers keep them in one.
+const CursorBits = 52
+
+// scanTable visits entries from a cursor on, until it has visited count or looked
+// at ten times as many places, and returns the next cursor; 0 is the end.
+func scanTable(t *hashtable.Table, cursor uint64, count int, visit func(arena.Ref)) uint64 {
+	pos, n := cursor<<(64-CursorBits), 0
+	for budget := 10 * count; n < count && budget > 0; budget-- {
+		pos = t.Scan(pos, func(ref arena.Ref) {
+			n++
+			visit(ref)
+		})
+		if pos == 0 {
+			return 0
+		}
+	}
+	return pos >> (64 - CursorBits)
+}

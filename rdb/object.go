@@ -1,0 +1,162 @@
+package rdb
+
+import (
+	"math"
+
+	"dozo/container/intset"
+	"dozo/container/listpack"
+	"dozo/object"
+)
+
+// Type is the byte that says how a value is written. A value type of Redis has
+// several: one for each encoding, and older ones that are only read.
+type Type uint8
+
+// The types that are written.
+const (
+	TypeString      Type = 0
+	TypeSet         Type = 2
+	TypeSetIntset   Type = 11
+	TypeSetListpack Type = 20 // since version 11
+)
+
+// listpackSets is the version that has sets as listpacks.
+const listpackSets = 11
+
+// AppendObject appends the type of a value and its body.
+func (e *Encoder) AppendObject(dst []byte, c *object.Cell) []byte {
+	switch c.Type() {
+	case object.Set:
+		return e.appendSet(dst, object.SetValue{Cell: c})
+	default:
+		var digits [20]byte
+		return e.AppendString(append(dst, byte(TypeString)), c.Bytes(digits[:]))
+	}
+}
+
+func (e *Encoder) appendSet(dst []byte, s object.SetValue) []byte {
+	switch enc := s.Encoding(); {
+	case enc == object.EncIntset:
+		return e.AppendString(append(dst, byte(TypeSetIntset)), s.Bare())
+	case enc == object.EncListpack && e.Version >= listpackSets:
+		return e.AppendString(append(dst, byte(TypeSetListpack)), s.Bare())
+	}
+	var digits [20]byte
+	dst = AppendLen(append(dst, byte(TypeSet)), uint64(s.Len()))
+	s.Each(func(v listpack.Value) bool {
+		dst = e.AppendString(dst, v.Text(digits[:0]))
+		return true
+	})
+	return dst
+}
+
+// Builder is what is needed to make values of what is read.
+type Builder struct {
+	Limits *object.Limits
+	// Deep has every element looked at, not just the frame: for bytes that anyone
+	// may have sent.
+	Deep bool
+	// Buf is scratch space that is kept from one value to the next.
+	Buf []byte
+}
+
+// Object reads a type and its body, and makes a draft of it for a place. After an
+// error there is no draft.
+func (b *Builder) Object(d *Decoder, at object.Place, into *object.Draft) error {
+	t, err := d.Byte()
+	if err != nil {
+		return err
+	}
+	switch Type(t) {
+	case TypeString:
+		s, err := b.string(d)
+		if err == nil {
+			into.Begin(at, object.NewString(at.Heap, at.Key, s, at.Attrs))
+		}
+		return err
+	case TypeSet:
+		return b.set(d, at, into)
+	case TypeSetIntset:
+		return b.setIntset(d, at, into)
+	case TypeSetListpack:
+		return b.setListpack(d, at, into)
+	}
+	return ErrFormat
+}
+
+// string reads a string, which is valid until the next one is read.
+func (b *Builder) string(d *Decoder) ([]byte, error) {
+	s, err := d.String(b.Buf)
+	if d.inBuffer && cap(s) > cap(b.Buf) {
+		b.Buf = s[:0]
+	}
+	return s, err
+}
+
+// discard gives a draft up that cannot be finished.
+func discard(d *object.Draft) error {
+	g := d.Discard()
+	g.FreeSome(d.Heap, math.MaxInt)
+	return ErrFormat
+}
+
+func (b *Builder) set(d *Decoder, at object.Place, into *object.Draft) error {
+	n, err := d.Len()
+	if err != nil || n == 0 || n > uint64(d.Left()) {
+		return ErrFormat
+	}
+	l := &b.Limits.Set
+	hint := 0
+	if n > uint64(l.Intset) {
+		hint = math.MaxInt
+	}
+	into.Begin(at, at.NewSet([]byte("0"), hint, l))
+	s := object.SetValue{Cell: &into.Cell}
+	for ; n > 0; n-- {
+		m, err := b.string(d)
+		if err != nil || !s.Add(m, l) { // twice the same: damaged
+			return discard(into)
+		}
+	}
+	return nil
+}
+
+func (b *Builder) setIntset(d *Decoder, at object.Place, into *object.Draft) error {
+	blob, err := b.string(d)
+	if err != nil || !intset.Validate(blob) {
+		return ErrFormat
+	}
+	into.Begin(at, at.NewCompact(object.Set, object.EncIntset, blob))
+	object.SetValue{Cell: &into.Cell}.Expect(intset.Len(blob), &b.Limits.Set)
+	return nil
+}
+
+func (b *Builder) setListpack(d *Decoder, at object.Place, into *object.Draft) error {
+	blob, err := b.string(d)
+	if err != nil || !listpack.Validate(blob) || listpack.Len(blob) == 0 || b.Deep && twice(blob, 1) {
+		return ErrFormat
+	}
+	into.Begin(at, at.NewCompact(object.Set, object.EncListpack, blob))
+	object.SetValue{Cell: &into.Cell}.Expect(listpack.Len(blob), &b.Limits.Set)
+	return nil
+}
+
+// twice tells whether an element of a listpack, or the first of each group of step,
+// is there more than once.
+func twice(b []byte, step int) bool {
+	seen := make(map[string]struct{}, listpack.Len(b)/step)
+	var digits [20]byte
+	i := 0
+	for p := listpack.First(b); p != 0; i++ {
+		var v listpack.Value
+		if v, p = listpack.Read(b, p); i%step != 0 {
+			continue
+		}
+		m := string(v.Text(digits[:0]))
+		if _, again := seen[m]; again {
+			return true
+		}
+		seen[m] = struct{}{}
+	}
+	return i%step != 0
+}
