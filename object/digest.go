@@ -46,6 +46,15 @@ func (c *Cell) Digest(d *Digest) {
 			d.Xor(v.Text(scratch[:0]))
 			return true
 		})
+	case Hash:
+		HashValue{c}.Each(func(f, v listpack.Value) bool {
+			var pair Digest
+			var scratch [intDigitsMax]byte
+			pair.Mix(f.Text(scratch[:0]))
+			pair.Mix(v.Text(scratch[:0]))
+			d.Xor(pair[:])
+			return true
+		})
 	default:
 		invariants.Failf("no digest of type %s", c.Type())
 	}

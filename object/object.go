@@ -83,7 +83,8 @@ type Kit struct {
 
 // Limits are where values of each type change their encodings.
 type Limits struct {
-	Set SetLimits
+	Set  SetLimits
+	Hash HashLimits
 }
 
 // Place is where a new value is to be: the heap of its key's shard, and what goes

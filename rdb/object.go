@@ -14,10 +14,12 @@ type Type uint8
 
 // The types that are written.
 const (
-	TypeString      Type = 0
-	TypeSet         Type = 2
-	TypeSetIntset   Type = 11
-	TypeSetListpack Type = 20 // since version 11
+	TypeString       Type = 0
+	TypeSet          Type = 2
+	TypeHash         Type = 4
+	TypeSetIntset    Type = 11
+	TypeHashListpack Type = 16
+	TypeSetListpack  Type = 20 // since version 11
 )
 
 // listpackSets is the version that has sets as listpacks.
@@ -28,6 +30,8 @@ func (e *Encoder) AppendObject(dst []byte, c *object.Cell) []byte {
 	switch c.Type() {
 	case object.Set:
 		return e.appendSet(dst, object.SetValue{Cell: c})
+	case object.Hash:
+		return e.appendHash(dst, object.HashValue{Cell: c})
 	default:
 		var digits [20]byte
 		return e.AppendString(append(dst, byte(TypeString)), c.Bytes(digits[:]))
@@ -50,6 +54,20 @@ func (e *Encoder) appendSet(dst []byte, s object.SetValue) []byte {
 	return dst
 }
 
+func (e *Encoder) appendHash(dst []byte, h object.HashValue) []byte {
+	if h.Encoding() == object.EncListpack {
+		return e.AppendString(append(dst, byte(TypeHashListpack)), h.Bare())
+	}
+	var digits [20]byte
+	dst = AppendLen(append(dst, byte(TypeHash)), uint64(h.Len()))
+	h.Each(func(f, v listpack.Value) bool {
+		dst = e.AppendString(dst, f.Text(digits[:0]))
+		dst = e.AppendString(dst, v.Text(digits[:0]))
+		return true
+	})
+	return dst
+}
+
 // Builder is what is needed to make values of what is read.
 type Builder struct {
 	Limits *object.Limits
@@ -57,7 +75,8 @@ type Builder struct {
 	// may have sent.
 	Deep bool
 	// Buf is scratch space that is kept from one value to the next.
-	Buf []byte
+	Buf   []byte
+	field []byte
 }
 
 // Object reads a type and its body, and makes a draft of it for a place. After an
@@ -80,6 +99,10 @@ func (b *Builder) Object(d *Decoder, at object.Place, into *object.Draft) error 
 		return b.setIntset(d, at, into)
 	case TypeSetListpack:
 		return b.setListpack(d, at, into)
+	case TypeHash:
+		return b.hash(d, at, into)
+	case TypeHashListpack:
+		return b.hashListpack(d, at, into)
 	}
 	return ErrFormat
 }
@@ -138,6 +161,43 @@ func (b *Builder) setListpack(d *Decoder, at object.Place, into *object.Draft) e
 	}
 	into.Begin(at, at.NewCompact(object.Set, object.EncListpack, blob))
 	object.SetValue{Cell: &into.Cell}.Expect(listpack.Len(blob), &b.Limits.Set)
+	return nil
+}
+
+func (b *Builder) hash(d *Decoder, at object.Place, into *object.Draft) error {
+	n, err := d.Len()
+	if err != nil || n == 0 || n > uint64(d.Left()) {
+		return ErrFormat
+	}
+	l := &b.Limits.Hash
+	into.Begin(at, at.NewHash())
+	h := object.HashValue{Cell: &into.Cell}
+	if n > uint64(l.Listpack) {
+		h.ToTable()
+	}
+	for ; n > 0; n-- {
+		f, err1 := b.string(d)
+		if err1 == nil && d.inBuffer {
+			b.field = append(b.field[:0], f...)
+			f = b.field
+		}
+		v, err2 := b.string(d)
+		if err1 != nil || err2 != nil || !h.Set(f, v, l) { // twice the same: damaged
+			return discard(into)
+		}
+	}
+	return nil
+}
+
+func (b *Builder) hashListpack(d *Decoder, at object.Place, into *object.Draft) error {
+	blob, err := b.string(d)
+	if err != nil || !listpack.Validate(blob) || listpack.Len(blob) == 0 || listpack.Len(blob)%2 != 0 || b.Deep && twice(blob, 2) {
+		return ErrFormat
+	}
+	into.Begin(at, at.NewCompact(object.Hash, object.EncListpack, blob))
+	if h := (object.HashValue{Cell: &into.Cell}); h.Len() > b.Limits.Hash.Listpack {
+		h.ToTable()
+	}
 	return nil
 }
 

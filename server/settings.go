@@ -46,6 +46,7 @@ func (s *Server) bindConfig() error {
 		config.SanitizeDumpPayload, config.MaxMemoryPolicy, config.MaxMemory, config.LazyfreeLazyUserDel,
 		config.LazyfreeLazyUserFlush, config.LazyfreeLazyServerDel, config.LazyfreeLazyExpire, config.RDBVersion,
 		config.SetMaxIntsetEntries, config.SetMaxListpackEntries, config.SetMaxListpackValue,
+		config.HashMaxListpackEntries, config.HashMaxListpackValue,
 	}, s.hook(s.applyHandlers))
 	c.OnChangeOf([]*config.Directive{
 		config.MaxMemory, config.MaxMemoryPolicy, config.MaxMemorySamples, config.LFULogFactor,
@@ -124,6 +125,7 @@ func encodingLimits(v *config.Values) object.Limits {
 		Set: object.SetLimits{
 			Intset: n(config.SetMaxIntsetEntries), Listpack: n(config.SetMaxListpackEntries), Value: n(config.SetMaxListpackValue),
 		},
+		Hash: object.HashLimits{Listpack: n(config.HashMaxListpackEntries), Value: n(config.HashMaxListpackValue)},
 	}
 }
 

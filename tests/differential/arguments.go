@@ -244,7 +244,7 @@ func (w *writer) text(a *argument) {
 			return
 		}
 		w.add(pick(r, bitTypes))
-	case "member":
+	case "member", "field":
 		w.add(member(r))
 	case "channel", "shardchannel":
 		w.add(pick(r, channels))

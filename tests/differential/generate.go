@@ -73,6 +73,8 @@ func (g *Generator) History(number, commands int) *History {
 		},
 	}
 	c.h.Config["set-max-intset-entries"] = pick(r, []string{"0", "3", "512"})
+	c.h.Config["hash-max-listpack-entries"] = pick(r, []string{"0", "4", "128"})
+	c.h.Config["hash-max-listpack-value"] = pick(r, []string{"4", "64"})
 	c.h.Own = map[string]string{
 		"set-max-listpack-entries": pick(r, []string{"0", "0", "4", "128"}), "set-max-listpack-value": pick(r, []string{"3", "64"}),
 	}

@@ -41,6 +41,8 @@ var ruleTable = map[string]Rule{
 	"exact": {same: func(o, d Value, _ []string) bool { return reflect.DeepEqual(o, d) }},
 	// sorted: the same elements in any order.
 	"sorted": {same: sameSorted},
+	// pairs: a map, flat in RESP2, with its pairs in any order.
+	"pairs": {same: samePairs},
 	// kind: the same RESP type, null or not; for what is random by nature.
 	"kind": {same: func(o, d Value, _ []string) bool { return sameKind(o, d) }},
 	// within N: integers that differ by at most N; the clocks of two servers.
@@ -97,6 +99,7 @@ var commandRules = map[string]*Rule{
 	"keys": mustRule("sorted"), "scan": mustRule("shape"), "randomkey": mustRule("kind"),
 	"dump":     mustRule("dump"),
 	"smembers": mustRule("sorted"), "sinter": mustRule("sorted"), "sunion": mustRule("sorted"), "sdiff": mustRule("sorted"),
+	"hkeys": mustRule("sorted"), "hvals": mustRule("sorted"), "hgetall": mustRule("pairs"), "hrandfield": mustRule("shape"), "hscan": mustRule("shape"),
 	"spop": mustRule("sorted"), "srandmember": mustRule("shape"), "sscan": mustRule("shape"),
 	"object|idletime": mustRule("kind"), // small integers are one shared object to Redis, with one idle time
 	"object|freq":     mustRule("kind"),
@@ -172,6 +175,17 @@ func sortedElems(v Value) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+func samePairs(o, d Value, _ []string) bool {
+	asMap := func(v Value) Value {
+		if v.Kind == '*' {
+			v.Kind = '%'
+		}
+		return v
+	}
+	return sameKind(o, d) && len(o.Elems) == len(d.Elems) && o.Str == d.Str &&
+		slices.Equal(sortedElems(asMap(o)), sortedElems(asMap(d)))
 }
 
 func sameWithin(o, d Value, args []string) bool {

@@ -1,0 +1,106 @@
+package commands
+
+import (
+	"math"
+
+	"dozo/command"
+	"dozo/container/listpack"
+	"dozo/object"
+)
+
+// hrandfield is HRANDFIELD in its three forms: one field, several, several with their
+// values. A negative count allows the same field several times.
+func hrandfield(c *command.Context) error {
+	n, values := int64(1), false
+	if len(c.Args) > 2 {
+		var err error
+		if n, values, err = hrandfieldOpts(c.Args[2:]); err != nil {
+			return err
+		}
+	}
+	cell, err := c.Lookup(c.Args[1], object.Hash)
+	if err != nil {
+		return err
+	}
+	h := object.HashValue{Cell: &cell}
+	switch {
+	case len(c.Args) == 2 && !cell.Ok():
+		c.Out.Null()
+	case len(c.Args) == 2:
+		f, _ := h.Random(c.Rand.Uint64())
+		replyValue(c, f)
+	case !cell.Ok() || n == 0:
+		c.Out.Array(0)
+	case n < 0:
+		drawnHeader(c, int(-n), values)
+		for ; n < 0; n++ {
+			f, v := h.Random(c.Rand.Uint64())
+			replyDrawn(c, f, v, values)
+		}
+	default:
+		some := int(min(n, int64(h.Len())))
+		drawnHeader(c, some, values)
+		drawFields(c, h, some, func(f, v listpack.Value) { replyDrawn(c, f, v, values) })
+	}
+	return nil
+}
+
+// hrandfieldOpts reads the count and WITHVALUES.
+func hrandfieldOpts(words [][]byte) (n int64, values bool, err error) {
+	n, err = intArg(words[0])
+	switch {
+	case err != nil:
+		return 0, false, err
+	case n == math.MinInt64:
+		return 0, false, errLongRange
+	case len(words) > 2 || len(words) == 2 && !is(words[1], "WITHVALUES"):
+		return 0, false, command.ErrSyntax
+	case len(words) == 2 && (n < -math.MaxInt64/2 || n > math.MaxInt64/2):
+		return 0, false, errCountRange
+	}
+	return n, len(words) == 2, nil
+}
+
+// drawnHeader begins the reply of n elements: with their values they are pairs in
+// RESP3, and one flat array in RESP2.
+func drawnHeader(c *command.Context, n int, values bool) {
+	if values && c.Out.Proto < 3 {
+		n *= 2
+	}
+	c.Out.Array(n)
+}
+
+func replyDrawn(c *command.Context, f, v listpack.Value, values bool) {
+	if values && c.Out.Proto >= 3 {
+		c.Out.Array(2)
+	}
+	replyValue(c, f)
+	if values {
+		replyValue(c, v)
+	}
+}
+
+// drawFields visits n different fields of a hash; see drawMembers.
+func drawFields(c *command.Context, h object.HashValue, n int, visit func(f, v listpack.Value)) {
+	size := h.Len()
+	if n*drawShare > size {
+		ch := choice{size, n}
+		h.Each(func(f, v listpack.Value) bool {
+			if ch.take(c.Rand) {
+				visit(f, v)
+			}
+			return ch.n > 0
+		})
+		return
+	}
+	var buf digits
+	seen := make(map[string]struct{}, n)
+	for len(seen) < n {
+		f, v := h.Random(c.Rand.Uint64())
+		name := f.Text(buf[:0])
+		if _, again := seen[string(name)]; !again {
+			seen[string(name)] = struct{}{}
+			visit(f, v)
+		}
+	}
+}
