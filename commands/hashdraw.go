@@ -86,7 +86,7 @@ func drawFields(c *command.Context, h object.HashValue, n int, visit func(f, v l
 	if n*drawShare > size {
 		ch := choice{size, n}
 		h.Each(func(f, v listpack.Value) bool {
-			if ch.take(c.Rand) {
+			if ch.take(c.Rand.Uint64()) {
 				visit(f, v)
 			}
 			return ch.n > 0

@@ -5,7 +5,6 @@ import (
 
 	"dozo/command"
 	"dozo/container/listpack"
-	"dozo/env"
 	"dozo/object"
 )
 
@@ -49,12 +48,11 @@ const (
 	keptShare = 5
 )
 
-// choose visits each of size members in turn and picks n of them; any n are as
-// likely.
+// choice goes through size members and picks n of them; any n are as likely.
 type choice struct{ size, n int }
 
-func (ch *choice) take(r env.Rand) bool {
-	yes := r.Uint64()%uint64(ch.size) < uint64(ch.n)
+func (ch *choice) take(r uint64) bool {
+	yes := r%uint64(ch.size) < uint64(ch.n)
 	ch.size--
 	if yes {
 		ch.n--
@@ -69,7 +67,7 @@ func drawMembers(c *command.Context, s object.SetValue, n int, visit func(listpa
 	if n*drawShare > size {
 		ch := choice{size, n}
 		s.Each(func(v listpack.Value) bool {
-			if ch.take(c.Rand) {
+			if ch.take(c.Rand.Uint64()) {
 				visit(v)
 			}
 			return ch.n > 0

@@ -140,6 +140,9 @@ func (ks *Keyspace) Close() {
 			for db := range sh.dbs {
 				sh.drop(db)
 			}
+			for g := range sh.graves {
+				sh.graves[g].FreeSome(sh.heap, math.MaxInt)
+			}
 			invariants.Check(sh.heap.Used() == 0, "shard %d: %d bytes left after its last key", i, sh.heap.Used())
 		}
 		sh.heap.Close()

@@ -90,7 +90,7 @@ func (c *Cell) tableUsage(samples int) int {
 		seen++
 		return seen < samples
 	})
-	if seen > 0 {
+	if seen < t.Len() {
 		bytes = int(float64(bytes) / float64(seen) * float64(t.Len()))
 	}
 	return int(t.Bytes()) + bytes

@@ -1,0 +1,92 @@
+package keyspace
+
+import (
+	"fmt"
+	"testing"
+
+	"dozo/object"
+)
+
+// largeSet makes a key hold a set of n members.
+func largeSet(v *View, key string, n int) {
+	k := []byte(key)
+	v.holding(k, func() {
+		cell := v.Add(k, v.Place(k).NewSet(nil, 1, &object.SetLimits{}))
+		for i := range n {
+			object.SetValue{Cell: &cell}.Add(fmt.Append(nil, "member:", i), &object.SetLimits{})
+		}
+	})
+}
+
+// TestGraves: whatever takes a large value away takes no time for its elements, and
+// they are all given back in the end.
+func TestGraves(t *testing.T) {
+	const members = 3000
+	for name, take := range map[string]func(v *View, key []byte){
+		"delete":    func(v *View, key []byte) { v.Delete(key) },
+		"overwrite": func(v *View, key []byte) { v.SetString(key, []byte("short"), 0, false); v.Delete(key) },
+		"zeros":     func(v *View, key []byte) { v.SetZeros(key, 100); v.Delete(key) },
+		"expire":    func(v *View, key []byte) { v.SetDeadline(key, v.Now+1); v.Now += 2; v.Find(key) },
+		"rename":    func(v *View, key []byte) { v.Move(key, 1, key); v.DeleteIn(1, key) },
+		"replace": func(v *View, key []byte) {
+			var d object.Draft
+			at := v.Place(key)
+			d.Begin(at, at.NewHash())
+			v.Store(key, &d, 0)
+			v.Delete(key)
+		},
+	} {
+		ks := newTestKeyspace(t, 1, 2, 1)
+		v := ks.NewView(nil)
+		v.Now = 1000
+		largeSet(v, "k", members)
+		v.holding([]byte("k"), func() { take(v, []byte("k")) })
+		if ks.Graves() != 1 {
+			t.Errorf("%s: %d graves", name, ks.Graves())
+		}
+		rounds := 1
+		for v.FreeGraves(0, 1, 500) {
+			rounds++
+		}
+		ks.Publish()
+		if used := ks.Arena().Used(); ks.Graves() != 0 || rounds < 4 || v.Stats.LazyFreed != 1 {
+			t.Errorf("%s: %d graves, %d bytes left after %d rounds, %d freed", name, ks.Graves(), used, rounds, v.Stats.LazyFreed)
+		}
+		checkKeyspace(t, ks)
+	}
+}
+
+// TestGravesMakeRoom: what lies in graves goes before any key is evicted.
+func TestGravesMakeRoom(t *testing.T) {
+	ks := newTestKeyspace(t, 1, 1, 1)
+	v := ks.NewView(nil)
+	largeSet(v, "large", 20_000)
+	v.holding([]byte("kept"), func() { v.SetString([]byte("kept"), []byte("v"), 0, false) })
+	ks.Publish()
+	used := ks.Arena().Used()
+	v.holding([]byte("large"), func() { v.Delete([]byte("large")) })
+	ks.SetLimits(Limits{MaxMemory: used / 2, Policy: AllKeysRandom, Samples: 5})
+	for range 1000 {
+		if v.Evict(1); ks.Over() <= 0 {
+			break
+		}
+	}
+	if ks.Over() > 0 || v.Stats.Evicted != 0 {
+		t.Errorf("%d bytes too many, %d keys evicted", ks.Over(), v.Stats.Evicted)
+	}
+}
+
+// TestFlushFreesGraves: FLUSHALL takes what lies in graves along.
+func TestFlushFreesGraves(t *testing.T) {
+	ks := newTestKeyspace(t, 1, 1, 1)
+	v := ks.NewView(nil)
+	largeSet(v, "large", 3000)
+	v.holding([]byte("large"), func() { v.Delete([]byte("large")) })
+	ks.BeginExclusive(v)
+	v.Flush(-1)
+	ks.EndExclusive(v)
+	ks.Publish()
+	if ks.Graves() != 0 || ks.Arena().Used() != 0 {
+		t.Errorf("%d graves, %d bytes", ks.Graves(), ks.Arena().Used())
+	}
+}
