@@ -10,7 +10,7 @@ import (
 const (
 	// expireSlice bounds the keys that one worker removes in one slice of
 	// expiry work, so that commands wait for no more than that.
-	expireSlice = 128
+	expireSlice = 64
 	// expireShare is the part of a tick's time that expiry may take, in percent.
 	expireShare = 25
 	// trimPerTick bounds the bytes of free memory given back to the system in one
@@ -110,7 +110,7 @@ func (w *worker) expire(budget time.Duration) {
 }
 
 // expireYield is how long expiry goes on before commands get their turn.
-const expireYield = 200 * time.Microsecond
+const expireYield = 100 * time.Microsecond
 
 // BeforeSleep ends a round.
 func (w *worker) BeforeSleep(l *eventloop.Loop) {
@@ -126,7 +126,7 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	if w.pushed = 0; !w.local.queue.empty() {
 		l.WakeBy(l.Now())
 	}
-	if w.trimDue > 0 {
+	if w.trimDue > 0 && !w.expirePending { // what expires first may be taken again
 		w.trim()
 	}
 	if w.ks.Graves() > 0 && w.view.FreeGraves(w.index, len(w.srv.workers), gravesPerRound) {
