@@ -118,8 +118,9 @@ func (b *Builder) string(d *Decoder) ([]byte, error) {
 
 // discard gives a draft up that cannot be finished.
 func discard(d *object.Draft) error {
+	heap := d.Heap
 	g := d.Discard()
-	g.FreeSome(d.Heap, math.MaxInt)
+	g.FreeSome(heap, math.MaxInt)
 	return ErrFormat
 }
 

@@ -96,9 +96,9 @@ func (t *Table) Find(hash uint64, key []byte) Slot {
 	}
 	home, w := s.home(hash), wordOf(hash, s.base(), 0)
 	b := (*bucket)(unsafe.Add(t.arena.Ptr(s.ref()), (home+1)*lineSize))
-	for m := b.match(w); m != 0; m &= m - 1 {
+	for m := b.match(w); m != 0; m &= m - 1 { // a tag of 0 matches empty slots, too
 		p := &b[bits.TrailingZeros(m)&(lineSlots-1)]
-		if entry.At(t.arena, refOf(*p)).KeyIs(key) {
+		if *p != 0 && entry.At(t.arena, refOf(*p)).KeyIs(key) {
 			return Slot{p}
 		}
 	}
@@ -113,7 +113,7 @@ func (t *Table) findAway(s segment, home uint, w word, key []byte) Slot {
 	b := s.bucket(s.after(home))
 	for m := b.match(w); m != 0; m &= m - 1 {
 		p := &b[bits.TrailingZeros(m)&(lineSlots-1)]
-		if entry.At(t.arena, refOf(*p)).KeyIs(key) {
+		if *p != 0 && entry.At(t.arena, refOf(*p)).KeyIs(key) {
 			return Slot{p}
 		}
 	}

@@ -326,3 +326,29 @@ func TestRemains(t *testing.T) {
 		}
 	}
 }
+
+// TestEmptyKey: the empty key is not found in an empty slot, although its tag and
+// its length are those of one.
+func TestEmptyKey(t *testing.T) {
+	for name, hash := range hashes {
+		b := newBox(t)
+		tb := New(b.h, hash)
+		other := []byte("other")
+		tb.Insert(hash(other), b.entry(other))
+		if tb.Find(hash(nil), nil).Ok() {
+			t.Errorf("%s: the empty key is found before it is there", name)
+		}
+		tb.Insert(hash(nil), b.entry(nil))
+		if s := tb.Find(hash(nil), nil); !s.Ok() || b.key(s.Ref()) != "" {
+			t.Errorf("%s: the empty key is not found", name)
+		}
+		tb.Probe(hash(nil), 40, func(s Slot) bool {
+			if !s.Ok() || s.Ref() == 0 {
+				t.Errorf("%s: Probe found an empty slot", name)
+			}
+			return true
+		})
+		check(t, &tb)
+		b.freeAll(&tb)
+	}
+}

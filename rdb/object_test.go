@@ -1,0 +1,156 @@
+package rdb
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"testing"
+
+	"dozo/arena"
+	"dozo/object"
+)
+
+// shelf is where values are made of what is read.
+type shelf struct {
+	t    testing.TB
+	heap *arena.Heap
+	kit  object.Kit
+	Builder
+}
+
+func newShelf(t testing.TB) *shelf {
+	a, err := arena.New(arena.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &shelf{t: t, heap: a.NewHeap()}
+	s.kit.Hash = func(b []byte) uint64 { return CRC64(0, b) * 0x9e3779b97f4a7c15 }
+	s.Limits = &object.Limits{
+		Set: object.SetLimits{Intset: 4, Listpack: 4, Value: 8}, Hash: object.HashLimits{Listpack: 4, Value: 8},
+	}
+	s.Deep = true
+	t.Cleanup(func() {
+		if n := s.heap.Used(); n != 0 && !t.Failed() {
+			t.Errorf("%d bytes still in use", n)
+		}
+		s.heap.Close()
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func (s *shelf) place() object.Place {
+	return object.Place{Heap: s.heap, Kit: &s.kit, Key: []byte("key")}
+}
+
+// read makes a value of a payload, and writes it again in both versions.
+func (s *shelf) read(body []byte) (now, old []byte, err error) {
+	var d object.Draft
+	in := NewDecoder(body)
+	if err = s.Object(&in, s.place(), &d); err != nil {
+		if d.Ok() {
+			s.t.Fatal("a draft is left after an error")
+		}
+		return nil, nil, err
+	}
+	now = NewEncoder(VersionDefault, true).AppendObject(nil, &d.Cell)
+	old = NewEncoder(10, false).AppendObject(nil, &d.Cell)
+	g := d.Discard()
+	g.FreeSome(s.heap, math.MaxInt)
+	if n := s.heap.Used(); n != 0 {
+		s.t.Fatalf("%x: %d bytes lost", body, n)
+	}
+	return now, old, nil
+}
+
+// collections are sets and hashes of n elements in all their encodings.
+func (s *shelf) collections(n int) (bodies [][]byte) {
+	e := NewEncoder(VersionDefault, true)
+	add := func(c *object.Draft) {
+		bodies = append(bodies, e.AppendObject(nil, &c.Cell))
+		g := c.Discard()
+		g.FreeSome(s.heap, math.MaxInt)
+	}
+	for _, l := range []object.SetLimits{{Intset: 1000}, {Listpack: 1000, Value: 100}, {}} {
+		var d object.Draft
+		d.Begin(s.place(), s.place().NewSet([]byte("0"), 0, &l))
+		for i := range n {
+			object.SetValue{Cell: &d.Cell}.Add(fmt.Append(nil, i*i*i), &l)
+		}
+		add(&d)
+	}
+	for _, l := range []object.HashLimits{{Listpack: 1000, Value: 100}, {}} {
+		var d object.Draft
+		d.Begin(s.place(), s.place().NewHash())
+		for i := range n {
+			object.HashValue{Cell: &d.Cell}.Set(fmt.Append(nil, "field:", i), bytes.Repeat([]byte("v"), i), &l)
+		}
+		add(&d)
+	}
+	return bodies
+}
+
+// TestCollections: what is written reads back as the same value, and every shorter
+// or doubled form of it is refused.
+func TestCollections(t *testing.T) {
+	s := newShelf(t)
+	for _, n := range []int{1, 3, 4, 5, 50} {
+		for _, body := range s.collections(n) {
+			now, old, err := s.read(body)
+			if err != nil {
+				t.Fatalf("%x: %v", body, err)
+			}
+			for _, again := range [][]byte{now, old} {
+				third, _, err := s.read(again)
+				if err != nil || len(third) != len(now) {
+					t.Errorf("%x comes back as %x, %v", now, third, err)
+				}
+			}
+			for cut := range body {
+				if _, _, err := s.read(body[:cut]); err == nil {
+					t.Errorf("%x is read although it ends after %d bytes", body, cut)
+				}
+			}
+		}
+	}
+	for _, body := range []string{
+		"\x02\x00", "\x02\x02\x01a\x01a", "\x04\x00", "\x04\x02\x01a\x01b\x01a\x01c", "\x04\x01\x01a",
+		"\x02\x81\xff\xff\xff\xff\xff\xff\xff\xff\x01a", "\x0b\x08\x02\x00\x00\x00\x00\x00\x00\x00",
+		"\x14\x07\x07\x00\x00\x00\x00\x00\xff", "\x10\x07\x07\x00\x00\x00\x00\x00\xff",
+		"\x14\x0b\x0b\x00\x00\x00\x02\x00\x01\x01\x01\x01\xff", // the same member twice
+		"\x10\x09\x09\x00\x00\x00\x01\x00\x01\x01\xff",         // a field without a value
+	} {
+		if _, _, err := s.read([]byte(body)); err != ErrFormat {
+			t.Errorf("%q: %v", body, err)
+		}
+	}
+}
+
+// FuzzObject: bytes from anywhere give a value that comes back, or an error, and in
+// neither case is memory lost.
+func FuzzObject(f *testing.F) {
+	s := newShelf(f)
+	for _, n := range []int{1, 5, 20} {
+		for _, body := range s.collections(n) {
+			f.Add(body)
+		}
+	}
+	f.Add([]byte("\x00\x03abc"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		s := newShelf(t)
+		now, old, err := s.read(body)
+		if n := s.heap.Used(); n != 0 {
+			t.Fatalf("%d bytes lost", n)
+		}
+		if err != nil {
+			return
+		}
+		for _, again := range [][]byte{now, old} {
+			if third, _, err := s.read(again); err != nil || len(third) != len(now) {
+				t.Fatalf("%x comes back as %x, %v", now, third, err)
+			}
+		}
+	})
+}
