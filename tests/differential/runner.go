@@ -40,6 +40,7 @@ func (d *Difference) String() string {
 type Pair struct {
 	oracle, dozo *side
 	defaults     map[string]string // configuration to put back
+	events       string            // notify-keyspace-events of the history
 	list         []acceptance
 	accepted     map[string]int // how often each accepted difference was met
 	commands     int
@@ -135,6 +136,7 @@ func (p *Pair) reset(h *History) error {
 		}
 		config[name] = value
 	}
+	p.events = h.Config["notify-keyspace-events"]
 	if err := p.oracle.reset(h.Proto, config); err != nil {
 		return err
 	}

@@ -144,7 +144,8 @@ func stateDifference(db int, what, rule string, o, d Value) *Difference {
 
 // samePayload says whether Dozo's DUMP payload means the same to the oracle as
 // its own: a payload may be compressed in more than one way, and lists unordered
-// members in the order of a hash table. The oracle restores both and digests them.
+// members in the order of a hash table. The oracle restores both and digests them,
+// without telling subscribers.
 func (p *Pair) samePayload(o, d Value) bool {
 	if o.Kind != '$' || d.Kind != '$' || o.Null || d.Null {
 		return false
@@ -154,9 +155,11 @@ func (p *Pair) samePayload(o, d Value) bool {
 		return false
 	}
 	defer c.Close()
+	const events = "notify-keyspace-events"
+	defer func() { _, _ = c.DoErr("CONFIG", "SET", events, p.events) }() // a loss would show in the history
 	var digests Value
 	for _, args := range [][]string{
-		{"SELECT", strconv.Itoa(scratchDB)},
+		{"CONFIG", "SET", events, ""}, {"SELECT", strconv.Itoa(scratchDB)},
 		{"RESTORE", "oracle", "0", o.Str, "REPLACE"}, {"RESTORE", "dozo", "0", d.Str, "REPLACE"},
 		{"DEBUG", "DIGEST-VALUE", "oracle", "dozo"},
 	} {
