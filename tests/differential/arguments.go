@@ -105,7 +105,7 @@ func (w *writer) once(a *argument) {
 	case "pure-token":
 		w.add(w.spell(a.token))
 	case "key":
-		w.add(pick(w.r, w.keys))
+		w.add(w.key())
 	case "integer":
 		w.integer(a)
 	case "unix-time":
@@ -117,6 +117,24 @@ func (w *writer) once(a *argument) {
 	default:
 		w.text(a)
 	}
+}
+
+// keyClasses are the groups whose commands mostly keep to keys of their own, so that
+// not every other reply says that the key holds something else.
+var keyClasses = map[string]int{"set": 1, "hash": 2}
+
+// key chooses a key.
+func (w *writer) key() string {
+	i := w.r.IntN(len(w.keys))
+	switch w.spec.group {
+	case "generic", "transactions":
+	default:
+		if chance(w.r, 0.8) && len(w.keys) > len(keyClasses)+1 {
+			apart := len(keyClasses) + 1
+			i = i/apart*apart + keyClasses[w.spec.group]
+		}
+	}
+	return w.keys[i%len(w.keys)]
 }
 
 // required1 is a chosen alternative, which is there whatever its flags say.
@@ -292,7 +310,7 @@ func (w *writer) spopArguments() {
 	w.fixed(pick(w.r, []string{"100000", "100000", "0", "-1", "abc"}))
 }
 
-func (w *writer) keyOnly() { w.add(pick(w.r, w.keys)) }
+func (w *writer) keyOnly() { w.add(w.key()) }
 
 // waitArguments never wait long: no replica is there to answer.
 func (w *writer) waitArguments() {
@@ -314,7 +332,7 @@ func (w *writer) debugArguments() {
 	case 1:
 		w.fixed("DIGEST-VALUE")
 		for range 1 + w.r.IntN(3) {
-			w.fixed(pick(w.r, w.keys))
+			w.fixed(w.key())
 		}
 	default:
 		w.fixed("PROTOCOL")
