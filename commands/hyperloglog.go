@@ -263,6 +263,7 @@ func pfdebug(c *command.Context) error {
 	if err != nil {
 		return err
 	}
+	cell.Grow(0) // raw from now on, whatever is asked
 	switch what := c.Args[1]; {
 	case is(what, "GETREG"):
 		return s.replyRegisters(key)

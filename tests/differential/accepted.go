@@ -72,6 +72,10 @@ var acceptances = []Acceptance{
 		Oracle: `"hashtable"`, Dozo: `"listpack"`,
 	},
 	{
+		Name: "OBJECT ENCODING of small sets in a transaction", Command: "exec", Reason: since72,
+		Oracle: `"hashtable"`, Dozo: `"listpack"`,
+	},
+	{
 		Name: "HSET of a field twice, with more words than a listpack may have", Command: "(state)", Reason: since72,
 		Oracle: `"listpack"`, Dozo: `"hashtable"`,
 	},

@@ -286,6 +286,8 @@ var channels = []string{"c0", "c1", "c2", "news", "", "\x00\xff", "{t}c"}
 var specialArguments map[string]func(*writer) = map[string]func(*writer){
 	"wait":                    (*writer).waitArguments,
 	"spop":                    (*writer).spopArguments,
+	"srandmember":             (*writer).drawArguments,
+	"hrandfield":              (*writer).drawArguments,
 	"debug":                   (*writer).debugArguments,
 	"pfdebug":                 (*writer).pfdebugArguments,
 	"restore":                 (*writer).restoreArguments,
@@ -308,6 +310,18 @@ var specialArguments map[string]func(*writer) = map[string]func(*writer){
 func (w *writer) spopArguments() {
 	w.keyOnly()
 	w.fixed(pick(w.r, []string{"100000", "100000", "0", "-1", "abc"}))
+}
+
+// drawArguments ask for few elements: a large negative count is answered with as many,
+// by either server.
+func (w *writer) drawArguments() {
+	w.keyOnly()
+	if chance(w.r, 0.8) {
+		w.fixed(pick(w.r, []string{"0", "1", "2", "5", "100", "-1", "-3", "-40", "abc", "", "9223372036854775807", "-9223372036854775808"}))
+		if w.spec.words[0] == "hrandfield" && chance(w.r, 0.5) {
+			w.add(w.spell("withvalues"))
+		}
+	}
 }
 
 func (w *writer) keyOnly() { w.add(w.key()) }

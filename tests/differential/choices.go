@@ -64,7 +64,7 @@ var required = strings.Fields(`
 // state that they change.
 var unmutated = map[string]bool{
 	"exec": true, "discard": true, "multi": true, "quit": true, "reset": true, "wait": true, "debug": true,
-	"hello": true, "client|no-evict": true, "config|get": true, "spop": true,
+	"hello": true, "client|no-evict": true, "config|get": true, "spop": true, "srandmember": true, "hrandfield": true,
 }
 
 // weight is how often a command of the grammar is chosen, 0 for never.
