@@ -76,14 +76,6 @@ var acceptances = []Acceptance{
 		Oracle: `"hashtable"`, Dozo: `"listpack"`,
 	},
 	{
-		Name: "HSET of a field twice, with more words than a listpack may have", Command: "(state)", Reason: since72,
-		Oracle: `"listpack"`, Dozo: `"hashtable"`,
-	},
-	{
-		Name: "OBJECT ENCODING of such a hash", Command: "object", Reason: since72,
-		Oracle: `"listpack"`, Dozo: `"hashtable"`,
-	},
-	{
 		Name: "small integers that COPY made", Command: "object|refcount",
 		Reason: "Dozo shares nothing and says of every small integer what Redis says of those it shares; a copy is not shared there",
 		Oracle: `:1`, Dozo: `:2147483647`,

@@ -73,7 +73,9 @@ func (g *Generator) History(number, commands int) *History {
 		},
 	}
 	c.h.Config["set-max-intset-entries"] = pick(r, []string{"0", "3", "512"})
-	c.h.Config["hash-max-listpack-entries"] = pick(r, []string{"0", "4", "128"})
+	// More than one HSET sets: 7.2 looks at the number of words beforehand, 7.0 at
+	// the number of fields afterwards, which are fewer if one comes twice.
+	c.h.Config["hash-max-listpack-entries"] = pick(r, []string{"0", "12", "128"})
 	c.h.Config["hash-max-listpack-value"] = pick(r, []string{"4", "64"})
 	c.h.Own = map[string]string{
 		"set-max-listpack-entries": pick(r, []string{"0", "0", "4", "128"}), "set-max-listpack-value": pick(r, []string{"3", "64"}),

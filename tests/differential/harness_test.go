@@ -52,8 +52,8 @@ func TestFindsAndCutsDown(t *testing.T) {
 }
 
 func TestFindsStateDifferences(t *testing.T) {
-	p := liar(t, "--set-max-intset-entries", "1")
-	h := &History{Name: "encodings", Proto: 2, Steps: []Step{{Args: []string{"SADD", "s", "1", "2", "3"}, Replies: auto}}}
+	p := liar(t, "--hash-max-listpack-entries", "1")
+	h := &History{Name: "encodings", Proto: 2, Steps: []Step{{Args: []string{"HSET", "h", "a", "b", "c", "d"}, Replies: auto}}}
 	diff, err := p.Run(h)
 	if err != nil || diff == nil || diff.Step != -1 {
 		t.Errorf("a different encoding was not noticed: %v, %v", diff, err)
