@@ -40,7 +40,7 @@ func hrandfield(c *command.Context) error {
 	default:
 		some := int(min(n, int64(h.Len())))
 		drawnHeader(c, some, values)
-		drawFields(c, h, some, func(f, v listpack.Value) { replyDrawn(c, f, v, values) })
+		draw(c, h, some, func(f, v listpack.Value) { replyDrawn(c, f, v, values) })
 	}
 	return nil
 }
@@ -77,30 +77,5 @@ func replyDrawn(c *command.Context, f, v listpack.Value, values bool) {
 	replyValue(c, f)
 	if values {
 		replyValue(c, v)
-	}
-}
-
-// drawFields visits n different fields of a hash; see drawMembers.
-func drawFields(c *command.Context, h object.HashValue, n int, visit func(f, v listpack.Value)) {
-	size := h.Len()
-	if n*drawShare > size {
-		ch := choice{size, n}
-		h.Each(func(f, v listpack.Value) bool {
-			if ch.take(c.Rand.Uint64()) {
-				visit(f, v)
-			}
-			return ch.n > 0
-		})
-		return
-	}
-	var buf digits
-	seen := make(map[string]struct{}, n)
-	for len(seen) < n {
-		f, v := h.Random(c.Rand.Uint64())
-		name := f.Text(buf[:0])
-		if _, again := seen[string(name)]; !again {
-			seen[string(name)] = struct{}{}
-			visit(f, v)
-		}
 	}
 }

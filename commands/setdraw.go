@@ -60,15 +60,33 @@ func (ch *choice) take(r uint64) bool {
 	return yes
 }
 
-// drawMembers visits n different members of a set, any of them as likely. visit must
-// not change the set.
-func drawMembers(c *command.Context, s object.SetValue, n int, visit func(listpack.Value)) {
-	size := s.Len()
+// elements is a collection to draw from, each element with its value.
+type elements interface {
+	Len() int
+	Each(visit func(name, value listpack.Value) bool)
+	Random(r uint64) (name, value listpack.Value)
+}
+
+// members are the elements of a set, which have no values.
+type members struct{ object.SetValue }
+
+func (m members) Each(visit func(name, value listpack.Value) bool) {
+	m.SetValue.Each(func(v listpack.Value) bool { return visit(v, listpack.Value{}) })
+}
+
+func (m members) Random(r uint64) (name, value listpack.Value) {
+	return m.SetValue.Random(r), listpack.Value{}
+}
+
+// draw visits n different elements, any of them as likely. visit must not change the
+// collection.
+func draw(c *command.Context, from elements, n int, visit func(name, value listpack.Value)) {
+	size := from.Len()
 	if n*drawShare > size {
 		ch := choice{size, n}
-		s.Each(func(v listpack.Value) bool {
+		from.Each(func(name, value listpack.Value) bool {
 			if ch.take(c.Rand.Uint64()) {
-				visit(v)
+				visit(name, value)
 			}
 			return ch.n > 0
 		})
@@ -77,11 +95,11 @@ func drawMembers(c *command.Context, s object.SetValue, n int, visit func(listpa
 	var buf digits
 	seen := make(map[string]struct{}, n)
 	for len(seen) < n {
-		v := s.Random(c.Rand.Uint64())
-		m := v.Text(buf[:0])
-		if _, again := seen[string(m)]; !again {
-			seen[string(m)] = struct{}{}
-			visit(v)
+		name, value := from.Random(c.Rand.Uint64())
+		text := name.Text(buf[:0])
+		if _, again := seen[string(text)]; !again {
+			seen[string(text)] = struct{}{}
+			visit(name, value)
 		}
 	}
 }
@@ -133,7 +151,7 @@ func srandmembers(c *command.Context) error {
 	}
 	some := int(min(n, int64(s.Len())))
 	c.Out.Array(some)
-	drawMembers(c, s, some, func(v listpack.Value) { replyValue(c, v) })
+	draw(c, members{s}, some, func(v, _ listpack.Value) { replyValue(c, v) })
 	return nil
 }
 
@@ -207,7 +225,7 @@ func popMembers(c *command.Context, s object.SetValue, n int) {
 	key := c.Args[1]
 	words := append(make([][]byte, 0, n+2), wordSrem, key)
 	text := c.Scratch[:0]
-	drawMembers(c, s, n, func(v listpack.Value) {
+	draw(c, members{s}, n, func(v, _ listpack.Value) {
 		from := len(text)
 		text = v.Append(text)
 		words = append(words, text[from:len(text):len(text)])

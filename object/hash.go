@@ -90,7 +90,7 @@ func (h HashValue) Set(field, value []byte, l *HashLimits) bool {
 		h.overwriteField(slot, value)
 		return false
 	}
-	t.Insert(sum, h.newField(field, value))
+	t.Insert(sum, newElement(h.Heap, field, value))
 	h.storeTable(&t)
 	return true
 }
@@ -114,28 +114,6 @@ func (h HashValue) setSmall(field, value []byte, l *HashLimits) bool {
 	return true
 }
 
-// newField makes the entry of a field.
-func (h HashValue) newField(field, value []byte) arena.Ref {
-	s := entry.Shape{Payload: len(value)}
-	if len(value) > inlineMax {
-		s.Payload, s.Outside = entry.OutsideSize, true
-	}
-	ref := h.Heap.Alloc(arena.PurposeEntry, entry.SizeFor(len(field), s))
-	h.fillField(entry.Init(h.Heap.Arena(), ref, field, s), value)
-	return ref
-}
-
-// fillField writes the value into an entry that was shaped for it.
-func (h HashValue) fillField(e entry.Entry, value []byte) {
-	if !e.IsOutside() {
-		copy(e.Payload(), value)
-		return
-	}
-	ref := h.Heap.Alloc(arena.PurposeValue, len(value))
-	copy(h.Heap.Arena().Bytes(ref, len(value)), value)
-	e.SetOutside(entry.Outside{Ref: ref, Len: len(value), Cap: len(value)})
-}
-
 // overwriteField gives the field in a slot another value. The entry stays where it
 // is if it has the right size.
 func (h HashValue) overwriteField(slot hashtable.Slot, value []byte) {
@@ -147,7 +125,7 @@ func (h HashValue) overwriteField(slot hashtable.Slot, value []byte) {
 		copy(e.Payload(), value)
 		return
 	}
-	slot.SetRef(h.newField(key, value))
+	slot.SetRef(newElement(h.Heap, key, value))
 	freeElement(h.Heap, old)
 }
 
@@ -157,7 +135,7 @@ func (h HashValue) ToTable() {
 	var f, w [intDigitsMax]byte
 	h.Each(func(field, value listpack.Value) bool {
 		name := field.Text(f[:0])
-		t.Insert(h.Kit.Hash(name), h.newField(name, value.Text(w[:0])))
+		t.Insert(h.Kit.Hash(name), newElement(h.Heap, name, value.Text(w[:0])))
 		return true
 	})
 	h.becomeTable(&t)

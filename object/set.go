@@ -163,8 +163,7 @@ func (s SetValue) Add(m []byte, l *SetLimits) bool {
 	if t.Find(h, m).Ok() {
 		return false
 	}
-	ref, _ := newElement(s.Heap, m, 0)
-	t.Insert(h, ref)
+	t.Insert(h, newElement(s.Heap, m, nil))
 	s.storeTable(&t)
 	return true
 }
@@ -209,8 +208,7 @@ func (s SetValue) toTable() {
 	var buf [intDigitsMax]byte
 	s.Each(func(v listpack.Value) bool {
 		m := v.Text(buf[:0])
-		ref, _ := newElement(s.Heap, m, 0)
-		t.Insert(s.Kit.Hash(m), ref)
+		t.Insert(s.Kit.Hash(m), newElement(s.Heap, m, nil))
 		return true
 	})
 	s.becomeTable(&t)

@@ -44,11 +44,10 @@ func (p Place) newTable(t Type) arena.Ref {
 	return ref
 }
 
-// newElement makes the entry of a member or field, with a payload of n bytes.
-func newElement(h *arena.Heap, name []byte, n int) (arena.Ref, entry.Entry) {
-	s := entry.Shape{Payload: n}
-	ref := h.Alloc(arena.PurposeEntry, entry.SizeFor(len(name), s))
-	return ref, entry.Init(h.Arena(), ref, name, s)
+// newElement makes the entry of a member, or of a field with its value, laid out as
+// strings are.
+func newElement(h *arena.Heap, name, value []byte) arena.Ref {
+	return newShaped(h, name, value, bytesShape(len(value), 0, Attrs{}))
 }
 
 // copyTable copies a table with its entries to a heap.
