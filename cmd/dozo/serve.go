@@ -103,6 +103,7 @@ func complain(err error) {
 
 // runServer starts the node and waits for its end.
 func runServer(cfg *config.Config) int {
+	sent := catchSignals() // a client may find the port open before the node is whole
 	out, err := openLog(cfg.String(config.LogFile))
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "Can't open the log file: %v\n", err)
@@ -128,7 +129,7 @@ func runServer(cfg *config.Config) int {
 	keepOOMScore(cfg, n.Logger())
 	removePid := writePid(cfg, n)
 	defer removePid()
-	awaitEnd(n)
+	sent.awaitEnd(n)
 	if err := n.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, "dozo server: while ending:", err)
 		return 1
@@ -181,21 +182,31 @@ func openLog(name string) (io.Writer, error) {
 	return os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 }
 
-// awaitEnd waits for a signal or a client that ends the server. SIGHUP and
-// SIGUSR1 are harmless, as they are to Redis.
-func awaitEnd(n *node.Node) {
-	ends := make(chan os.Signal, 1)
-	signal.Notify(ends, syscall.SIGTERM, syscall.SIGINT)
-	crashes := make(chan os.Signal, 1)
-	signal.Notify(crashes, syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGABRT)
+// signals are those that the process was sent.
+type signals struct {
+	ends    chan os.Signal // ask for the end
+	crashes chan os.Signal // sent by hand: what the processor finds, the runtime reports
+}
+
+// catchSignals keeps signals from ending the process before it is asked about
+// them. SIGHUP and SIGUSR1 are harmless, as they are to Redis.
+func catchSignals() signals {
+	s := signals{ends: make(chan os.Signal, 1), crashes: make(chan os.Signal, 1)}
 	signal.Ignore(syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGPIPE)
+	signal.Notify(s.ends, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(s.crashes, syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGABRT)
+	return s
+}
+
+// awaitEnd waits for a signal or a client that ends the server.
+func (s signals) awaitEnd(n *node.Node) {
 	select {
-	case sig := <-ends:
+	case sig := <-s.ends:
 		name := map[os.Signal]string{syscall.SIGTERM: "SIGTERM", syscall.SIGINT: "SIGINT"}[sig]
 		n.Logger().Logf(server.Warning, "Received %s scheduling shutdown...", name)
-		go insist(ends, n)
+		go insist(s.ends, n)
 		n.Shutdown()
-	case sig := <-crashes:
+	case sig := <-s.crashes:
 		n.CrashBySignal(int(sig.(syscall.Signal)))
 	case <-n.Done():
 	}
