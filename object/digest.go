@@ -6,6 +6,7 @@ import (
 
 	"dozo/container/listpack"
 	"dozo/internal/invariants"
+	"dozo/text"
 )
 
 // Digest is the sum that DEBUG DIGEST shows: 20 bytes that two data sets share
@@ -52,6 +53,15 @@ func (c *Cell) Digest(d *Digest) {
 			var scratch [intDigitsMax]byte
 			pair.Mix(f.Text(scratch[:0]))
 			pair.Mix(v.Text(scratch[:0]))
+			d.Xor(pair[:])
+			return true
+		})
+	case ZSet:
+		ZSetValue{c}.Each(func(s Scored) bool {
+			var pair Digest
+			var scratch [scoreTextMax]byte
+			pair.Mix(s.Member.Text(scratch[:0]))
+			pair.Mix(text.AppendShort(scratch[:0], s.Score()))
 			d.Xor(pair[:])
 			return true
 		})

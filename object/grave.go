@@ -2,6 +2,7 @@ package object
 
 import (
 	"dozo/arena"
+	"dozo/container/btree"
 	"dozo/container/entry"
 	"dozo/container/hashtable"
 )
@@ -14,12 +15,16 @@ const freeAtOnce = 256
 // freed a few at a time. The zero Grave is empty.
 type Grave struct {
 	table hashtable.Remains
+	tree  btree.Root // of a sorted set, whose elements are those of the table
 }
 
 // graveOf takes the elements out of a large value.
 func graveOf(h *arena.Heap, e entry.Entry) (g Grave) {
 	t := hashtable.Attach(h, nil, rootOf(e))
 	g.table = t.Remains()
+	if Encoding(e.Encoding()) == EncSkiplist {
+		g.tree = treeRootOf(e)
+	}
 	return g
 }
 
@@ -40,6 +45,11 @@ func (g *Grave) Len() int { return g.table.Len() }
 // they came from.
 func (g *Grave) FreeSome(h *arena.Heap, n int) int {
 	done, _ := g.table.FreeSome(h, n, func(ref arena.Ref) { freeElement(h, ref) })
+	if g.tree.Len() > 0 {
+		tree := btree.Attach(h, g.tree)
+		tree.FreeSome(done, nil)
+		g.tree = tree.Root()
+	}
 	return done
 }
 

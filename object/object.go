@@ -85,6 +85,7 @@ type Kit struct {
 type Limits struct {
 	Set  SetLimits
 	Hash HashLimits
+	ZSet ZSetLimits
 }
 
 // Place is where a new value is to be: the heap of its key's shard, and what goes
@@ -201,6 +202,8 @@ func (c *Cell) MemoryUsage(samples int) int {
 		n += arena.UsableSize(c.Entry.Outside().Cap)
 	case c.Encoding() == EncHashtable:
 		n += c.tableUsage(samples)
+	case c.Encoding() == EncSkiplist:
+		n += ZSetValue{c}.usage(samples)
 	}
 	return n
 }
@@ -221,6 +224,8 @@ func Copy(from *Cell, to *arena.Heap, key []byte, deadline int64) arena.Ref {
 		e.SetOutside(o)
 	case from.Encoding() == EncHashtable:
 		putRoot(e, copyTable(from, to))
+	case from.Encoding() == EncSkiplist:
+		ZSetValue{from}.copyTo(to, e)
 	default:
 		copy(e.Payload(), from.Entry.Payload())
 	}

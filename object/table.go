@@ -37,10 +37,13 @@ func (c *Cell) becomeTable(t *hashtable.Table) {
 }
 
 // newTable makes an entry for an empty large set or hash.
-func (p Place) newTable(t Type) arena.Ref {
-	s := entry.Shape{Type: uint8(t), Encoding: uint8(EncHashtable), Deadline: p.Deadline, Age: p.Age, Payload: rootSize}
+func (p Place) newTable(t Type) arena.Ref { return p.newLarge(t, EncHashtable, rootSize) }
+
+// newLarge makes an entry for an empty large value, whose roots take n bytes.
+func (p Place) newLarge(t Type, enc Encoding, n int) arena.Ref {
+	s := entry.Shape{Type: uint8(t), Encoding: uint8(enc), Deadline: p.Deadline, Age: p.Age, Payload: n}
 	ref := p.Heap.Alloc(arena.PurposeEntry, entry.SizeFor(len(p.Key), s))
-	putRoot(entry.Init(p.Heap.Arena(), ref, p.Key, s), hashtable.Root{})
+	clear(entry.Init(p.Heap.Arena(), ref, p.Key, s).Payload())
 	return ref
 }
 

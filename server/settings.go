@@ -126,6 +126,7 @@ func encodingLimits(v *config.Values) object.Limits {
 			Intset: n(config.SetMaxIntsetEntries), Listpack: n(config.SetMaxListpackEntries), Value: n(config.SetMaxListpackValue),
 		},
 		Hash: object.HashLimits{Listpack: n(config.HashMaxListpackEntries), Value: n(config.HashMaxListpackValue)},
+		ZSet: object.ZSetLimits{Listpack: n(config.ZSetMaxListpackEntries), Value: n(config.ZSetMaxListpackValue)},
 	}
 }
 

@@ -41,6 +41,16 @@ func DoubleInt(v float64) (int64, bool) {
 	return i, float64(i) == v
 }
 
+// AppendShort appends v by its Grisu2 digits even if it is an integer, which
+// AppendDouble prints otherwise from seventeen digits on: the form in which DEBUG
+// DIGEST sums scores.
+func AppendShort(dst []byte, v float64) []byte {
+	if v == 0 || v != v || math.IsInf(v, 0) {
+		return AppendDouble(dst, v)
+	}
+	return appendGrisu(dst, v)
+}
+
 // AppendDouble17 appends v as printf's %.17g does: the form of Redis before 7.2,
 // and of ZSCAN and Lua's numbers still.
 func AppendDouble17(dst []byte, v float64) []byte {

@@ -1,6 +1,8 @@
 package text
 
 import (
+	"bytes"
+	"errors"
 	"math"
 	"strconv"
 	"unsafe"
@@ -102,14 +104,37 @@ func ParseFloat(b []byte) (v float64, ok bool) {
 			return math.Inf(-1), true
 		}
 		return math.Inf(1), true
-	case hexNumber:
-		if !s.exponent {
-			b = append(append(make([]byte, 0, len(b)+2), b...), "p0"...)
-		}
+	}
+	v, ok = s.value(b)
+	return v, ok && !math.IsInf(v, 0) && (v != 0 || !s.nonzero)
+}
+
+// value is the nearest double to the number b, which has the shape s; what is too
+// large is infinite.
+func (s *shape) value(b []byte) (v float64, ok bool) {
+	if s.syntax == hexNumber && !s.exponent {
+		b = append(append(make([]byte, 0, len(b)+2), b...), "p0"...)
 	}
 	v, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(b), len(b)), 64)
-	if err != nil || v == 0 && s.nonzero {
-		return 0, false
+	return v, err == nil || errors.Is(err, strconv.ErrRange)
+}
+
+// ParseLimit reads a limit of a range of scores, which Redis leaves to strtod: a
+// zero byte ends the text, space in front is skipped, nothing at all is 0, and
+// what is too large for a double is infinite.
+func ParseLimit(b []byte) (v float64, ok bool) {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		b = b[:i]
 	}
-	return v, true
+	if len(b) == 0 {
+		return 0, true
+	}
+	for len(b) > 0 && isSpace(b[0]) {
+		b = b[1:]
+	}
+	s := scanNumber(b)
+	if s.syntax == decimalNumber || s.syntax == hexNumber {
+		return s.value(b)
+	}
+	return ParseFloat(b)
 }

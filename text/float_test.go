@@ -57,6 +57,34 @@ func TestAppendDouble(t *testing.T) {
 	}
 }
 
+func TestAppendShort(t *testing.T) {
+	for _, c := range []struct {
+		v    float64
+		want string
+	}{
+		{0, "0"}, {math.Copysign(0, -1), "-0"}, {-17, "-17"}, {1e6, "1000000"}, {1e17, "1e+17"}, {0.1, "0.1"}, {math.Inf(-1), "-inf"},
+	} {
+		if got := string(AppendShort(nil, c.v)); got != c.want {
+			t.Errorf("AppendShort(%g) = %s, want %s", c.v, got, c.want)
+		}
+	}
+}
+
+func TestParseLimit(t *testing.T) {
+	for _, c := range []struct {
+		s    string
+		want float64
+		ok   bool
+	}{
+		{"", 0, true}, {"1.5", 1.5, true}, {" \t7", 7, true}, {"7 ", 0, false}, {" ", 0, false}, {"1e999", math.Inf(1), true}, {"-1e999", math.Inf(-1), true},
+		{"1e-999", 0, true}, {"+inf", math.Inf(1), true}, {"nan", 0, false}, {"0x10", 16, true}, {"3\x00x", 3, true}, {"\x00", 0, true}, {"x", 0, false},
+	} {
+		if got, ok := ParseLimit([]byte(c.s)); got != c.want || ok != c.ok {
+			t.Errorf("ParseLimit(%q) = %v %t, want %v %t", c.s, got, ok, c.want, c.ok)
+		}
+	}
+}
+
 // TestGrisuGolden compares with output of the printer that Redis 7.2 has; the
 // file was made from random bits, and from the cases in which Grisu2 is not the
 // shortest form.
