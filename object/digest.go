@@ -47,6 +47,12 @@ func (c *Cell) Digest(d *Digest) {
 			d.Xor(v.Text(scratch[:0]))
 			return true
 		})
+	case List:
+		var scratch [intDigitsMax]byte
+		ListValue{c}.Each(func(v listpack.Value) bool {
+			d.Mix(v.Text(scratch[:0]))
+			return true
+		})
 	case Hash:
 		HashValue{c}.Each(func(f, v listpack.Value) bool {
 			var pair Digest

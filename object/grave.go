@@ -5,6 +5,7 @@ import (
 	"dozo/container/btree"
 	"dozo/container/entry"
 	"dozo/container/hashtable"
+	"dozo/container/quicklist"
 )
 
 // freeAtOnce is the number of elements that are freed together with their key.
@@ -16,10 +17,15 @@ const freeAtOnce = 256
 type Grave struct {
 	table hashtable.Remains
 	tree  btree.Root // of a sorted set, whose elements are those of the table
+	list  quicklist.Root
 }
 
 // graveOf takes the elements out of a large value.
 func graveOf(h *arena.Heap, e entry.Entry) (g Grave) {
+	if Encoding(e.Encoding()) == EncQuicklist {
+		g.list = *listRoot(e)
+		return g
+	}
 	t := hashtable.Attach(h, nil, rootOf(e))
 	g.table = t.Remains()
 	if Encoding(e.Encoding()) == EncSkiplist {
@@ -38,12 +44,17 @@ func (c *Cell) Empty() (g Grave) {
 	return g
 }
 
-// Len is the number of elements that are left.
-func (g *Grave) Len() int { return g.table.Len() }
+// Len is the number of elements that are left; of a list, that of nodes.
+func (g *Grave) Len() int { return g.table.Len() + g.list.Nodes() }
 
 // FreeSome frees about n elements and says how many it were. h is the heap that
 // they came from.
 func (g *Grave) FreeSome(h *arena.Heap, n int) int {
+	if nodes := g.list.Nodes(); nodes > 0 {
+		q := quicklist.Attach(h, &g.list)
+		q.FreeSome(n)
+		return nodes - q.Nodes()
+	}
 	done, _ := g.table.FreeSome(h, n, func(ref arena.Ref) { freeElement(h, ref) })
 	if g.tree.Len() > 0 {
 		tree := btree.Attach(h, g.tree)

@@ -86,6 +86,7 @@ type Limits struct {
 	Set  SetLimits
 	Hash HashLimits
 	ZSet ZSetLimits
+	List ListLimits
 }
 
 // Place is where a new value is to be: the heap of its key's shard, and what goes
@@ -204,6 +205,8 @@ func (c *Cell) MemoryUsage(samples int) int {
 		n += c.tableUsage(samples)
 	case c.Encoding() == EncSkiplist:
 		n += ZSetValue{c}.usage(samples)
+	case c.Encoding() == EncQuicklist:
+		n += int(listRoot(c.Entry).Bytes())
 	}
 	return n
 }
@@ -226,6 +229,8 @@ func Copy(from *Cell, to *arena.Heap, key []byte, deadline int64) arena.Ref {
 		putRoot(e, copyTable(from, to))
 	case from.Encoding() == EncSkiplist:
 		ZSetValue{from}.copyTo(to, e)
+	case from.Encoding() == EncQuicklist:
+		copyList(from, to, e)
 	default:
 		copy(e.Payload(), from.Entry.Payload())
 	}

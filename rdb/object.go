@@ -14,12 +14,20 @@ type Type uint8
 
 // The types that are written.
 const (
-	TypeString       Type = 0
-	TypeSet          Type = 2
-	TypeHash         Type = 4
-	TypeSetIntset    Type = 11
-	TypeHashListpack Type = 16
-	TypeSetListpack  Type = 20 // since version 11
+	TypeString         Type = 0
+	TypeSet            Type = 2
+	TypeHash           Type = 4
+	TypeSetIntset      Type = 11
+	TypeHashListpack   Type = 16
+	TypeListQuicklist2 Type = 18
+	TypeSetListpack    Type = 20 // since version 11
+)
+
+// The types of older versions, which are read all the same.
+const (
+	TypeList          Type = 1
+	TypeListZiplist   Type = 10
+	TypeListQuicklist Type = 14
 )
 
 // listpackSets is the version that has sets as listpacks.
@@ -32,6 +40,8 @@ func (e *Encoder) AppendObject(dst []byte, c *object.Cell) []byte {
 		return e.appendSet(dst, object.SetValue{Cell: c})
 	case object.Hash:
 		return e.appendHash(dst, object.HashValue{Cell: c})
+	case object.List:
+		return e.appendList(dst, object.ListValue{Cell: c})
 	default:
 		var digits [20]byte
 		return e.AppendString(append(dst, byte(TypeString)), c.Bytes(digits[:]))
@@ -103,6 +113,8 @@ func (b *Builder) Object(d *Decoder, at object.Place, into *object.Draft) error 
 		return b.hash(d, at, into)
 	case TypeHashListpack:
 		return b.hashListpack(d, at, into)
+	case TypeList, TypeListZiplist, TypeListQuicklist, TypeListQuicklist2:
+		return b.lists(Type(t), d, at, into)
 	}
 	return ErrFormat
 }

@@ -41,7 +41,7 @@ func startLogged(t *testing.T, loops int, prepare func(s *Server)) *logged {
 	s, err := New(Options{
 		Env: world, Config: config.New(config.Options{FS: world.FS, WorkDir: t.TempDir(), Cores: loops}),
 		Keyspace: ks, Log: log, Logger: logger.New(io.Discard, world.Clock, 1, logger.Nothing), Loops: loops,
-		Commands: [][]command.Spec{commands.String, commands.Generic, commands.Set, commands.Hash, commands.Server},
+		Commands: [][]command.Spec{commands.String, commands.Generic, commands.List, commands.Set, commands.Hash, commands.Server},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -46,7 +46,7 @@ func (s *Server) bindConfig() error {
 		config.SanitizeDumpPayload, config.MaxMemoryPolicy, config.MaxMemory, config.LazyfreeLazyUserDel,
 		config.LazyfreeLazyUserFlush, config.LazyfreeLazyServerDel, config.LazyfreeLazyExpire, config.RDBVersion,
 		config.SetMaxIntsetEntries, config.SetMaxListpackEntries, config.SetMaxListpackValue,
-		config.HashMaxListpackEntries, config.HashMaxListpackValue,
+		config.HashMaxListpackEntries, config.HashMaxListpackValue, config.ListMaxListpackSize,
 	}, s.hook(s.applyHandlers))
 	c.OnChangeOf([]*config.Directive{
 		config.MaxMemory, config.MaxMemoryPolicy, config.MaxMemorySamples, config.LFULogFactor,
@@ -114,6 +114,7 @@ func (s *Server) applyHandlers(v *config.Values) {
 	}
 	if old := s.settings.Load(); old != nil {
 		next.SkipChecksum, next.ActiveExpireStop = old.SkipChecksum, old.ActiveExpireStop
+		next.Limits.List.PlainFrom = old.Limits.List.PlainFrom
 	}
 	s.settings.Store(next)
 }
@@ -127,6 +128,7 @@ func encodingLimits(v *config.Values) object.Limits {
 		},
 		Hash: object.HashLimits{Listpack: n(config.HashMaxListpackEntries), Value: n(config.HashMaxListpackValue)},
 		ZSet: object.ZSetLimits{Listpack: n(config.ZSetMaxListpackEntries), Value: n(config.ZSetMaxListpackValue)},
+		List: object.ListLimits{Fill: n(config.ListMaxListpackSize)},
 	}
 }
 

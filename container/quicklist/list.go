@@ -23,6 +23,9 @@ func New(fill int) Root { return Root{top: topWord(0).withFill(clampFill(fill))}
 // Len is the number of elements.
 func (r *Root) Len() int { return int(r.count) }
 
+// Nodes is the number of nodes.
+func (r *Root) Nodes() int { return int(r.nodes) }
+
 // Bytes is the memory that the list takes.
 func (r *Root) Bytes() int64 { return int64(r.bytes) }
 

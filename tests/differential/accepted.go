@@ -76,6 +76,22 @@ var acceptances = []Acceptance{
 		Oracle: `"hashtable"`, Dozo: `"listpack"`,
 	},
 	{
+		Name: "small lists are listpacks", Command: "(state)", Reason: since72,
+		Oracle: `"quicklist"`, Dozo: `"listpack"`,
+	},
+	{
+		Name: "OBJECT ENCODING of small lists", Command: "object", Reason: since72,
+		Oracle: `"quicklist"`, Dozo: `"listpack"`,
+	},
+	{
+		Name: "OBJECT ENCODING of small lists in a transaction", Command: "exec", Reason: since72,
+		Oracle: `"quicklist"`, Dozo: `"listpack"`,
+	},
+	{
+		Name: "LPOS with the least rank", Command: "lpos", Reason: since72 + ": it has no positive counterpart",
+		Oracle: `:\d+|\*\[.*\]|\$-1|nil|_`, Dozo: `\(error\) ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807`,
+	},
+	{
 		Name: "small integers that COPY made", Command: "object|refcount",
 		Reason: "Dozo shares nothing and says of every small integer what Redis says of those it shares; a copy is not shared there",
 		Oracle: `:1`, Dozo: `:2147483647`,

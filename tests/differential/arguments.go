@@ -121,7 +121,7 @@ func (w *writer) once(a *argument) {
 
 // keyClasses are the groups whose commands mostly keep to keys of their own, so that
 // not every other reply says that the key holds something else.
-var keyClasses = map[string]int{"set": 1, "hash": 2}
+var keyClasses = map[string]int{"set": 1, "hash": 2, "list": 3}
 
 // key chooses a key.
 func (w *writer) key() string {
@@ -262,7 +262,7 @@ func (w *writer) text(a *argument) {
 			return
 		}
 		w.add(pick(r, bitTypes))
-	case "member", "field":
+	case "member", "field", "element", "pivot":
 		w.add(member(r))
 	case "channel", "shardchannel":
 		w.add(pick(r, channels))

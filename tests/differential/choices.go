@@ -7,7 +7,7 @@ import "strings"
 // Dozo, together with what its arguments need in arguments.go.
 var groupWeights = map[string]float64{
 	"string": 10, "bitmap": 7, "hyperloglog": 4, "generic": 6, "connection": 0.6, "server": 0.3, "transactions": 2,
-	"pubsub": 0.5, "set": 8, "hash": 8,
+	"pubsub": 0.5, "set": 8, "hash": 8, "list": 8,
 }
 
 // commandWeights overrule the group's weight.
@@ -54,6 +54,7 @@ var required = strings.Fields(`
 	monitor shutdown slowlog|get slowlog|len slowlog|reset swapdb time latency|latest latency|reset
 	discard exec multi unwatch watch
 	hdel hexists hget hgetall hincrby hincrbyfloat hkeys hlen hmget hmset hrandfield hscan hset hsetnx hstrlen hvals
+	lindex linsert llen lmove lmpop lpop lpos lpush lpushx lrange lrem lset ltrim rpop rpoplpush rpush rpushx
 	sadd scard sdiff sdiffstore sinter sintercard sinterstore sismember smembers smismember smove spop srandmember
 	srem sscan sunion sunionstore
 	psubscribe publish pubsub|channels pubsub|numpat pubsub|numsub pubsub|shardchannels pubsub|shardnumsub

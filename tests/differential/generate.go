@@ -77,6 +77,7 @@ func (g *Generator) History(number, commands int) *History {
 	// the number of fields afterwards, which are fewer if one comes twice.
 	c.h.Config["hash-max-listpack-entries"] = pick(r, []string{"0", "12", "128"})
 	c.h.Config["hash-max-listpack-value"] = pick(r, []string{"4", "64"})
+	c.h.Config["list-max-listpack-size"] = pick(r, []string{"-2", "-1", "1", "3", "8", "40"})
 	c.h.Own = map[string]string{
 		"set-max-listpack-entries": pick(r, []string{"0", "0", "4", "128"}), "set-max-listpack-value": pick(r, []string{"3", "64"}),
 	}

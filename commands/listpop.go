@@ -1,0 +1,317 @@
+package commands
+
+import (
+	"dozo/command"
+	"dozo/object"
+	"dozo/text"
+)
+
+// popCommands take elements away from the ends of lists.
+var popCommands = []command.Spec{
+	{
+		Name: "LPOP", Handler: lpop, Group: command.List, Since: "1.0.0", Complexity: "O(N) for N elements",
+		Syntax:  "key [count]@6.2.0",
+		Flags:   command.Write | command.Fast,
+		Keys:    []command.KeySpec{command.At(1, command.RW|command.Access|command.Delete)},
+		History: []command.Change{{"6.2.0", "The `count` argument."}},
+		Summary: "Takes the first elements out of a list; the last one takes the key along.",
+	},
+	{
+		Name: "RPOP", Handler: rpop, Group: command.List, Since: "1.0.0", Complexity: "O(N) for N elements",
+		Syntax:  "key [count]@6.2.0",
+		Flags:   command.Write | command.Fast,
+		Keys:    []command.KeySpec{command.At(1, command.RW|command.Access|command.Delete)},
+		History: []command.Change{{"6.2.0", "The `count` argument."}},
+		Summary: "Takes the last elements out of a list; the last one takes the key along.",
+	},
+	{
+		Name: "LMPOP", Handler: lmpop, Group: command.List, Since: "7.0.0", Complexity: "O(N+M) for N keys and M elements",
+		Syntax:  "numkeys key [key ...] where=<LEFT | RIGHT> [COUNT count]",
+		Flags:   command.Write,
+		Keys:    []command.KeySpec{command.CountedAt(1, command.RW|command.Access|command.Delete)},
+		Summary: "Takes elements out of the first of several lists that is there.",
+	},
+	{
+		Name: "LMOVE", Handler: lmove, Group: command.List, Since: "6.2.0", Complexity: "O(1)",
+		Syntax: "source destination wherefrom=<LEFT | RIGHT> whereto=<LEFT | RIGHT>",
+		Flags:  command.Write | command.DenyOOM,
+		Keys: []command.KeySpec{
+			command.At(1, command.RW|command.Access|command.Delete),
+			command.At(2, command.RW|command.Insert),
+		},
+		Summary: "Takes an element from an end of a list and adds it at an end of another.",
+	},
+	{
+		Name: "RPOPLPUSH", Handler: rpoplpush, Group: command.List, Since: "1.2.0", Complexity: "O(1)",
+		Syntax: "source destination",
+		Flags:  command.Write | command.DenyOOM,
+		Keys: []command.KeySpec{
+			command.At(1, command.RW|command.Access|command.Delete),
+			command.At(2, command.RW|command.Insert),
+		},
+		Deprecated: "6.2.0", Replaced: "`LMOVE` with the `RIGHT` and `LEFT` arguments",
+		Summary: "Takes the last element of a list and puts it before all of another.",
+	},
+}
+
+var (
+	errCountZero error = command.ReplyError("ERR count should be greater than 0")
+
+	wordLpop = []byte("LPOP")
+	wordRpop = []byte("RPOP")
+)
+
+// sideArg reads LEFT or RIGHT.
+func sideArg(arg []byte) (object.Side, error) {
+	switch {
+	case is(arg, "LEFT"):
+		return object.Head, nil
+	case is(arg, "RIGHT"):
+		return object.Tail, nil
+	}
+	return object.Head, command.ErrSyntax
+}
+
+func popEvent(from object.Side) string {
+	if from == object.Head {
+		return "lpop"
+	}
+	return "rpop"
+}
+
+func popWord(from object.Side) []byte {
+	if from == object.Head {
+		return wordLpop
+	}
+	return wordRpop
+}
+
+func lpop(c *command.Context) error { return pop(c, object.Head) }
+func rpop(c *command.Context) error { return pop(c, object.Tail) }
+
+func pop(c *command.Context, from object.Side) error {
+	key := c.Args[1]
+	if len(c.Args) > 2 {
+		return popCount(c, from)
+	}
+	cell, err := c.LookupEdit(key, object.List)
+	if err != nil {
+		return err
+	}
+	if !cell.Ok() {
+		c.Out.Null()
+		return nil
+	}
+	v := object.ListValue{Cell: &cell}
+	replyValue(c, v.End(from))
+	drop(c, v, key, 1, from)
+	return nil
+}
+
+// popCount is LPOP and RPOP with a count.
+func popCount(c *command.Context, from object.Side) error {
+	if len(c.Args) > 3 {
+		return arityError(c)
+	}
+	n, err := naturalArg(c.Args[2], command.ErrMustBePositive)
+	if err != nil {
+		return err
+	}
+	cell, err := c.LookupEdit(c.Args[1], object.List)
+	switch {
+	case err != nil:
+		return err
+	case !cell.Ok():
+		c.Out.NullArray()
+	case n == 0:
+		c.Out.Array(0)
+	default:
+		replyAndDrop(c, object.ListValue{Cell: &cell}, c.Args[1], n, from)
+	}
+	return nil
+}
+
+// replyAndDrop takes n elements away, or as many as there are, replies them, and
+// says how many they were.
+func replyAndDrop(c *command.Context, v object.ListValue, key []byte, n int64, from object.Side) int {
+	k := int(min(n, int64(v.Len())))
+	if from == object.Head {
+		replyElements(c, v, 0, k)
+	} else {
+		c.Out.Array(k)
+		i := 0
+		for p := v.Seek(-1); i < k; i++ {
+			replyValue(c, p.Value())
+			p.Prev()
+		}
+	}
+	drop(c, v, key, k, from)
+	return k
+}
+
+// drop takes n elements away from a side, and the key with the last, and tells of it.
+func drop(c *command.Context, v object.ListValue, key []byte, n int, from object.Side) {
+	modifiedBy(c, key, int64(n), command.EventList, popEvent(from))
+	if n == v.Len() {
+		removeEmpty(c, key)
+		return
+	}
+	v.Drop(n, from)
+	v.Shrunk(&c.Set.Limits.List)
+}
+
+// mpopOpts are what LMPOP and BLMPOP are called with, from numkeys on.
+type mpopOpts struct {
+	first, keys int // the first key's argument, and how many there are
+	from        object.Side
+	count       int64
+}
+
+func (o *mpopOpts) parse(args [][]byte, numKeys int) error {
+	n, err := intArg(args[numKeys])
+	if err != nil || n < 1 {
+		return errNumKeys
+	}
+	if n >= int64(len(args)-numKeys-1) {
+		return command.ErrSyntax
+	}
+	o.first, o.keys, o.count = numKeys+1, int(n), 1
+	words := args[o.first+o.keys:]
+	if o.from, err = sideArg(words[0]); err != nil {
+		return err
+	}
+	switch words = words[1:]; {
+	case len(words) == 0:
+		return nil
+	case !is(words[0], "COUNT") || len(words) == 1:
+		return command.ErrSyntax
+	}
+	if o.count, err = intArg(words[1]); err != nil || o.count < 1 {
+		return errCountZero
+	}
+	if len(words) > 2 {
+		return command.ErrSyntax
+	}
+	return nil
+}
+
+// pop serves the call from one of its lists, and logs it as LPOP or RPOP.
+func (o *mpopOpts) pop(c *command.Context, v object.ListValue, key []byte) {
+	c.Out.Array(2)
+	c.Out.Bulk(key)
+	n := replyAndDrop(c, v, key, o.count, o.from)
+	var d digits
+	c.Propagate(popWord(o.from), key, text.AppendInt(d[:0], int64(n)))
+}
+
+// firstList finds the first of n keys, from argument i on, that is there; cell is not
+// Ok if none is.
+func firstList(c *command.Context, i, n int) (cell object.Cell, key []byte, err error) {
+	for _, key = range c.Args[i : i+n] {
+		if cell, err = c.LookupEdit(key, object.List); err != nil || cell.Ok() {
+			break
+		}
+	}
+	return cell, key, err
+}
+
+func lmpop(c *command.Context) error {
+	var o mpopOpts
+	if err := o.parse(c.Args, 1); err != nil {
+		return err
+	}
+	cell, key, err := firstList(c, o.first, o.keys)
+	if err != nil {
+		return err
+	}
+	if !cell.Ok() {
+		c.Out.NullArray()
+		return nil
+	}
+	o.pop(c, object.ListValue{Cell: &cell}, key)
+	return nil
+}
+
+// sideArgs reads the two sides of LMOVE and BLMOVE.
+func sideArgs(c *command.Context) (from, to object.Side, err error) {
+	if from, err = sideArg(c.Args[3]); err == nil {
+		to, err = sideArg(c.Args[4])
+	}
+	return from, to, err
+}
+
+func lmove(c *command.Context) error {
+	from, to, err := sideArgs(c)
+	if err != nil {
+		return err
+	}
+	return replyMoved(c, from, to)
+}
+
+func rpoplpush(c *command.Context) error { return replyMoved(c, object.Tail, object.Head) }
+
+// replyMoved is LMOVE with the sides known.
+func replyMoved(c *command.Context, from, to object.Side) error {
+	moved, err := moveElement(c, from, to)
+	if err == nil && !moved {
+		c.Out.Null()
+	}
+	return err
+}
+
+// moveElement takes an element from the list at argument 1 to that at argument 2, and
+// replies it. It returns false if there is none, and nothing is replied.
+func moveElement(c *command.Context, from, to object.Side) (moved bool, err error) {
+	src, dst := c.Args[1], c.Args[2]
+	source, err := c.LookupEdit(src, object.List)
+	if err != nil || !source.Ok() {
+		return false, err
+	}
+	if string(src) == string(dst) {
+		rotate(c, object.ListValue{Cell: &source}, src, from, to)
+		return true, nil
+	}
+	target, err := c.LookupEdit(dst, object.List)
+	if err != nil {
+		return false, err
+	}
+	if !target.Ok() {
+		target = c.Add(dst, c.Place(dst).NewList())
+		notifyNew(c, c.DB, dst)
+	}
+	source = c.Peek(src) // the first cell may be out of date now
+	v := object.ListValue{Cell: &source}
+	x := v.End(from)
+	replyValue(c, x)
+	var d digits
+	pushMoved(c, object.ListValue{Cell: &target}, dst, x.Text(d[:0]), to, x.IsInt() && source.Encoding() == object.EncQuicklist)
+	drop(c, v, src, 1, from)
+	return true, nil
+}
+
+// rotate is moveElement within one list.
+func rotate(c *command.Context, v object.ListValue, key []byte, from, to object.Side) {
+	x := v.End(from)
+	replyValue(c, x)
+	free := x.IsInt() && v.Encoding() == object.EncQuicklist
+	c.Scratch = x.Append(c.Scratch[:0])
+	v.Drop(1, from)
+	pushMoved(c, v, key, c.Scratch, to, free)
+	modifiedBy(c, key, 1, command.EventList, popEvent(from))
+	v.Shrunk(&c.Set.Limits.List)
+}
+
+// pushMoved adds an element that came from another list. free has its length not
+// count towards the limit of a small list: so Redis has it for integers out of large
+// ones, and conversions show in DUMP.
+func pushMoved(c *command.Context, v object.ListValue, key, s []byte, at object.Side, free bool) {
+	size := len(s)
+	if free {
+		size = 0
+	}
+	l := &c.Set.Limits.List
+	v.Expect(1, size, l)
+	v.Push(s, at, l)
+	c.Changed(c.DB, key)
+	c.Notify(command.EventList, pushEvent(at), c.DB, key)
+}

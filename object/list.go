@@ -1,0 +1,424 @@
+package object
+
+import (
+	"unsafe"
+
+	"dozo/arena"
+	"dozo/container/entry"
+	"dozo/container/listpack"
+	"dozo/container/quicklist"
+)
+
+// ListLimits are where a list changes its encoding, and how large its nodes become.
+type ListLimits struct {
+	Fill int // list-max-listpack-size
+	// PlainFrom is the size from which on an element has a node of its own, 0 = the
+	// default: DEBUG QUICKLIST-PACKED-THRESHOLD.
+	PlainFrom int
+}
+
+// Side is one of the two ends of a list.
+type Side bool
+
+// The sides.
+const (
+	Head Side = false
+	Tail Side = true
+)
+
+// ListValue is the value of a key that holds a list. A small one is a listpack, a
+// large one a quicklist whose root is the payload of the key's entry.
+//
+// Growing is asked for before it happens (Expect), and shrinking told afterwards
+// (Shrunk), by commands, since that is when Redis converts.
+type ListValue struct{ *Cell }
+
+const listRootSize = int(unsafe.Sizeof(quicklist.Root{}))
+
+// listRoot is the root in the entry of a large list. It may be unaligned.
+func listRoot(e entry.Entry) *quicklist.Root {
+	return (*quicklist.Root)(unsafe.Pointer(unsafe.SliceData(e.Payload())))
+}
+
+// large is the quicklist of a large list.
+func (v ListValue) large() quicklist.List { return quicklist.Attach(v.Heap, listRoot(v.Entry)) }
+
+func (v ListValue) isSmall() bool { return v.Encoding() == EncListpack }
+
+// NewList makes an entry for an empty list.
+func (p Place) NewList() arena.Ref {
+	var room [listpack.EmptySize]byte
+	return p.NewCompact(List, EncListpack, listpack.AppendEmpty(room[:0]))
+}
+
+// NewQuicklist makes an entry for an empty large list, to be filled by AddNode and
+// finished by Settle.
+func (p Place) NewQuicklist(l *ListLimits) arena.Ref {
+	s := entry.Shape{Type: uint8(List), Encoding: uint8(EncQuicklist), Deadline: p.Deadline, Age: p.Age, Payload: listRootSize}
+	ref := p.Heap.Alloc(arena.PurposeEntry, entry.SizeFor(len(p.Key), s))
+	*listRoot(entry.Init(p.Heap.Arena(), ref, p.Key, s)) = quicklist.New(l.Fill)
+	return ref
+}
+
+// Len is the number of elements.
+func (v ListValue) Len() int {
+	if v.isSmall() {
+		return listpack.Len(v.room())
+	}
+	return listRoot(v.Entry).Len()
+}
+
+// Expect prepares for n elements of together size bytes to be added at once.
+func (v ListValue) Expect(n, size int, l *ListLimits) {
+	if !v.isSmall() {
+		return
+	}
+	b := v.room()
+	if quicklist.Exceeds(l.Fill, len(b)+size, listpack.Len(b)+n) {
+		v.toQuicklist(l)
+	}
+}
+
+// toQuicklist makes a small list a large one.
+func (v ListValue) toQuicklist(l *ListLimits) {
+	root := quicklist.New(l.Fill)
+	q := quicklist.Attach(v.Heap, &root)
+	q.AppendListpack(v.room())
+	freeValue(v.Heap, v.Entry)
+	v.become(EncQuicklist, listRootSize)
+	*listRoot(v.Entry) = root
+}
+
+// Shrunk makes a large list that has lost elements small, if it is by far small
+// enough.
+func (v ListValue) Shrunk(l *ListLimits) { v.tryListpack(l, true) }
+
+// Settle makes a large list that was just built small, if it is small enough.
+func (v ListValue) Settle(l *ListLimits) { v.tryListpack(l, false) }
+
+func (v ListValue) tryListpack(l *ListLimits, shrinking bool) {
+	if v.isSmall() {
+		return
+	}
+	q := v.large()
+	b, ok := q.Listpack(l.Fill, shrinking)
+	if !ok {
+		return
+	}
+	root := *listRoot(v.Entry) // the node stays until its bytes are copied
+	clear(v.Entry.Payload())
+	v.recompact(EncListpack, b)
+	q = quicklist.Attach(v.Heap, &root)
+	q.Free()
+}
+
+// Push adds an element at a side.
+func (v ListValue) Push(s []byte, at Side, l *ListLimits) {
+	if v.isSmall() {
+		e := listpack.String(s)
+		b := v.compactRoom(e.Size())
+		if at == Head {
+			b = listpack.Prepend(b, &e)
+		} else {
+			b = listpack.Append(b, &e)
+		}
+		v.storeCompact(b)
+		return
+	}
+	q := v.large()
+	q.SetPlainFrom(l.PlainFrom)
+	if at == Head {
+		q.PushHead(s)
+		return
+	}
+	q.PushTail(s)
+}
+
+// End is the element at a side; there must be one. It is good until the next change.
+func (v ListValue) End(at Side) (x listpack.Value) {
+	if v.isSmall() {
+		b := v.room()
+		if at == Head {
+			return listpack.Get(b, listpack.First(b))
+		}
+		return listpack.Get(b, listpack.Last(b))
+	}
+	q := v.large()
+	if at == Head {
+		x, _ = q.Head()
+		return x
+	}
+	x, _ = q.Tail()
+	return x
+}
+
+// Drop takes n elements away from a side, or as many as there are. A list without
+// elements must be deleted by the caller.
+func (v ListValue) Drop(n int, from Side) {
+	switch small := v.isSmall(); {
+	case small && from == Head:
+		v.storeCompact(listpack.DeleteRange(v.compactRoom(0), 0, n))
+	case small:
+		b := v.compactRoom(0)
+		n = min(n, listpack.Len(b))
+		v.storeCompact(listpack.DeleteRange(b, -n, n))
+	case from == Head:
+		q := v.large()
+		q.DropHead(n)
+	default:
+		q := v.large()
+		q.DropTail(n)
+	}
+}
+
+// At is the element with an index from 0 on, or from -1 on backwards from the end.
+func (v ListValue) At(index int) (x listpack.Value, ok bool) {
+	if !v.isSmall() {
+		q := v.large()
+		return q.Get(index)
+	}
+	b := v.room()
+	p := listpack.Seek(b, index)
+	if p == 0 {
+		return x, false
+	}
+	return listpack.Get(b, p), true
+}
+
+// Set puts s in the place of the element with an index as for At, and tells whether
+// there is one.
+func (v ListValue) Set(index int, s []byte, l *ListLimits) bool {
+	if v.isSmall() {
+		p := listpack.Seek(v.room(), index)
+		if p != 0 {
+			e := listpack.String(s)
+			v.storeCompact(listpack.Replace(v.compactRoom(e.Size()), p, &e))
+		}
+		return p != 0
+	}
+	q := v.large()
+	q.SetPlainFrom(l.PlainFrom)
+	c := q.Seek(index)
+	ok := c.Ok()
+	if ok {
+		c.Set(s)
+	}
+	return ok
+}
+
+// Insert puts s before the first element that is pivot, or behind it, and tells
+// whether there is one.
+func (v ListValue) Insert(pivot, s []byte, behind bool, l *ListLimits) bool {
+	if v.isSmall() {
+		return v.insertSmall(pivot, s, behind)
+	}
+	q := v.large()
+	q.SetPlainFrom(l.PlainFrom)
+	c := q.Seek(0)
+	c.Find(pivot)
+	switch {
+	case !c.Ok():
+		return false
+	case behind:
+		c.InsertAfter(s)
+	default:
+		c.InsertBefore(s)
+	}
+	return true
+}
+
+func (v ListValue) insertSmall(pivot, s []byte, behind bool) bool {
+	b := v.room()
+	p := listpack.Find(b, listpack.First(b), pivot, 0)
+	if p == 0 {
+		return false
+	}
+	e := listpack.String(s)
+	if b = v.compactRoom(e.Size()); behind {
+		b = listpack.InsertAfter(b, p, &e)
+	} else {
+		b = listpack.Insert(b, p, &e)
+	}
+	v.storeCompact(b)
+	return true
+}
+
+// Remove takes out the first n elements that are s, counted from a side, and says how
+// many there were. A list without elements must be deleted by the caller.
+func (v ListValue) Remove(s []byte, n int, from Side) (removed int) {
+	if v.isSmall() {
+		return v.removeSmall(s, n, from)
+	}
+	q := v.large()
+	if from == Tail {
+		return removeBack(&q, s, n)
+	}
+	c := q.Seek(0)
+	for removed < n {
+		if c.Find(s); !c.Ok() {
+			break
+		}
+		c.Delete()
+		removed++
+	}
+	return removed
+}
+
+// removeBack is Remove from the tail of a quicklist.
+func removeBack(q *quicklist.List, s []byte, n int) (removed int) {
+	for c := q.Seek(-1); c.Ok() && removed < n; {
+		if c.Value().Equal(s) {
+			c.DeleteBack()
+			removed++
+			continue
+		}
+		c.Prev()
+	}
+	return removed
+}
+
+func (v ListValue) removeSmall(s []byte, n int, from Side) (removed int) {
+	b := v.compactRoom(0)
+	if from == Head {
+		for p := listpack.Find(b, listpack.First(b), s, 0); p != 0 && removed < n; p = listpack.Find(b, p, s, 0) {
+			b = listpack.Delete(b, p)
+			removed++
+		}
+	} else {
+		for p := listpack.Last(b); p != 0 && removed < n; {
+			at := p
+			p = listpack.Prev(b, at)
+			if listpack.Get(b, at).Equal(s) {
+				b = listpack.Delete(b, at)
+				removed++
+			}
+		}
+	}
+	v.storeCompact(b)
+	return removed
+}
+
+// Run is elements that lie together: a listpack, which is a whole small list or a
+// node of a large one, or a single large element as it is.
+type Run struct {
+	Bytes []byte
+	Plain bool
+	// First is the index of the first of them in the list, Count how many there are.
+	First, Count int
+}
+
+// Run is where the element with an index from 0 on lies. There must be one. It is
+// good until the next change.
+func (v ListValue) Run(index int) Run {
+	if v.isSmall() {
+		b := v.room()
+		return Run{Bytes: b, Count: listpack.Len(b)}
+	}
+	q := v.large()
+	n, _ := q.NodeAt(index)
+	return Run{n.Bytes, n.Plain, n.First, n.Count}
+}
+
+// Each calls visit for every element until it returns false. The list must not be
+// changed meanwhile.
+func (v ListValue) Each(visit func(listpack.Value) bool) {
+	for c := v.Seek(0); c.Ok(); c.Next() {
+		if !visit(c.Value()) {
+			return
+		}
+	}
+}
+
+// Nodes is the number of nodes of a large list; a small one counts as one.
+func (v ListValue) Nodes() int {
+	if v.isSmall() {
+		return 1
+	}
+	q := v.large()
+	return q.Nodes()
+}
+
+// Fill is the list-max-listpack-size that a large list was made with.
+func (v ListValue) Fill() int {
+	q := v.large()
+	return q.Fill()
+}
+
+// AddNode adds a node behind all others of a large list, as it was written.
+func (v ListValue) AddNode(b []byte, plain bool) {
+	q := v.large()
+	if plain {
+		q.AppendPlain(b)
+		return
+	}
+	q.AppendListpack(b)
+}
+
+// ListCursor stands on an element of a list, or on none. It is good until the list
+// changes.
+type ListCursor struct {
+	large quicklist.Cursor
+	b     []byte // the listpack of a small list
+	p     int
+}
+
+// Seek gives a cursor on the element with an index as for At.
+func (v ListValue) Seek(index int) (c ListCursor) {
+	if v.isSmall() {
+		c.b = v.room()
+		c.p = listpack.Seek(c.b, index)
+		return c
+	}
+	q := v.large()
+	c.large = q.Seek(index)
+	return c
+}
+
+// Ok tells whether there is an element.
+func (c *ListCursor) Ok() bool {
+	if c.b != nil {
+		return c.p != 0
+	}
+	return c.large.Ok()
+}
+
+// Value is the element.
+func (c *ListCursor) Value() listpack.Value {
+	if c.b != nil {
+		return listpack.Get(c.b, c.p)
+	}
+	return c.large.Value()
+}
+
+// Next goes on to the element behind.
+func (c *ListCursor) Next() {
+	if c.b != nil {
+		c.p = listpack.Next(c.b, c.p)
+		return
+	}
+	c.large.Next()
+}
+
+// Prev goes back to the element before.
+func (c *ListCursor) Prev() {
+	if c.b != nil {
+		c.p = listpack.Prev(c.b, c.p)
+		return
+	}
+	c.large.Prev()
+}
+
+// copyList copies the nodes of a large list to the entry of another.
+func copyList(from *Cell, to *arena.Heap, e entry.Entry) {
+	old := ListValue{from}.large()
+	*listRoot(e) = quicklist.New(old.Fill())
+	q := quicklist.Attach(to, listRoot(e))
+	old.EachNode(func(n quicklist.Node) bool {
+		if n.Plain {
+			q.AppendPlain(n.Bytes)
+		} else {
+			q.AppendListpack(n.Bytes)
+		}
+		return true
+	})
+}
