@@ -30,6 +30,8 @@ type Context struct {
 	// Notifier hears of key events when NotifyMask has their class.
 	Notifier   Notifier
 	NotifyMask Event
+	// Blocker has the caller wait; nil where nobody can.
+	Blocker Blocker
 	// Kept is what package commands keeps from one call to the next, such as the
 	// encoder of DUMP with its tables.
 	Kept any

@@ -19,6 +19,8 @@ func (l *listener) KeyEvent(class Event, event string, db int, key []byte) {
 	l.heard = append(l.heard, fmt.Sprintf("%d %s %d %s", class, event, db, key))
 }
 
+func (l *listener) Serve(*keyspace.Wait, []int) bool { return false }
+
 func (l *listener) Removed(int, []byte, keyspace.Reason) {}
 
 // newContext makes a context on an empty keyspace of two databases.

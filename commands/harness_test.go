@@ -74,6 +74,9 @@ func (h *harness) close() {
 	}
 }
 
+// Serve implements keyspace.Events: nobody waits here.
+func (h *harness) Serve(*keyspace.Wait, []int) bool { return false }
+
 // Removed implements keyspace.Events as the server does.
 func (h *harness) Removed(db int, key []byte, why keyspace.Reason) {
 	h.ctx.Effects.Add(db, []byte("DEL"), key)

@@ -22,6 +22,8 @@ type executor struct {
 	own   map[string]string
 }
 
+func (x *executor) Serve(*Wait, []int) bool { return false }
+
 func (x *executor) Removed(_ int, key []byte, _ Reason) {
 	if len(key) == 0 {
 		x.t.Error("a key without a name went")

@@ -18,6 +18,8 @@ type undue struct {
 	gone int
 }
 
+func (u *undue) Serve(*Wait, []int) bool { return false }
+
 func (u *undue) Removed(_ int, key []byte, why Reason) {
 	u.gone++
 	if why != Expired {

@@ -95,10 +95,12 @@ type shard struct {
 	heap    *arena.Heap
 	dbs     []*database
 	watched map[watchKey][]watcher
-	graves  []object.Grave // what is left of large values, see graves.go
-	holder  *View          // who holds mu, kept in the invariants build only
+	waiting map[watchKey]*waitQueue // clients in blocking commands, see wait.go
+	leads   *leads                  // nil: serving them needs no other shard
+	graves  []object.Grave          // what is left of large values, see graves.go
+	holder  *View                   // who holds mu, kept in the invariants build only
 	index   int
-	_       [32]byte
+	_       [16]byte
 }
 
 // database is the part of a database that lies in one shard.

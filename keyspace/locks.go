@@ -43,8 +43,7 @@ type LockSet struct{ words [ShardsMax / 64]uint64 }
 
 // Add puts the shard of a key's hash in the set.
 func (ks *Keyspace) Add(set *LockSet, hash uint64) {
-	i := ks.shardOf(hash)
-	set.words[i>>6] |= 1 << (i & 63)
+	set.add(ks.shardOf(hash))
 }
 
 // Union adds all shards of other.
@@ -57,8 +56,32 @@ func (set *LockSet) Union(other *LockSet) {
 // Empty tells whether the set has no shard.
 func (set *LockSet) Empty() bool { return *set == LockSet{} }
 
-// Lock takes the shards of the set, in ascending order, for v.
+func (set *LockSet) add(shard int)  { set.words[shard>>6] |= 1 << (shard & 63) }
+func (set *LockSet) drop(shard int) { set.words[shard>>6] &^= 1 << (shard & 63) }
+
+// each calls fn for every shard of the set, in ascending order.
+func (set *LockSet) each(fn func(shard int)) {
+	for w, word := range set.words {
+		for ; word != 0; word &= word - 1 {
+			fn(w<<6 | bits.TrailingZeros64(word))
+		}
+	}
+}
+
+// Lock takes the shards of the set, in ascending order, for v, and adds to the set
+// those that serving waiting clients may need beside them; see wait.go.
 func (ks *Keyspace) Lock(v *View, set *LockSet) {
+	for {
+		ks.lockAll(v, set)
+		held := *set
+		if !ks.widen(set) {
+			return
+		}
+		ks.Unlock(v, &held)
+	}
+}
+
+func (ks *Keyspace) lockAll(v *View, set *LockSet) {
 	for w, word := range set.words {
 		for ; word != 0; word &= word - 1 {
 			ks.lockShard(v, w<<6|bits.TrailingZeros64(word))
@@ -122,6 +145,9 @@ func (v *View) roam(i int, fn func(sh *shard)) {
 	v.ks.lockShard(v, i)
 	defer v.ks.unlockShard(v, i)
 	fn(&v.ks.shards[i])
+	if len(v.ready) != 0 {
+		v.leaveReady()
+	}
 }
 
 // mustHold reports a touch of a shard that the View does not hold.

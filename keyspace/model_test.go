@@ -69,6 +69,8 @@ func newTwin(t *testing.T, seed uint64) *twin {
 	return m
 }
 
+func (m *twin) Serve(*Wait, []int) bool { return false }
+
 func (m *twin) Removed(db int, key []byte, why Reason) {
 	k, ok := m.dbs[db][string(key)]
 	switch {

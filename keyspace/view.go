@@ -35,6 +35,11 @@ type View struct {
 	// expireNext is whose turn it is among the executor's shards.
 	expireNext int
 	due        dueRecords
+	// Of blocking commands: what this step has made of use, and what owners must
+	// look at again. args is scratch space.
+	ready   []*waitQueue
+	recheck []*Wait
+	args    []int
 
 	_ [128]byte // what else lies near belongs to another executor
 }
@@ -45,6 +50,10 @@ type Events interface {
 	// Removed: the key went because its time was over or memory was short. It
 	// precedes, in the log, the effects of the command that met it.
 	Removed(db int, key []byte, why Reason)
+	// Serve offers keys to one that waits for them: args are its numbers of them, in
+	// its order. False means that there was nothing for it after all. It comes at the
+	// end of a step, with the keys held, and those that serving writes to.
+	Serve(w *Wait, args []int) bool
 }
 
 // Reason is why a key was removed without a command asking for it.
@@ -135,6 +144,9 @@ func (v *View) removeAs(sh *shard, d *database, db int, h uint64, slot hashtable
 func (v *View) remove(sh *shard, d *database, db int, h uint64, slot hashtable.Slot, e entry.Entry) {
 	if v.ks.barrier != nil {
 		v.edit(sh, db, e.Key(), v.cell(sh, slot, e))
+	}
+	if len(sh.waiting) != 0 {
+		v.noteGone(sh, db, e.Key())
 	}
 	if e.HasDeadline() {
 		d.volatile--
@@ -230,7 +242,7 @@ func (v *View) SetString(key, val []byte, deadline int64, raw bool) (added bool)
 	if v.ks.barrier != nil {
 		v.edit(sh, v.DB, key, c)
 	}
-	v.ks.bury(sh, c.Empty())
+	v.vacate(sh, &c)
 	old, stamp := c.Entry.Deadline(), c.Entry.Stamp()
 	at.Age = v.overwrittenAge(c.Entry)
 	if raw {
@@ -256,7 +268,7 @@ func (v *View) SetZeros(key []byte, n int) (c object.Cell, added bool) {
 	if v.ks.barrier != nil {
 		v.edit(sh, v.DB, key, c)
 	}
-	v.ks.bury(sh, c.Empty())
+	v.vacate(sh, &c)
 	old, stamp := c.Entry.Deadline(), c.Entry.Stamp()
 	at.Age = v.overwrittenAge(c.Entry)
 	c.SetZeros(n, at)
@@ -264,6 +276,14 @@ func (v *View) SetZeros(key []byte, n int) (c object.Cell, added bool) {
 		v.redate(d, h, c.Entry, old, stamp)
 	}
 	return c, false
+}
+
+// vacate takes out what a key of the view's database holds, to be overwritten.
+func (v *View) vacate(sh *shard, c *object.Cell) {
+	if len(sh.waiting) != 0 {
+		v.noteGone(sh, v.DB, c.Entry.Key())
+	}
+	v.ks.bury(sh, c.Empty())
 }
 
 func newString(h *arena.Heap, key, val []byte, at object.Attrs, raw bool) arena.Ref {
@@ -285,6 +305,9 @@ func (v *View) insert(sh *shard, db int, h uint64, key []byte, ref arena.Ref, de
 		}
 	}
 	d.table.Insert(h, ref)
+	if len(sh.waiting) != 0 {
+		v.noteInsert(sh, db, key)
+	}
 	if deadline != 0 {
 		v.redate(d, h, entry.At(v.ks.arena, ref), 0, 0)
 	}
@@ -344,6 +367,9 @@ func (v *View) Move(from []byte, toDB int, to []byte) {
 	deadline := c.Entry.Deadline()
 	ref := object.Move(&c, toShard.heap, to, deadline)
 	entry.At(v.ks.arena, ref).SetAge(v.freshAge())
+	if len(sh.waiting) != 0 {
+		v.noteGone(sh, v.DB, from)
+	}
 	if deadline != 0 {
 		d.volatile--
 	}

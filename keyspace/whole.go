@@ -25,6 +25,7 @@ func (v *View) Flush(db int) int {
 		for i := range v.ks.databases {
 			if db < 0 || i == db {
 				v.touchReplaced(sh, i, -1)
+				v.noteFlushed(sh, i)
 			}
 		}
 		if db < 0 {
@@ -49,6 +50,7 @@ func (v *View) Swap(a, b int) {
 		v.touchReplaced(sh, a, b)
 		v.touchReplaced(sh, b, a)
 		sh.dbs[a], sh.dbs[b] = sh.dbs[b], sh.dbs[a]
+		v.noteSwapped(sh, a, b)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 
 	"dozo/command"
 	"dozo/resp"
-	"dozo/text"
 )
 
 // blockState is a client that waits in a blocking command. Its further input
@@ -18,6 +17,16 @@ type blockState struct {
 	timedOut func(out *resp.Writer)
 	muted    bool // CLIENT REPLY has the reply dropped
 	began    time.Duration
+	// waiter is what waits for keys; nil for commands that wait for something else.
+	waiter *waiter
+}
+
+// bytes is the memory that the wait takes.
+func (b *blockState) bytes() int64 {
+	if b.waiter == nil {
+		return 0
+	}
+	return b.waiter.bytes
 }
 
 // block makes the client wait. timeout 0 means for ever.
@@ -35,8 +44,8 @@ func (w *worker) block(cl *Client, timeout time.Duration, timedOut func(out *res
 
 // unblock ends a wait from outside: as if its time were over, or by an error.
 func (w *worker) unblock(cl *Client, byError bool) {
-	if cl.freed || !cl.has(blocked) {
-		return
+	if cl.freed || !cl.has(blocked) || cl.block.waiter != nil && !cl.block.waiter.Abandon() {
+		return // or it has been served, and the reply is on its way
 	}
 	out := resp.Writer{Proto: cl.proto}
 	if byError {
@@ -49,10 +58,11 @@ func (w *worker) unblock(cl *Client, byError bool) {
 		w.push(cl, out.Buf)
 	}
 	w.endBlock(cl)
+	w.accountWait(cl, 0, byError)
 	cl.conn.Kick()
 }
 
-// endBlock forgets a wait.
+// endBlock forgets a wait. No shard is held, or all are.
 func (w *worker) endBlock(cl *Client) {
 	if !cl.has(blocked) {
 		return
@@ -63,6 +73,11 @@ func (w *worker) endBlock(cl *Client) {
 		heap.Remove(&w.timers, cl.block.index)
 	}
 	cl.block.timedOut = nil
+	if b := cl.block.waiter; b != nil {
+		b.Abandon()
+		w.view.End(&b.Wait)
+		cl.block.waiter = nil
+	}
 }
 
 // fireTimers ends the waits whose time is over, and has the loop wake for the
@@ -114,7 +129,7 @@ func wait(c *command.Context) error {
 	if err != nil {
 		return err
 	}
-	timeout, err := waitTimeout(c.Args[2])
+	timeout, err := command.MillisTimeout(c.Args[2])
 	if err != nil {
 		return err
 	}
@@ -147,7 +162,7 @@ func waitAOF(c *command.Context) error {
 	if replicas < 0 {
 		return command.ErrMustBePositive
 	}
-	timeout, err := waitTimeout(c.Args[3])
+	timeout, err := command.MillisTimeout(c.Args[3])
 	if err != nil {
 		return err
 	}
@@ -168,16 +183,4 @@ func writeAcks(out *resp.Writer) {
 	out.Array(2)
 	out.Int(1)
 	out.Int(0)
-}
-
-// waitTimeout reads a timeout in milliseconds.
-func waitTimeout(arg []byte) (time.Duration, error) {
-	ms, ok := text.ParseInt(arg)
-	switch {
-	case !ok:
-		return 0, command.ReplyError("ERR timeout is not an integer or out of range")
-	case ms < 0:
-		return 0, command.ReplyError("ERR timeout is negative")
-	}
-	return time.Duration(min(ms, pauseMaxMillis)) * time.Millisecond, nil
 }

@@ -82,7 +82,7 @@ func (b bufferSizes) output() (events string, obl, oll, omem int) {
 
 // memory is the number of bytes that a client with these buffers takes.
 func (c *Client) memory(b bufferSizes) int64 {
-	return clientBaseBytes + int64(b.queryMem) + int64(b.outMem) + c.tx.bytes + c.subs.bytes +
+	return clientBaseBytes + int64(b.queryMem) + int64(b.outMem) + c.tx.bytes + c.subs.bytes + c.block.bytes() +
 		int64(c.watch.Count())*watchBytes
 }
 

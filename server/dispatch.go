@@ -279,8 +279,14 @@ func (w *worker) run(cl *Client, cmd *command.Command, args [][]byte) {
 	switch {
 	case cmd.OneKey != 0:
 		shard := w.ks.LockKey(w.view, w.ks.Hash(args[cmd.OneKey]))
+		if w.ks.LeadsAway(shard) {
+			w.ks.UnlockShard(w.view, shard)
+			w.runHolding(cl, cmd, args)
+			return
+		}
 		w.perform(cl, cmd, args)
 		w.commit(cl)
+		w.serveReady()
 		w.ks.UnlockShard(w.view, shard)
 	case cmd.Flags&command.Exclusive != 0:
 		w.alone(func() {
@@ -291,16 +297,22 @@ func (w *worker) run(cl *Client, cmd *command.Command, args [][]byte) {
 		w.perform(cl, cmd, args)
 		w.commit(cl)
 	default:
-		var set keyspace.LockSet
-		w.refs = cmd.LockSet(&set, w.ks, args, w.refs)
-		w.ks.Lock(w.view, &set)
-		if len(w.refs) > 1 && w.ks.Large() {
-			w.warmHeld(cl, args)
-		}
-		w.perform(cl, cmd, args)
-		w.commit(cl)
-		w.ks.Unlock(w.view, &set)
+		w.runHolding(cl, cmd, args)
 	}
+}
+
+// runHolding performs a command with the shards of all its keys held.
+func (w *worker) runHolding(cl *Client, cmd *command.Command, args [][]byte) {
+	var set keyspace.LockSet
+	w.refs = cmd.LockSet(&set, w.ks, args, w.refs)
+	w.ks.Lock(w.view, &set)
+	if len(w.refs) > 1 && w.ks.Large() {
+		w.warmHeld(cl, args)
+	}
+	w.perform(cl, cmd, args)
+	w.commit(cl)
+	w.serveReady()
+	w.ks.Unlock(w.view, &set)
 }
 
 // perform calls the handler with everything held that it needs, answers its
@@ -336,9 +348,19 @@ func (w *worker) perform(cl *Client, cmd *command.Command, args [][]byte) {
 // commit hands the effects of a call, or of a whole EXEC, to the log while
 // everything is still held, so that the log has writes of a key in their order.
 func (w *worker) commit(cl *Client) {
-	units, bytes := w.ctx.Effects.Units()
-	if len(units) == 0 || w.inExec {
+	if w.inExec {
 		return
+	}
+	if end, logged := w.logEffects(); logged {
+		w.holdReply(cl, end)
+	}
+}
+
+// logEffects appends what was recorded to the log, and says where it ends there.
+func (w *worker) logEffects() (end uint64, logged bool) {
+	units, bytes := w.ctx.Effects.Units()
+	if len(units) == 0 {
+		return 0, false
 	}
 	u := w.srv.log.Begin()
 	if len(units) > 1 {
@@ -352,8 +374,7 @@ func (w *worker) commit(cl *Client) {
 	if len(units) > 1 {
 		u.Write(units[len(units)-1].DB, execBytes)
 	}
-	end := u.End()
-	w.holdReply(cl, end)
+	return u.End(), true
 }
 
 var (
@@ -397,10 +418,13 @@ func (w *worker) account(cl *Client, cmd *command.Command, args [][]byte) {
 	now := w.srv.clock.Monotonic()
 	took := now - w.mono
 	w.mono = now
+	cl.commands++
+	if cl.has(blocked) {
+		return // it counts when the wait is over
+	}
 	s := &w.stats.commands[cmd.ID]
 	s.calls++
 	s.nanos += int64(took)
-	cl.commands++
 	if w.srv.trackLatency.Load() {
 		s.record(int64(took))
 	}

@@ -100,7 +100,8 @@ func (t *infoText) clients() {
 	t.ints("connected_clients cluster_connections maxclients", clients, 0, t.srv.cfg.Int(config.MaxClients))
 	t.ints("client_recent_max_input_buffer client_recent_max_output_buffer", int64(in), int64(out))
 	t.ints("blocked_clients tracking_clients clients_in_timeout_table", blocked, 0, timed)
-	t.zeros("total_blocking_keys total_blocking_keys_on_nokey")
+	keys, gone := t.view.WaitedKeys()
+	t.ints("total_blocking_keys total_blocking_keys_on_nokey", int64(keys), int64(gone))
 }
 
 func (t *infoText) memory() {

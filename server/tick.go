@@ -33,6 +33,9 @@ func (w *worker) Message(_ *eventloop.Loop, m eventloop.Message) {
 	case msgMonitor:
 		w.local.queue.add(note{line: m.Bytes})
 		w.handOut()
+	case msgServed:
+		w.mono = w.srv.clock.Monotonic()
+		w.deliver(m.Any.(*waiter))
 	case msgCall:
 		m.Any.(func(*worker))(w)
 	}
@@ -44,6 +47,7 @@ const (
 	msgCall    = iota + 1 // Any is a func(*worker)
 	msgPublish            // Any is a *pubsub.Message
 	msgMonitor            // Bytes is a line for the clients in MONITOR
+	msgServed             // Any is a *waiter of a client of this loop
 )
 
 // call runs fn on the worker's own loop, soon, inside the gate.
@@ -138,6 +142,9 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 		w.view.Now = millis(w.mono + w.wallOffset)
 		w.expire(expireYield)
 	}
+	if len(w.servedHere) != 0 || w.view.HasRechecks() {
+		w.gated(w.endWaits)
+	}
 }
 
 // trim gives some free memory back to the system, if there is any.
@@ -156,6 +163,12 @@ func (w *worker) endRound() {
 	w.wakeFromPause()
 	w.handOut() // what expiry has published, or is left from before
 	w.checkClients()
+}
+
+// endWaits tells clients what they were served, and owners what to look at.
+func (w *worker) endWaits() {
+	w.deliverServed()
+	w.sendRechecks()
 }
 
 // inspectClients looks at every connection of this loop: idle ones are ended,

@@ -29,20 +29,27 @@ func (t *transaction) reset() {
 
 // push copies a call to the end of the queue.
 func (t *transaction) push(cmd *command.Command, args [][]byte) {
+	words, bytes := copyWords(args)
+	t.queue = append(t.queue, queued{cmd, words})
+	t.bytes += bytes
+	t.flags |= cmd.Flags
+}
+
+// copyWords makes words that outlive the connection's buffer, and says what they
+// take.
+func copyWords(args [][]byte) (words [][]byte, bytes int64) {
 	n := 0
 	for _, a := range args {
 		n += len(a)
 	}
 	buf := make([]byte, 0, n)
-	words := make([][]byte, len(args))
+	words = make([][]byte, len(args))
 	for i, a := range args {
 		start := len(buf)
 		buf = append(buf, a...)
 		words[i] = buf[start:len(buf):len(buf)]
 	}
-	t.queue = append(t.queue, queued{cmd, words})
-	t.bytes += int64(n) + int64(len(args))*24
-	t.flags |= cmd.Flags
+	return words, int64(n) + int64(len(args))*24
 }
 
 var (
@@ -153,4 +160,5 @@ func (w *worker) execHeld(cl *Client) {
 	w.inExec = false
 	w.commit(cl)
 	w.ctx.Effects.Reset() // EXEC itself is not logged again
+	w.serveReady()
 }

@@ -66,6 +66,9 @@ type worker struct {
 	// timers are the clients whose blocking command has a timeout.
 	timers         timers
 	blockedClients int
+	// servedHere are clients of this loop that it has served and has not told yet.
+	servedHere []*waiter
+	serveBuf   []byte // for replies to clients that are served
 	// beside is the memory of connections as far as counted; read by all.
 	beside atomic.Int64
 
@@ -95,7 +98,7 @@ type worker struct {
 func newWorker(s *Server, index int) *worker {
 	w := &worker{srv: s, index: index, table: s.table, ks: s.ks, clients: make(map[uint64]*Client)}
 	w.view = s.ks.NewView(w)
-	w.ctx = command.Context{View: w.view, Out: &w.out, Set: s.settings.Load(), Notifier: w, Table: s.table}
+	w.ctx = command.Context{View: w.view, Out: &w.out, Set: s.settings.Load(), Notifier: w, Blocker: w, Table: s.table}
 	w.stats.init(len(s.table.ByID()))
 	w.local.subs = pubsub.NewLocal[*Client](s.hub, index)
 	w.readClocks()
@@ -194,6 +197,7 @@ func (w *worker) alone(fn func()) {
 		w.isAlone = true
 		w.ks.BeginExclusive(w.view)
 		fn()
+		w.serveReady()
 		w.ks.EndExclusive(w.view)
 		w.isAlone = false
 	})
