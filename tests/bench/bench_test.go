@@ -4,6 +4,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -72,5 +74,66 @@ func TestWriteReportKeepsTheRest(t *testing.T) {
 	if err != nil || !strings.HasPrefix(string(b), "# Head\n") || !strings.HasSuffix(string(b), "\nTail\n") ||
 		strings.Contains(string(b), "first") || strings.Count(string(b), "second") != 1 {
 		t.Errorf("%q, %v", b, err)
+	}
+}
+
+// TestFillCommands: all elements are added, and none beyond.
+func TestFillCommands(t *testing.T) {
+	for _, k := range kinds {
+		name := element
+		if k.name == "intset" {
+			name = strconv.Itoa
+		}
+		const size = 250
+		var all []string
+		for n := range (size + k.each - 1) / k.each {
+			args := k.add("key", n, size)
+			if args[0] != k.verb || args[1] != "key" {
+				t.Fatalf("%s: %q", k.name, args)
+			}
+			all = append(all, args...)
+		}
+		for i := range size + 1 {
+			if slices.Contains(all, name(i)) != (i < size) {
+				t.Errorf("%s: element %d of %d", k.name, i, size)
+			}
+		}
+	}
+}
+
+// TestSizedOperations: each names a kind of value that is there, and what is done
+// is undone.
+func TestSizedOperations(t *testing.T) {
+	for _, op := range sizedOperations {
+		k := kindOf(op.kind)
+		if args := op.make(3, 1000); !slices.Contains(args, k.name) {
+			t.Errorf("%s works on another value: %q", op.name, args)
+		}
+		if pair := strings.Contains(op.name, " and "); pair != (op.undo != nil) {
+			t.Errorf("%s: a pair of commands %t, undone %t", op.name, pair, op.undo != nil)
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for scale, want := range map[float64][]int{
+		1: {1000, 10_000, 100_000, 1_000_000, 5_000_000}, 0.01: {1000, 10_000, 50_000}, 0: {1000},
+	} {
+		b := bench{settings: settings{scale: scale}}
+		if got := b.sizeList(); !slices.Equal(got, want) {
+			t.Errorf("scale %v: %v, want %v", scale, got, want)
+		}
+	}
+}
+
+// TestArguments: a command of its own goes last, where redis-benchmark wants it.
+func TestArguments(t *testing.T) {
+	w := workload{pipeline: 16, command: []string{"RPOP", "list"}, numbers: 7}
+	if got := strings.Join(w.arguments(), " "); !strings.HasSuffix(got, "-r 7 RPOP list") {
+		t.Error(got)
+	}
+	w = workload{pipeline: 1, test: "get"}
+	if got := strings.Join(w.arguments(), " "); !strings.HasSuffix(got, "-r 200000 -t get") {
+		t.Error(got)
 	}
 }

@@ -13,8 +13,8 @@ import (
 func (b *bench) loops() error {
 	cpus := b.serverCPU + "," + b.clientCPU
 	list := []workload{
-		{"SET", "set", 1, 300_000, 0, 0}, {"GET", "get", 1, 300_000, 0, 0},
-		{"SET", "set", 16, 2_000_000, 0, 0}, {"GET", "get", 16, 2_000_000, 0, 0},
+		{name: "SET", test: "set", pipeline: 1, requests: 300_000}, {name: "GET", test: "get", pipeline: 1, requests: 300_000},
+		{name: "SET", test: "set", pipeline: 16, requests: 2_000_000}, {name: "GET", test: "get", pipeline: 16, requests: 2_000_000},
 	}
 	cost := make([]paired, len(list)) // "redis" is one loop, "dozo" two
 	for range b.rounds {

@@ -2,7 +2,7 @@
 // the same run, and prints one report in Markdown.
 //
 // Each server runs alone, pinned to one core; the client (the genuine
-// redis-benchmark, not one of ours) is pinned to another. Rounds alternate the
+// redis-benchmark where it can do what is measured) is pinned to another. Rounds alternate the
 // order of the two servers, every figure is the median over the rounds, and every
 // ratio the median of the rounds' own ratios, so that a slow minute of the
 // machine does not favour either.
@@ -13,6 +13,11 @@
 // server's own user and system time from /proc, divided by the commands. Ratios
 // are Dozo's figure over Redis' one: above 1 is better for throughput, below 1
 // for everything else.
+//
+// The clock of a server's CPU ticks every 10 ms: with a small -scale, which is for
+// trying the code out, figures of CPU are coarse. The longest delay that a client
+// saw is as long as the machine's own hiccups: the column beside it says how long
+// those are.
 //
 // LIMITATIONS. It needs Linux and two cores. With pipelines the client may be
 // slower than the server: then throughput understates the faster server, and the
@@ -45,7 +50,7 @@ type settings struct {
 func main() {
 	var s settings
 	flag.IntVar(&s.rounds, "rounds", 3, "paired rounds")
-	flag.Float64Var(&s.scale, "scale", 1, "factor for the number of requests")
+	flag.Float64Var(&s.scale, "scale", 1, "factor for the number of requests, and for the elements of large values")
 	flag.IntVar(&s.keys, "keys", 1_000_000, "keys of the memory and expiry parts")
 	flag.IntVar(&s.subs, "subscribers", 10_000, "subscribers of the fan-out part")
 	flag.StringVar(&s.serverCPU, "server-cpu", "0", "core of the server")
@@ -67,7 +72,12 @@ type part struct {
 
 var parts = []part{
 	{"throughput", (*bench).throughput},
+	{"types", (*bench).types},
 	{"memory", (*bench).memory},
+	{"typememory", (*bench).typeMemory},
+	{"sizes", (*bench).sizes},
+	{"stalls", (*bench).stalls},
+	{"queue", (*bench).queue},
 	{"expiry", (*bench).expiry},
 	{"fanout", (*bench).fanout},
 	{"gc", (*bench).collector},

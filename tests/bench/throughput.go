@@ -18,21 +18,23 @@ type workload struct {
 	test     string // of redis-benchmark -t
 	pipeline int
 	requests int
-	ratioMin float64 // asked for: throughput, 0 for none
-	cpuMax   float64 // asked for: CPU per operation, 0 for none
+	ratioMin float64  // asked for: throughput, 0 for none
+	cpuMax   float64  // asked for: CPU per operation, 0 for none
+	command  []string // instead of test
+	numbers  int      // how many random numbers there are; 0 for keySpace
 }
 
 var workloads = []workload{
-	{"PING", "ping_mbulk", 1, 300_000, 0, 0},
-	{"SET", "set", 1, 300_000, 0, 0.88},
-	{"GET", "get", 1, 300_000, 0, 0.88},
-	{"INCR", "incr", 1, 300_000, 0, 0},
-	{"MSET of 10", "mset", 1, 150_000, 0, 0},
-	{"PING", "ping_mbulk", 16, 2_000_000, 0, 0},
-	{"SET", "set", 16, 2_000_000, 2, 0},
-	{"GET", "get", 16, 2_000_000, 2, 0},
-	{"INCR", "incr", 16, 2_000_000, 1.5, 0},
-	{"MSET of 10", "mset", 16, 300_000, 0, 0},
+	{name: "PING", test: "ping_mbulk", pipeline: 1, requests: 300_000},
+	{name: "SET", test: "set", pipeline: 1, requests: 300_000, cpuMax: 0.88},
+	{name: "GET", test: "get", pipeline: 1, requests: 300_000, cpuMax: 0.88},
+	{name: "INCR", test: "incr", pipeline: 1, requests: 300_000},
+	{name: "MSET of 10", test: "mset", pipeline: 1, requests: 150_000},
+	{name: "PING", test: "ping_mbulk", pipeline: 16, requests: 2_000_000},
+	{name: "SET", test: "set", pipeline: 16, requests: 2_000_000, ratioMin: 2},
+	{name: "GET", test: "get", pipeline: 16, requests: 2_000_000, ratioMin: 2},
+	{name: "INCR", test: "incr", pipeline: 16, requests: 2_000_000, ratioMin: 1.5},
+	{name: "MSET of 10", test: "mset", pipeline: 16, requests: 300_000},
 }
 
 // keySpace is the number of keys that the workloads choose from, all loaded.
@@ -108,10 +110,9 @@ func (b *bench) throughputOf(c candidate, all []figures) error {
 
 // measure runs one workload against a server.
 func (b *bench) measure(s *testutil.Server, w workload, clientCPU string) (sample, error) {
-	requests := max(1000, int(float64(w.requests)*b.scale))
-	cmd := exec.Command("taskset", "-c", clientCPU, "redis-benchmark", "-p", strconv.Itoa(s.Port),
-		"-c", "50", "-n", strconv.Itoa(requests), "-P", strconv.Itoa(w.pipeline), "-t", w.test,
-		"-d", strconv.Itoa(valueBytes), "-r", strconv.Itoa(keySpace))
+	requests := b.scaled(w.requests)
+	cmd := exec.Command("taskset", append([]string{"-c", clientCPU, "redis-benchmark", "-p", strconv.Itoa(s.Port),
+		"-n", strconv.Itoa(requests)}, w.arguments()...)...)
 	testutil.Tie(cmd)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -134,6 +135,19 @@ func (b *bench) measure(s *testutil.Server, w workload, clientCPU string) (sampl
 	got.cpu = used / float64(requests) * 1e6
 	got.busy = used / elapsed
 	return got, nil
+}
+
+// arguments are those of redis-benchmark that the workload decides.
+func (w workload) arguments() []string {
+	numbers := w.numbers
+	if numbers == 0 {
+		numbers = keySpace
+	}
+	args := []string{"-c", "50", "-P", strconv.Itoa(w.pipeline), "-d", strconv.Itoa(valueBytes), "-r", strconv.Itoa(numbers)}
+	if w.command != nil {
+		return append(args, w.command...)
+	}
+	return append(args, "-t", w.test)
 }
 
 func cpuOf(s *testutil.Server) (time.Duration, error) {
