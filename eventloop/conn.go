@@ -50,6 +50,11 @@ const (
 	flagEnded                          // the peer ended its side, and some of what it sent is yet to be consumed
 )
 
+// notReading are the states in which nothing more is read: among them that of a
+// connection whose input waits for its turn. Else a peer that sends faster than its
+// commands are executed would fill the memory.
+const notReading = flagPaused | flagDraining | flagClosing | flagKicked
+
 func (f connFlags) has(bits connFlags) bool { return f&bits != 0 }
 
 // link is how a Conn reaches its peer. Its calls come from the loop's goroutine
@@ -175,7 +180,7 @@ func (c *Conn) ResumeRead() {
 }
 
 // Kick has Data called in the next round with what is buffered, if anything is
-// and reading is not paused then.
+// and reading is not paused then. Nothing more is read before that.
 func (c *Conn) Kick() {
 	c.checkOwner()
 	c.flags |= flagKicked

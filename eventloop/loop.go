@@ -250,7 +250,7 @@ func (l *Loop) takeTurn(c *Conn) {
 		l.redeliver(c)
 	}
 	c.endWhenServed()
-	if c.flags.has(flagUnread) && !c.flags.has(flagPaused|flagDraining|flagClosing) {
+	if c.flags.has(flagUnread) && !c.flags.has(notReading) {
 		c.flags &^= flagUnread
 		c.link.read(c)
 	}

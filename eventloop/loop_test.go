@@ -120,6 +120,31 @@ func TestKick(t *testing.T) {
 	})
 }
 
+// A peer that sends faster than its input is consumed does not fill the memory:
+// what waits for its turn is consumed before more is read.
+func TestKickReadsNoMore(t *testing.T) {
+	forEachTransport(t, func(t *testing.T, kind Transport) {
+		const size, slice = 32 << 20, 4 << 10
+		var most, got atomic.Int64
+		h := &hooks{data: func(c *Conn, in []byte) int {
+			most.Store(max(most.Load(), int64(len(in))))
+			n := min(len(in), slice)
+			if n < len(in) {
+				c.Kick()
+			}
+			got.Add(int64(n))
+			return n
+		}}
+		_, addr := start(t, Options{Transport: kind}, "tcp4", h)
+		peer := dial(t, addr)
+		send(t, peer, make([]byte, size))
+		eventually(t, "all of it", func() bool { return got.Load() == size })
+		if n := most.Load(); n > 4*readSize {
+			t.Errorf("%d bytes waited", n)
+		}
+	})
+}
+
 // Each poster's messages arrive in its order, and none is lost.
 func TestPostOrder(t *testing.T) {
 	forEachTransport(t, func(t *testing.T, kind Transport) {

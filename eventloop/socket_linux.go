@@ -152,7 +152,7 @@ func (s *socket) read(c *Conn) {
 	l := c.Loop
 	budget := readSize
 	for {
-		if c.flags.has(flagPaused | flagDraining | flagClosing) {
+		if c.flags.has(notReading) {
 			c.flags |= flagUnread
 			return
 		}

@@ -93,7 +93,7 @@ func (s *stream) arrived(c *Conn) {
 	s.resting = true
 	c.Loop.count.Reads++
 	s.takeBytes(c)
-	if c.flags.has(flagPaused | flagDraining | flagClosing) {
+	if c.flags.has(notReading) {
 		c.flags |= flagUnread
 		return
 	}
