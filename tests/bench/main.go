@@ -44,6 +44,7 @@ type settings struct {
 	serverCPU string
 	clientCPU string
 	only      string
+	rows      string
 	write     string
 }
 
@@ -56,6 +57,7 @@ func main() {
 	flag.StringVar(&s.serverCPU, "server-cpu", "0", "core of the server")
 	flag.StringVar(&s.clientCPU, "client-cpu", "1", "core of the client")
 	flag.StringVar(&s.only, "only", "", "parts to run, separated by commas: "+partNames())
+	flag.StringVar(&s.rows, "rows", "", "rows of the parts about the types to take, by words in their names, separated by commas")
 	flag.StringVar(&s.write, "write", "", "also write the report into this file")
 	flag.Parse()
 	if err := run(s); err != nil {
@@ -91,6 +93,17 @@ func partNames() string {
 		names = append(names, p.name)
 	}
 	return strings.Join(names, ",")
+}
+
+// chosen picks the rows that -rows asks for.
+func chosen[T any](b *bench, all []T, name func(T) string) (list []T) {
+	for _, row := range all {
+		wanted := func(word string) bool { return strings.Contains(name(row), word) }
+		if slices.ContainsFunc(strings.Split(b.rows, ","), wanted) {
+			list = append(list, row)
+		}
+	}
+	return list
 }
 
 // bench is one run.

@@ -38,9 +38,10 @@ type queueRun struct {
 
 // queue lets blocked workers take what producers give.
 func (b *bench) queue() error {
-	rate, cpu := make([]paired, len(queueCases)), make([]paired, len(queueCases))
+	list := chosen(b, queueCases, func(q queueCase) string { return q.name })
+	rate, cpu := make([]paired, len(list)), make([]paired, len(list))
 	for round := range b.rounds {
-		for i, q := range queueCases {
+		for i, q := range list {
 			for _, c := range order(round) {
 				r, err := b.queueOf(c, q)
 				if err != nil {
@@ -54,7 +55,7 @@ func (b *bench) queue() error {
 	b.print("\n## Job queues\n\n%d blocked workers take what %d producers give one at a time (redis-benchmark both, on one core); CPU of the server is for a job given and taken.\n",
 		queueWorkers, queueProducers)
 	b.table("taken by", "Redis jobs/s", "Dozo jobs/s", "ratio", "Redis CPU us", "Dozo CPU us", "ratio")
-	for i, q := range queueCases {
+	for i, q := range list {
 		b.print("| %s | %.0f | %.0f | **%.2f** | %.2f | %.2f | **%.2f** |\n", q.name, rate[i].of(redis), rate[i].of(dozo), rate[i].ratio(),
 			cpu[i].of(redis), cpu[i].of(dozo), cpu[i].ratio())
 	}

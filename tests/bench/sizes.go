@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -82,7 +83,8 @@ func (b *bench) sizeList() (list []int) {
 // sizes measures how the cost of a command grows with the value.
 func (b *bench) sizes() error {
 	list := b.sizeList()
-	cost := make([][]paired, len(sizedOperations)) // by operation and size
+	ops := chosen(b, sizedOperations, func(op sizedOperation) string { return op.name })
+	cost := make([][]paired, len(ops)) // by operation and size
 	for i := range cost {
 		cost[i] = make([]paired, len(list))
 	}
@@ -90,7 +92,7 @@ func (b *bench) sizes() error {
 		for round := range b.rounds {
 			for _, c := range order(round) {
 				for at, n := range list {
-					if err := b.costsOf(c, n, func(op int, us float64) { cost[op][at].add(c, us) }); err != nil {
+					if err := b.costsOf(c, ops, n, func(op int, us float64) { cost[op][at].add(c, us) }); err != nil {
 						return fmt.Errorf("%v, %d elements: %w", c, n, err)
 					}
 				}
@@ -98,18 +100,18 @@ func (b *bench) sizes() error {
 		}
 		return nil
 	})
-	b.sizeTable(list, cost)
+	b.sizeTable(list, ops, cost)
 	return err
 }
 
-func (b *bench) sizeTable(list []int, cost [][]paired) {
+func (b *bench) sizeTable(list []int, ops []sizedOperation, cost [][]paired) {
 	b.print("\n## Cost by size\n\nCPU of the server in us for each command in long pipelines, Redis / Dozo; at random places.\n")
 	columns := []string{"command, elements"}
 	for _, n := range list {
 		columns = append(columns, strconv.Itoa(n))
 	}
 	b.table(append(columns, "largest over smallest R/D")...)
-	for i, op := range sizedOperations {
+	for i, op := range ops {
 		var cells []string
 		for at := range list {
 			cells = append(cells, fmt.Sprintf("%.2f / %.2f", cost[i][at].of(redis), cost[i][at].of(dozo)))
@@ -122,18 +124,21 @@ func (b *bench) sizeTable(list []int, cost [][]paired) {
 }
 
 // costsOf runs all operations on values of n elements, one value at a time.
-func (b *bench) costsOf(c candidate, n int, report func(op int, us float64)) error {
+func (b *bench) costsOf(c candidate, ops []sizedOperation, n int, report func(op int, us float64)) error {
 	s, err := b.start(c, b.serverCPU, nil)
 	if err != nil {
 		return err
 	}
 	defer s.Stop()
 	for _, k := range largeKinds {
+		if !slices.ContainsFunc(ops, func(op sizedOperation) bool { return op.kind == k.name }) {
+			continue
+		}
 		if err := k.fill(s, k.name, n); err != nil {
 			return err
 		}
 	}
-	for i, op := range sizedOperations {
+	for i, op := range ops {
 		us, err := b.costOf(s, op, n)
 		if err != nil {
 			return fmt.Errorf("%s: %w", op.name, err)

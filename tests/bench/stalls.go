@@ -20,6 +20,23 @@ var removals = []removal{
 	{"expiry", []string{"PEXPIRE", giant, "100"}},
 }
 
+// stallCase is a kind of value and how it goes.
+type stallCase struct {
+	kind kind
+	how  removal
+}
+
+func (st stallCase) name() string { return st.how.name + " of a " + st.kind.name }
+
+func stallCases() (list []stallCase) {
+	for _, k := range largeKinds {
+		for _, how := range removals {
+			list = append(list, stallCase{k, how})
+		}
+	}
+	return list
+}
+
 const (
 	giant     = "giant"
 	giantSize = 5_000_000
@@ -50,15 +67,15 @@ func (f *stallFigures) add(c candidate, r stallRun) {
 
 // stalls removes giant values and looks at the longest delay of another client.
 func (b *bench) stalls() error {
-	all := make([]stallFigures, len(largeKinds)*len(removals))
+	list := chosen(b, stallCases(), stallCase.name)
+	all := make([]stallFigures, len(list))
 	err := b.alone(func() error {
 		for round := range b.rounds {
-			for i := range all {
-				k, how := largeKinds[i/len(removals)], removals[i%len(removals)]
+			for i, st := range list {
 				for _, c := range order(round) {
-					r, err := b.stallOf(c, k, how)
+					r, err := b.stallOf(c, st)
 					if err != nil {
-						return fmt.Errorf("%v, %s of a %s: %w", c, how.name, k.name, err)
+						return fmt.Errorf("%v, %s: %w", c, st.name(), err)
 					}
 					all[i].add(c, r)
 				}
@@ -69,7 +86,7 @@ func (b *bench) stalls() error {
 	b.print("\n## Giant values going\n\nOne value of %d elements; the longest delay that another client sees from its removal until the memory is free, ms, Redis / Dozo.\n", b.scaled(giantSize))
 	b.table("removal", "longest delay", "longest before it", "the command itself", "memory free after")
 	for i := range all {
-		f, name := &all[i], removals[i%len(removals)].name+" of a "+largeKinds[i/len(removals)].name
+		f, name := &all[i], list[i].name()
 		b.print("| %s | %.2f / **%.2f** | %.2f / %.2f | %.2f / %.2f | %.0f / %.0f |\n", name, f.worst.of(redis), f.worst.of(dozo),
 			f.quiet.of(redis), f.quiet.of(dozo), f.caller.of(redis), f.caller.of(dozo), f.freed.of(redis), f.freed.of(dozo))
 		b.target("longest delay of others by "+name+", ms", f.worst.of(dozo), 2, true)
@@ -77,7 +94,7 @@ func (b *bench) stalls() error {
 	return err
 }
 
-func (b *bench) stallOf(c candidate, k kind, how removal) (r stallRun, err error) {
+func (b *bench) stallOf(c candidate, st stallCase) (r stallRun, err error) {
 	s, err := b.start(c, b.serverCPU, nil)
 	if err != nil {
 		return r, err
@@ -95,7 +112,7 @@ func (b *bench) stallOf(c candidate, k kind, how removal) (r stallRun, err error
 	if err != nil {
 		return r, err
 	}
-	if err := k.fill(s, giant, b.scaled(giantSize)); err != nil {
+	if err := st.kind.fill(s, giant, b.scaled(giantSize)); err != nil {
 		return r, err
 	}
 	full, err := p.used()
@@ -108,7 +125,7 @@ func (b *bench) stallOf(c candidate, k kind, how removal) (r stallRun, err error
 		}
 	}
 	r.quiet, p.worst = p.worst, 0
-	return r, p.removal(s, how, empty+givenBack*(full-empty), &r)
+	return r, p.removal(s, st.how, empty+givenBack*(full-empty), &r)
 }
 
 // prober is the other client: it asks for a small value all the time.

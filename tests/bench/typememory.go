@@ -32,9 +32,10 @@ func (f footprintCase) name() string {
 
 // typeMemory compares the bytes of small and of large values of each type.
 func (b *bench) typeMemory() error {
-	used, rss := make([]paired, len(footprintCases)), make([]paired, len(footprintCases))
+	list := chosen(b, footprintCases, footprintCase.name)
+	used, rss := make([]paired, len(list)), make([]paired, len(list))
 	for round := range b.rounds {
-		for i, f := range footprintCases {
+		for i, f := range list {
 			for _, c := range order(round) {
 				u, r, err := b.footprintOf(c, f)
 				if err != nil {
@@ -48,7 +49,7 @@ func (b *bench) typeMemory() error {
 	b.print("\n## Memory of the types\n\n%d small values of each type under keys of 16 bytes, or one value of %d elements; elements, fields, members and values of 16 bytes each. "+
 		"Redis 7.0 keeps small sets of strings as tables, 7.2 as listpacks.\n", b.smallCount(), b.largeCount())
 	b.table("bytes of", "Redis used", "Dozo used", "ratio", "Redis resident", "Dozo resident", "ratio", "to reach")
-	for i, f := range footprintCases {
+	for i, f := range list {
 		aim := "-"
 		if f.aim > 0 {
 			aim = fmt.Sprintf("%.2f", f.aim)
