@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -55,7 +54,7 @@ func TestMedianAndRatio(t *testing.T) {
 		p.add(redis, v)
 		p.add(dozo, v*float64(i+1))
 	}
-	if p.of(redis) != 20 || p.ratio() != 2 || median(nil) != 0 || median([]float64{1, 3}) != 2 {
+	if p.of(redis) != 20 || p.best(redis) != 10 || p.ratio() != 2 || median(nil) != 0 || median([]float64{1, 3}) != 2 {
 		t.Errorf("median %v, ratio %v", p.of(redis), p.ratio())
 	}
 }
@@ -80,10 +79,6 @@ func TestWriteReportKeepsTheRest(t *testing.T) {
 // TestFillCommands: all elements are added, and none beyond.
 func TestFillCommands(t *testing.T) {
 	for _, k := range kinds {
-		name := element
-		if k.name == "intset" {
-			name = strconv.Itoa
-		}
 		const size = 250
 		var all []string
 		for n := range (size + k.each - 1) / k.each {
@@ -94,7 +89,7 @@ func TestFillCommands(t *testing.T) {
 			all = append(all, args...)
 		}
 		for i := range size + 1 {
-			if slices.Contains(all, name(i)) != (i < size) {
+			if slices.Contains(all, k.element(i)) != (i < size) {
 				t.Errorf("%s: element %d of %d", k.name, i, size)
 			}
 		}

@@ -25,6 +25,15 @@ func (p *paired) add(c candidate, v float64) { p[c] = append(p[c], v) }
 
 func (p *paired) of(c candidate) float64 { return median(p[c]) }
 
+// best is the smallest: where each round has all that the server does in it, and
+// some have what the machine did besides.
+func (p *paired) best(c candidate) float64 {
+	if len(p[c]) == 0 {
+		return 0
+	}
+	return slices.Min(p[c])
+}
+
 // ratio is the median of Dozo's figure over Redis' in the same round.
 func (p *paired) ratio() float64 {
 	var r []float64

@@ -10,14 +10,16 @@ import (
 
 // footprintCase is a value of which the memory is compared.
 type footprintCase struct {
-	kind string
-	size int     // elements of a small value; 0 for one large value
-	aim  float64 // asked for: Dozo's bytes over Redis', 0 for none
+	kind  string
+	size  int     // elements of a small value; 0 for one large value
+	short bool    // elements of 8 bytes rather than 16
+	aim   float64 // asked for: Dozo's bytes over Redis', 0 for none
 }
 
 var footprintCases = []footprintCase{
-	{"list", 10, 0.55}, {"hash", 5, 0.80}, {"set", 10, 0}, {"intset", 10, 0}, {"zset", 5, 0.80}, {"stream", 10, 0},
-	{"list", 0, 1.0}, {"hash", 0, 0.65}, {"set", 0, 0.50}, {"zset", 0, 0.60}, {"stream", 0, 0},
+	{"list", 10, true, 0.55}, {"hash", 5, true, 0.80}, {"set", 10, true, 0}, {"zset", 5, true, 0.80}, {"stream", 10, true, 0},
+	{"list", 10, false, 0.55}, {"hash", 5, false, 0.80}, {"set", 10, false, 0}, {"intset", 10, false, 0}, {"zset", 5, false, 0.80},
+	{"list", 0, false, 1.0}, {"hash", 0, false, 0.65}, {"set", 0, false, 0.50}, {"zset", 0, false, 0.60}, {"stream", 0, false, 0},
 }
 
 // smallValues is how many keys share out one of the large value's elements.
@@ -27,7 +29,11 @@ func (f footprintCase) name() string {
 	if f.size == 0 {
 		return "large " + f.kind + ", an element"
 	}
-	return f.kind + " of " + strconv.Itoa(f.size) + ", a key"
+	name := f.kind + " of " + strconv.Itoa(f.size)
+	if f.short {
+		name += " short"
+	}
+	return name + ", a key"
 }
 
 // typeMemory compares the bytes of small and of large values of each type.
@@ -46,7 +52,7 @@ func (b *bench) typeMemory() error {
 			}
 		}
 	}
-	b.print("\n## Memory of the types\n\n%d small values of each type under keys of 16 bytes, or one value of %d elements; elements, fields, members and values of 16 bytes each. "+
+	b.print("\n## Memory of the types\n\n%d small values of each type under keys of 16 bytes, or one value of %d elements; elements, fields, members and values of 16 bytes each, short ones of 8. "+
 		"Redis 7.0 keeps small sets of strings as tables, 7.2 as listpacks.\n", b.smallCount(), b.largeCount())
 	b.table("bytes of", "Redis used", "Dozo used", "ratio", "Redis resident", "Dozo resident", "ratio", "to reach")
 	for i, f := range list {
@@ -95,6 +101,9 @@ func (f footprintCase) load(s *testutil.Server, n int) error {
 		return k.fill(s, "value", n)
 	}
 	k.each = 1
+	if f.short {
+		k.element = shortElement
+	}
 	return pipeline(s, n*f.size, func(i int) []string {
 		return k.add(fmt.Sprintf("key:%012d", i/f.size), i%f.size, f.size)
 	})

@@ -17,53 +17,33 @@ const randomNumber = "__rand_int__"
 // them of "elem__rand_int__".
 func element(i int) string { return fmt.Sprintf("elem%012d", i) }
 
+// shortElement is the same in 8 bytes, for i below ten thousand.
+func shortElement(i int) string { return fmt.Sprintf("elem%04d", i) }
+
 // scoreOf spreads scores, so that sorted sets are not filled in order.
 func scoreOf(i int) int { return int(uint32(i) * 2654435761) }
 
 // kind is a type of value that the parts about collections build.
 type kind struct {
 	name string
-	// each is how many elements one command adds.
-	each int
-	// verb and the elements from the from-th make the command.
-	verb     string
-	elements func(args []string, from, to int) []string
+	each int // how many elements one command adds
+	verb string
+	// one appends what adds the i-th element, whose name is e.
+	one     func(args []string, i int, e string) []string
+	element func(i int) string
 }
 
 var kinds = []kind{
-	{"list", 100, "RPUSH", func(args []string, from, to int) []string {
-		for i := from; i < to; i++ {
-			args = append(args, element(i))
-		}
-		return args
-	}},
-	{"hash", 100, "HSET", func(args []string, from, to int) []string {
-		for i := from; i < to; i++ {
-			args = append(args, element(i), element(i))
-		}
-		return args
-	}},
-	{"set", 100, "SADD", func(args []string, from, to int) []string {
-		for i := from; i < to; i++ {
-			args = append(args, element(i))
-		}
-		return args
-	}},
-	{"zset", 100, "ZADD", func(args []string, from, to int) []string {
-		for i := from; i < to; i++ {
-			args = append(args, strconv.Itoa(scoreOf(i)), element(i))
-		}
-		return args
-	}},
-	{"stream", 1, "XADD", func(args []string, from, _ int) []string {
-		return append(args, entryID(from), "field", element(from))
-	}},
-	{"intset", 100, "SADD", func(args []string, from, to int) []string {
-		for i := from; i < to; i++ {
-			args = append(args, strconv.Itoa(i))
-		}
-		return args
-	}},
+	{"list", 100, "RPUSH", func(args []string, _ int, e string) []string { return append(args, e) }, element},
+	{"hash", 100, "HSET", func(args []string, _ int, e string) []string { return append(args, e, e) }, element},
+	{"set", 100, "SADD", func(args []string, _ int, e string) []string { return append(args, e) }, element},
+	{"zset", 100, "ZADD", func(args []string, i int, e string) []string {
+		return append(args, strconv.Itoa(scoreOf(i)), e)
+	}, element},
+	{"stream", 1, "XADD", func(args []string, i int, e string) []string {
+		return append(args, entryID(i), "field", e)
+	}, element},
+	{"intset", 100, "SADD", func(args []string, _ int, e string) []string { return append(args, e) }, strconv.Itoa},
 }
 
 // entryID is the identifier of the i-th entry of a stream.
@@ -74,7 +54,11 @@ var largeKinds = kinds[:5]
 
 // add is the n-th command that fills a value of this size.
 func (k kind) add(key string, n, size int) []string {
-	return k.elements([]string{k.verb, key}, n*k.each, min(size, (n+1)*k.each))
+	args := []string{k.verb, key}
+	for i := n * k.each; i < min(size, (n+1)*k.each); i++ {
+		args = k.one(args, i, k.element(i))
+	}
+	return args
 }
 
 // fill makes one value.
