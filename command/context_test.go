@@ -23,6 +23,10 @@ func (l *listener) Serve(*keyspace.Wait, []int) bool { return false }
 
 func (l *listener) Removed(int, []byte, keyspace.Reason) {}
 
+func (l *listener) FieldExpired(int, []byte, []byte) {}
+
+func (l *listener) FieldsExpired(int, []byte, bool) {}
+
 // newContext makes a context on an empty keyspace of two databases.
 func newContext(tb testing.TB) (*Context, *listener) {
 	a, err := arena.New(arena.Options{})

@@ -53,7 +53,7 @@ func codecOf(c *command.Context) *codec {
 		k = &codec{encoder: rdb.NewEncoder(c.Set.RDBVersion, c.Set.RDBCompression)}
 		c.Kept = k
 	}
-	k.encoder.Version, k.encoder.Compress = c.Set.RDBVersion, c.Set.RDBCompression
+	k.encoder.Version, k.encoder.Compress, k.encoder.Now = c.Set.RDBVersion, c.Set.RDBCompression, c.Now
 	k.builder.Limits, k.builder.Deep = &c.Set.Limits, c.Set.SanitizeDump
 	return k
 }
@@ -166,10 +166,9 @@ func (o *restoreOpts) put(c *command.Context, key []byte, d *object.Draft, deadl
 		}
 		return
 	}
+	o.setAge(c, &d.Cell)
 	c.Store(key, d, deadline)
 	notifyNew(c, c.DB, key)
-	cell := c.Peek(key)
-	o.setAge(c, &cell)
 	c.Modified(key, command.EventGeneric, "restore")
 	if deadline != 0 && !o.absTTL {
 		propagateRestore(c, deadline)

@@ -10,6 +10,7 @@ import (
 	"dozo/env"
 	"dozo/internal/testutil"
 	"dozo/keyspace"
+	"dozo/object"
 	"dozo/resp"
 	"dozo/text"
 )
@@ -34,7 +35,7 @@ type harness struct {
 }
 
 func newTable(t testing.TB) *command.Table {
-	table, err := command.NewTable(String, Generic, Bitmap, HyperLogLog, Server)
+	table, err := command.NewTable(String, Generic, Bitmap, HyperLogLog, Hash, Server)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,6 +65,7 @@ func newHarness(t testing.TB) *harness {
 func defaultSettings() *command.Settings {
 	return &command.Settings{
 		MaxBulk: 512 << 20, HLLSparseMax: 3000, RDBVersion: 11, RDBCompression: true, SharedIntegers: true,
+		Limits: object.Limits{Hash: object.HashLimits{Listpack: 128, Value: 64}},
 	}
 }
 
@@ -81,6 +83,19 @@ func (h *harness) Serve(*keyspace.Wait, []int) bool { return false }
 func (h *harness) Removed(db int, key []byte, why keyspace.Reason) {
 	h.ctx.Effects.Add(db, []byte("DEL"), key)
 	h.KeyEvent(command.EventExpired, "expired", db, key)
+}
+
+// FieldExpired implements keyspace.Events as the server does.
+func (h *harness) FieldExpired(db int, key, field []byte) {
+	h.ctx.Effects.Add(db, []byte("HDEL"), key, field)
+}
+
+// FieldsExpired implements keyspace.Events as the server does.
+func (h *harness) FieldsExpired(db int, key []byte, emptied bool) {
+	h.KeyEvent(command.EventHash, "hexpired", db, key)
+	if emptied {
+		h.KeyEvent(command.EventGeneric, "del", db, key)
+	}
 }
 
 // KeyEvent implements command.Notifier.

@@ -10,7 +10,7 @@ import (
 )
 
 // Hash is the family of hashes.
-var Hash = slices.Concat(fieldWriteCommands, fieldReadCommands)
+var Hash = slices.Concat(fieldWriteCommands, fieldReadCommands, fieldExpireCommands, fieldOnceCommands)
 
 var (
 	errHashInteger  error = command.ReplyError("ERR hash value is not an integer")
@@ -18,7 +18,11 @@ var (
 	errIncrementNaN error = command.ReplyError("ERR value is NaN or Infinity")
 	errCountRange   error = command.ReplyError("ERR value is out of range")
 
-	wordHset = []byte("HSET")
+	wordHset   = []byte("HSET")
+	wordHsetEx = []byte("HSETEX")
+	wordHdel   = []byte("HDEL")
+	wordFields = []byte("FIELDS")
+	wordOne    = []byte("1")
 )
 
 // fieldWriteCommands change fields.
@@ -149,17 +153,48 @@ var fieldReadCommands = []command.Spec{
 	},
 }
 
+// hashOf is the hash in a cell as it is now.
+func hashOf(c *command.Context, cell *object.Cell) object.HashValue {
+	return object.HashValue{Cell: cell, Now: c.Now}
+}
+
+// editedHash is a hash that is about to be changed. done must follow.
+type editedHash struct {
+	object.HashValue
+	was int64 // when the first of its fields was due
+}
+
+// beginEdit is the hash in a cell that LookupEdit gave. words are the fields that the
+// command names, every step-th.
+func beginEdit(c *command.Context, cell *object.Cell, key []byte, words [][]byte, step int) editedHash {
+	h := editedHash{HashValue: hashOf(c, cell)}
+	if cell.Encoding().Dated() {
+		c.ExpireNamed(key, cell, words, step)
+		h.was = h.Earliest()
+	}
+	return h
+}
+
 // editHash is the hash at a key, made if it is not there.
-func editHash(c *command.Context, cell *object.Cell, key []byte) (object.HashValue, error) {
+func editHash(c *command.Context, cell *object.Cell, key []byte, words [][]byte, step int) (editedHash, error) {
 	var err error
 	if *cell, err = c.LookupEdit(key, object.Hash); err != nil {
-		return object.HashValue{}, err
+		return editedHash{}, err
 	}
 	if !cell.Ok() {
 		*cell = c.Add(key, c.Place(key).NewHash())
 		notifyNew(c, c.DB, key)
 	}
-	return object.HashValue{Cell: cell}, nil
+	return beginEdit(c, cell, key, words, step), nil
+}
+
+// done sees to it that fields expire which have got deadlines. emptied tells that
+// none is left: the key must go.
+func (h *editedHash) done(c *command.Context, key []byte) (emptied bool) {
+	if h.Encoding().Dated() {
+		c.FieldsDated(key, h.Cell, h.was)
+	}
+	return h.Size() == 0
 }
 
 // setFields is HSET and HMSET, and says how many fields are new.
@@ -169,7 +204,7 @@ func setFields(c *command.Context) (added int64, err error) {
 	}
 	key, words := c.Args[1], c.Args[2:]
 	var cell object.Cell
-	h, err := editHash(c, &cell, key)
+	h, err := editHash(c, &cell, key, words, 2)
 	if err != nil {
 		return 0, err
 	}
@@ -180,6 +215,7 @@ func setFields(c *command.Context) (added int64, err error) {
 			added++
 		}
 	}
+	h.done(c, key)
 	modifiedBy(c, key, int64(len(words)/2), command.EventHash, "hset")
 	return added, nil
 }
@@ -207,17 +243,18 @@ func hsetnx(c *command.Context) error {
 		return err
 	}
 	if cell.Ok() {
-		if _, ok := (object.HashValue{Cell: &cell}).Get(field); ok {
+		if _, ok := hashOf(c, &cell).Get(field); ok {
 			c.Out.Int(0)
 			return nil
 		}
 	}
-	h, err := editHash(c, &cell, key)
+	h, err := editHash(c, &cell, key, c.Args[2:3], 1)
 	if err != nil {
 		return err
 	}
 	h.Expect(c.Args[2:], &c.Set.Limits.Hash)
 	h.Set(field, c.Args[3], &c.Set.Limits.Hash)
+	h.done(c, key)
 	c.Modified(key, command.EventHash, "hset")
 	c.Out.Int(1)
 	return nil
@@ -229,23 +266,25 @@ func hdel(c *command.Context) error {
 	if err != nil {
 		return err
 	}
-	removed, left := int64(0), 1
+	var h editedHash
+	removed := int64(0)
 	if cell.Ok() {
-		h := object.HashValue{Cell: &cell}
+		h = beginEdit(c, &cell, key, c.Args[2:], 1)
 		for _, f := range c.Args[2:] {
 			if h.Delete(f) {
 				removed++
-				if left = h.Len(); left == 0 {
+				if h.Size() == 0 {
 					break
 				}
 			}
 		}
 	}
 	if removed > 0 {
+		emptied := h.done(c, key)
 		modifiedBy(c, key, removed, command.EventHash, "hdel")
-	}
-	if left == 0 {
-		removeEmpty(c, key)
+		if emptied {
+			removeEmpty(c, key)
+		}
 	}
 	c.Out.Int(removed)
 	return nil
@@ -258,7 +297,7 @@ func hincrby(c *command.Context) error {
 	}
 	key, field := c.Args[1], c.Args[2]
 	var cell object.Cell
-	h, err := editHash(c, &cell, key)
+	h, err := editHash(c, &cell, key, c.Args[2:3], 1)
 	if err != nil {
 		return err
 	}
@@ -274,7 +313,8 @@ func hincrby(c *command.Context) error {
 		return command.ErrOverflow
 	}
 	var d digits
-	h.Set(field, text.AppendInt(d[:0], old+n), &c.Set.Limits.Hash)
+	h.Revalue(field, text.AppendInt(d[:0], old+n), &c.Set.Limits.Hash)
+	h.done(c, key)
 	c.Modified(key, command.EventHash, "hincrby")
 	c.Out.Int(old + n)
 	return nil
@@ -292,7 +332,7 @@ func hincrbyfloat(c *command.Context) error {
 	}
 	key, field := c.Args[1], c.Args[2]
 	var cell object.Cell
-	h, err := editHash(c, &cell, key)
+	h, err := editHash(c, &cell, key, c.Args[2:3], 1)
 	if err != nil {
 		return err
 	}
@@ -307,23 +347,28 @@ func hincrbyfloat(c *command.Context) error {
 		return command.ErrNaNOrInfinity
 	}
 	c.Scratch = sum.AppendHuman(c.Scratch[:0])
-	h.Set(field, c.Scratch, &c.Set.Limits.Hash)
+	h.Revalue(field, c.Scratch, &c.Set.Limits.Hash)
+	h.done(c, key)
 	c.Modified(key, command.EventHash, "hincrbyfloat")
-	c.Propagate(wordHset, key, field, c.Scratch)
+	if deadline, _ := h.FieldDeadline(field); deadline != 0 {
+		c.Propagate(wordHsetEx, key, wordKeepTTL, wordFields, wordOne, field, c.Scratch)
+	} else {
+		c.Propagate(wordHset, key, field, c.Scratch)
+	}
 	c.Out.Bulk(c.Scratch)
 	return nil
 }
 
 // fieldOf is the value of a field; false when there is no such key or field.
-func fieldOf(cell *object.Cell, field []byte) (v listpack.Value, ok bool) {
+func fieldOf(c *command.Context, cell *object.Cell, field []byte) (v listpack.Value, ok bool) {
 	if !cell.Ok() {
 		return v, false
 	}
-	return object.HashValue{Cell: cell}.Get(field)
+	return hashOf(c, cell).Get(field)
 }
 
 func replyField(c *command.Context, cell *object.Cell, field []byte) {
-	v, ok := fieldOf(cell, field)
+	v, ok := fieldOf(c, cell, field)
 	if !ok {
 		c.Out.Null()
 		return
@@ -357,7 +402,7 @@ func hexists(c *command.Context) error {
 	if err != nil {
 		return err
 	}
-	_, ok := fieldOf(&cell, c.Args[2])
+	_, ok := fieldOf(c, &cell, c.Args[2])
 	replyFlag(c, ok)
 	return nil
 }
@@ -369,7 +414,7 @@ func hlen(c *command.Context) error {
 	}
 	n := 0
 	if cell.Ok() {
-		n = object.HashValue{Cell: &cell}.Len()
+		n = hashOf(c, &cell).Len()
 	}
 	c.Out.Int(int64(n))
 	return nil
@@ -381,7 +426,7 @@ func hstrlen(c *command.Context) error {
 		return err
 	}
 	n := 0
-	if v, ok := fieldOf(&cell, c.Args[2]); ok {
+	if v, ok := fieldOf(c, &cell, c.Args[2]); ok {
 		n = v.Len()
 	}
 	c.Out.Int(int64(n))
@@ -397,7 +442,7 @@ func hgetall(c *command.Context) error {
 		c.Out.Map(0)
 		return nil
 	}
-	h := object.HashValue{Cell: &cell}
+	h := hashOf(c, &cell)
 	c.Out.Map(h.Len())
 	h.Each(func(f, v listpack.Value) bool {
 		replyValue(c, f)
@@ -425,7 +470,7 @@ func listHash(c *command.Context, part func(f, v listpack.Value) listpack.Value)
 		c.Out.Array(0)
 		return nil
 	}
-	h := object.HashValue{Cell: &cell}
+	h := hashOf(c, &cell)
 	c.Out.Array(h.Len())
 	h.Each(func(f, v listpack.Value) bool {
 		replyValue(c, part(f, v))
@@ -444,7 +489,7 @@ func hscan(c *command.Context) error {
 		return err
 	}
 	return scanElements(c, cell.Ok(), func(o *scanOpts, found *foundElements) uint64 {
-		return object.HashValue{Cell: &cell}.Scan(cursor, o.count, func(f, v listpack.Value) {
+		return hashOf(c, &cell).Scan(cursor, o.count, func(f, v listpack.Value) {
 			if o.match.any || o.match.matches(f.Text(found.buf[:0])) {
 				found.add(f)
 				found.add(v)

@@ -22,7 +22,7 @@ func hrandfield(c *command.Context) error {
 	if err != nil {
 		return err
 	}
-	h := object.HashValue{Cell: &cell}
+	h := hashOf(c, &cell)
 	switch {
 	case len(c.Args) == 2 && !cell.Ok():
 		c.Out.Null()

@@ -193,6 +193,8 @@ func (p *player) configure(t *testing.T, name, value string) {
 		s.MaxBulk = number
 	case "hll-sparse-max-bytes":
 		s.HLLSparseMax = int(number)
+	case "hash-max-listpack-entries":
+		s.Limits.Hash.Listpack = int(number)
 	case "rdb-version": // 7.0 writes version 10, and has no choice
 		s.RDBVersion = int(number)
 		p.h.ctx.Set = &s

@@ -24,6 +24,10 @@ type executor struct {
 
 func (x *executor) Serve(*Wait, []int) bool { return false }
 
+func (*executor) FieldExpired(int, []byte, []byte) {}
+
+func (*executor) FieldsExpired(int, []byte, bool) {}
+
 func (x *executor) Removed(_ int, key []byte, _ Reason) {
 	if len(key) == 0 {
 		x.t.Error("a key without a name went")

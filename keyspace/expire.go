@@ -18,6 +18,12 @@ package keyspace
 // adds records beyond that, for somewhat more than it has added. So the bound
 // holds at any rate of writing.
 //
+// A hash whose fields have deadlines has a record too: for what is due first, the
+// key itself or the earliest of the fields, so that one stamp serves both. When it
+// comes due some fields are removed, and while more are due the hash gets a record that is due at
+// once, so that a hash with a million of them costs no more at a time than a
+// million keys. See fields.go.
+//
 // LIMITATIONS: a key is removed up to one tick of the executors (100 ms at hz 10,
 // less under load) after its deadline; lookups hide it from the very millisecond.
 // One stale record in sixteen passes for a good one until its key gets another
@@ -27,6 +33,7 @@ import (
 	"dozo/container/entry"
 	"dozo/container/hashtable"
 	"dozo/container/wheel"
+	"dozo/object"
 )
 
 const (
@@ -108,10 +115,14 @@ func (v *View) expireDatabase(sh *shard, db int, d *database, budget int) (done 
 	for i := range due.n {
 		d.table.PrefetchEntry(due.list[i].hash40)
 	}
+	fields := duePerLock
 	for i := range due.n {
-		v.recordDue(sh, db, d, due.list[i].hash40, due.list[i].deadline)
+		fields = v.recordDue(sh, db, d, due.list[i].hash40, due.list[i].deadline, fields)
 	}
 	due.n = 0
+	if done += duePerLock - fields; fields == 0 {
+		more = true
+	}
 	if rest := min(budget-done, compactBatch); rest > 0 && d.tooManyRecords() {
 		v.compact(d, rest)
 		done += rest
@@ -120,35 +131,42 @@ func (v *View) expireDatabase(sh *shard, db int, d *database, budget int) (done 
 }
 
 // recordDue acts on one record whose time has come: it removes the keys it may
-// stand for whose time is over, and makes new records for those that it is the
-// record of but that die later.
-func (v *View) recordDue(sh *shard, db int, d *database, hash40 uint64, deadline int64) {
+// stand for whose time is over, and at most so many fields of theirs as left says, and
+// makes new records for those that it is the record of but that die later. It
+// returns how many fields may still go.
+func (v *View) recordDue(sh *shard, db int, d *database, hash40 uint64, deadline int64, left int) int {
 	for {
 		var gone hashtable.Slot
 		d.table.Probe(hash40, recordBits, func(s hashtable.Slot) bool {
 			e := entry.At(v.ks.arena, s.Ref())
-			switch dl := e.Deadline(); {
-			case dl == 0:
-			case dl <= v.Now:
+			switch next := v.timesOf(e).next; {
+			case next == 0:
+			case next <= v.Now && (left > 0 || dead(e, v.Now)):
 				gone = s
-			case v.isRecordOf(e, hash40, deadline):
-				d.addRecord(v.ks.tableHash(e.Key()), e)
+			case next <= v.Now || v.isRecordOf(e, hash40, deadline):
+				d.addRecord(v.ks.tableHash(e.Key()), e, next)
 			}
 			return !gone.Ok()
 		})
 		if !gone.Ok() {
-			return
+			return left
+		}
+		e := entry.At(v.ks.arena, gone.Ref())
+		h := v.ks.tableHash(e.Key())
+		if !dead(e, v.Now) {
+			c := v.cell(sh, gone, e)
+			left -= v.dropFields(sh, d, db, h, &c, left)
+			continue
 		}
 		v.Stats.Expired++
-		e := entry.At(v.ks.arena, gone.Ref())
-		v.removeAs(sh, d, db, v.ks.tableHash(e.Key()), gone, e, Expired)
+		v.removeAs(sh, d, db, h, gone, e, Expired)
 	}
 }
 
 // isRecordOf tells whether an entry relies on a record. The table may have
 // probed with fewer bits than the record has, so the hash is compared too.
 func (v *View) isRecordOf(e entry.Entry, hash40 uint64, deadline int64) bool {
-	if dl := e.Deadline(); dl == 0 || dl < deadline || uint64(e.Stamp()) != hash40>>stampShift&stampMask {
+	if next := v.timesOf(e).next; next == 0 || next < deadline || uint64(e.Stamp()) != hash40>>stampShift&stampMask {
 		return false
 	}
 	return (v.ks.tableHash(e.Key())^hash40)>>(64-recordBits) == 0
@@ -164,28 +182,65 @@ func (v *View) recordLives(d *database, hash40 uint64, deadline int64) bool {
 	return lives
 }
 
-// redate keeps wheel and count in step with an entry whose deadline was old (0 =
-// none), with the given stamp, and is now what e says. A later deadline needs no
+// times are what counts and records depend on.
+type times struct {
+	key   int64 // the deadline of the key
+	next  int64 // what is due first, the key or one of its fields; 0 = nothing
+	dated bool  // some field has a deadline
+	stamp uint8
+}
+
+// timesOf reads the times of an entry.
+func (v *View) timesOf(e entry.Entry) times {
+	t := times{key: e.Deadline(), stamp: e.Stamp()}
+	t.next = t.key
+	if object.Encoding(e.Encoding()).Dated() {
+		t.withFields(object.FieldsDue(v.ks.arena, e))
+	}
+	return t
+}
+
+// withFields adds the earliest deadline of a field, 0 = none.
+func (t *times) withFields(first int64) {
+	if t.dated = first != 0; t.dated && (t.next == 0 || first < t.next) {
+		t.next = first
+	}
+}
+
+// forget takes an entry that goes out of the counts.
+func (d *database) forget(t times) {
+	if t.key != 0 {
+		d.volatile--
+	}
+	if t.dated {
+		d.dated--
+	}
+}
+
+// redate keeps wheel and counts in step with an entry whose times were old, all of
+// them 0 if it is new, and are now what e says. Something that is due later needs no
 // record of its own: the earlier one comes due, finds the key alive with its
 // stamp, and is made anew.
-func (v *View) redate(d *database, h uint64, e entry.Entry, old int64, stamp uint8) {
-	deadline := e.Deadline()
-	switch {
-	case deadline == 0:
-		if old != 0 {
-			d.volatile--
-		}
-		return
-	case old == 0:
+func (v *View) redate(d *database, h uint64, e entry.Entry, old times) {
+	t := v.timesOf(e)
+	d.forget(old)
+	if t.key != 0 {
 		d.volatile++
-	case deadline >= old:
-		e.SetStamp(stamp)
+	}
+	if t.dated {
+		d.dated++
+	}
+	switch {
+	case t.next == 0:
+		return
+	case old.next != 0 && t.next >= old.next:
+		e.SetStamp(old.stamp)
 		return
 	}
 	if !d.hasWheel {
 		d.wheel, d.hasWheel = wheel.New(d.heap, v.Now), true
 	}
-	d.addRecord(h, e)
+	d.addRecord(h, e, t.next)
 	if d.tooManyRecords() {
 		if d.compactDue += compactPerAdd; d.compactDue >= compactBatch {
 			v.compact(d, d.compactDue)
@@ -194,15 +249,16 @@ func (v *View) redate(d *database, h uint64, e entry.Entry, old int64, stamp uin
 	}
 }
 
-// addRecord makes the record that an entry with the given hash relies on.
-func (d *database) addRecord(h uint64, e entry.Entry) {
+// addRecord makes the record that an entry with the given hash relies on, for what
+// is due next.
+func (d *database) addRecord(h uint64, e entry.Entry, next int64) {
 	d.stamp++
 	e.SetStamp(d.stamp)
-	d.wheel.Add(h&^(stampMask<<stampShift)|uint64(d.stamp&stampMask)<<stampShift, e.Deadline())
+	d.wheel.Add(h&^(stampMask<<stampShift)|uint64(d.stamp&stampMask)<<stampShift, next)
 }
 
 // tooManyRecords tells that there must be many stale ones among them.
-func (d *database) tooManyRecords() bool { return d.wheel.Len() > 2*d.volatile+staleSlack }
+func (d *database) tooManyRecords() bool { return d.wheel.Len() > 2*(d.volatile+d.dated)+staleSlack }
 
 // compact looks at some records and drops the stale ones.
 func (v *View) compact(d *database, records int) {

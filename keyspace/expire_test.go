@@ -20,6 +20,10 @@ type undue struct {
 
 func (u *undue) Serve(*Wait, []int) bool { return false }
 
+func (*undue) FieldExpired(int, []byte, []byte) {}
+
+func (*undue) FieldsExpired(int, []byte, bool) {}
+
 func (u *undue) Removed(_ int, key []byte, why Reason) {
 	u.gone++
 	if why != Expired {

@@ -111,6 +111,7 @@ type database struct {
 	hasWheel bool
 	stamp    uint8 // of the last record made
 	volatile int   // entries with a deadline
+	dated    int   // hashes with fields that have one
 	// compactDue is how many records are still to be looked at for those that
 	// were added beyond the bound.
 	compactDue int

@@ -71,6 +71,10 @@ func newTwin(t *testing.T, seed uint64) *twin {
 
 func (m *twin) Serve(*Wait, []int) bool { return false }
 
+func (*twin) FieldExpired(int, []byte, []byte) {}
+
+func (*twin) FieldsExpired(int, []byte, bool) {}
+
 func (m *twin) Removed(db int, key []byte, why Reason) {
 	k, ok := m.dbs[db][string(key)]
 	switch {

@@ -11,6 +11,7 @@ import (
 type DatabaseStats struct {
 	Keys       int   // dead ones that were not met yet included
 	Volatile   int   // of them have a deadline
+	Dated      int   // hashes with fields that have one
 	TableBytes int64 // memory of the tables, without the entries
 	WheelBytes int64 // memory of the timing wheels
 	// AverageTTL is how many milliseconds the keys with a deadline have left on
@@ -28,6 +29,7 @@ func (v *View) DatabaseStats(db int) (s DatabaseStats) {
 		}
 		s.Keys += d.table.Len()
 		s.Volatile += d.volatile
+		s.Dated += d.dated
 		s.TableBytes += d.table.Bytes()
 		if !d.hasWheel {
 			continue
@@ -87,7 +89,7 @@ func (v *View) Cells(db int, fn func(c *object.Cell) bool) {
 		on := true
 		d.table.Each(func(ref arena.Ref) bool {
 			c := v.cell(sh, hashtable.Slot{}, entry.At(v.ks.arena, ref))
-			if !dead(c.Entry, v.Now) {
+			if !v.gone(sh, c.Entry) {
 				on = fn(&c)
 			}
 			return on

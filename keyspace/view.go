@@ -54,6 +54,10 @@ type Events interface {
 	// its order. False means that there was nothing for it after all. It comes at the
 	// end of a step, with the keys held, and those that serving writes to.
 	Serve(w *Wait, args []int) bool
+	// FieldExpired: a field of a hash is about to go because its time is over.
+	FieldExpired(db int, key, field []byte)
+	// FieldsExpired: some went, and the key with the last of them if emptied.
+	FieldsExpired(db int, key []byte, emptied bool)
 }
 
 // Reason is why a key was removed without a command asking for it.
@@ -63,12 +67,14 @@ type Reason uint8
 const (
 	Expired Reason = iota
 	Evicted
+	FieldsGone // all fields of a large hash have expired
 )
 
 // Stats counts what one executor's views did. Sum them in exclusive mode.
 type Stats struct {
 	Hits, Misses      int64
 	Expired, Evicted  int64
+	ExpiredFields     int64
 	ExpiredByLookup   int64
 	ActiveExpireNanos int64
 	LazyFreed         int64 // large values that were freed after their keys
@@ -115,7 +121,11 @@ func (v *View) lookup(db int, key []byte) (object.Cell, *shard, *database) {
 		}
 		return object.Cell{}, sh, d
 	}
-	return v.cell(sh, slot, e), sh, d
+	c := v.cell(sh, slot, e)
+	if c.Encoding().Dated() {
+		c = v.expireFields(sh, d, db, h, c)
+	}
+	return c, sh, d
 }
 
 // removeDead removes a key whose time is over, when a lookup meets it.
@@ -128,7 +138,7 @@ func (v *View) removeDead(sh *shard, d *database, db int, h uint64, slot hashtab
 // removeAs removes a key that no command asked to remove.
 func (v *View) removeAs(sh *shard, d *database, db int, h uint64, slot hashtable.Slot, e entry.Entry, why Reason) {
 	if len(sh.watched) != 0 {
-		if why == Expired {
+		if why != Evicted {
 			sh.touchExpired(db, e.Key())
 		} else {
 			sh.touchWatched(db, e.Key())
@@ -148,9 +158,7 @@ func (v *View) remove(sh *shard, d *database, db int, h uint64, slot hashtable.S
 	if len(sh.waiting) != 0 {
 		v.noteGone(sh, db, e.Key())
 	}
-	if e.HasDeadline() {
-		d.volatile--
-	}
+	d.forget(v.timesOf(e))
 	ref := slot.Ref()
 	d.table.Delete(h, slot)
 	v.ks.bury(sh, object.Free(sh.heap, ref))
@@ -225,6 +233,10 @@ func (v *View) DeleteIn(db int, key []byte) bool {
 		v.removeDead(sh, d, db, h, slot, e)
 		return false
 	}
+	if v.gone(sh, e) {
+		v.expireFields(sh, d, db, h, v.cell(sh, slot, e))
+		return false
+	}
 	v.remove(sh, d, db, h, slot, e)
 	return true
 }
@@ -242,16 +254,16 @@ func (v *View) SetString(key, val []byte, deadline int64, raw bool) (added bool)
 	if v.ks.barrier != nil {
 		v.edit(sh, v.DB, key, c)
 	}
+	was := v.timesOf(c.Entry)
 	v.vacate(sh, &c)
-	old, stamp := c.Entry.Deadline(), c.Entry.Stamp()
 	at.Age = v.overwrittenAge(c.Entry)
 	if raw {
 		c.SetRawString(val, at)
 	} else {
 		c.SetString(val, at)
 	}
-	if old != 0 || deadline != 0 {
-		v.redate(d, v.ks.tableHash(key), c.Entry, old, stamp)
+	if was.next != 0 || deadline != 0 {
+		v.redate(d, v.ks.tableHash(key), c.Entry, was)
 	}
 	return false
 }
@@ -268,12 +280,12 @@ func (v *View) SetZeros(key []byte, n int) (c object.Cell, added bool) {
 	if v.ks.barrier != nil {
 		v.edit(sh, v.DB, key, c)
 	}
+	was := v.timesOf(c.Entry)
 	v.vacate(sh, &c)
-	old, stamp := c.Entry.Deadline(), c.Entry.Stamp()
 	at.Age = v.overwrittenAge(c.Entry)
 	c.SetZeros(n, at)
-	if old != 0 {
-		v.redate(d, h, c.Entry, old, stamp)
+	if was.next != 0 {
+		v.redate(d, h, c.Entry, was)
 	}
 	return c, false
 }
@@ -308,8 +320,8 @@ func (v *View) insert(sh *shard, db int, h uint64, key []byte, ref arena.Ref, de
 	if len(sh.waiting) != 0 {
 		v.noteInsert(sh, db, key)
 	}
-	if deadline != 0 {
-		v.redate(d, h, entry.At(v.ks.arena, ref), 0, 0)
+	if e := entry.At(v.ks.arena, ref); deadline != 0 || object.Encoding(e.Encoding()).Dated() {
+		v.redate(d, h, e, times{})
 	}
 }
 
@@ -331,9 +343,9 @@ func (v *View) SetDeadline(key []byte, deadline int64) bool {
 	if v.ks.barrier != nil {
 		v.edit(sh, v.DB, key, c)
 	}
-	old, stamp := c.Entry.Deadline(), c.Entry.Stamp()
+	was := v.timesOf(c.Entry)
 	c.SetDeadline(deadline)
-	v.redate(d, v.ks.tableHash(key), c.Entry, old, stamp)
+	v.redate(d, v.ks.tableHash(key), c.Entry, was)
 	return true
 }
 
@@ -365,13 +377,11 @@ func (v *View) Move(from []byte, toDB int, to []byte) {
 		v.edit(sh, v.DB, from, c)
 	}
 	deadline := c.Entry.Deadline()
+	d.forget(v.timesOf(c.Entry))
 	ref := object.Move(&c, toShard.heap, to, deadline)
 	entry.At(v.ks.arena, ref).SetAge(v.freshAge())
 	if len(sh.waiting) != 0 {
 		v.noteGone(sh, v.DB, from)
-	}
-	if deadline != 0 {
-		d.volatile--
 	}
 	d.table.Delete(h, slot)
 	v.ks.bury(sh, object.Free(sh.heap, left))

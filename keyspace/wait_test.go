@@ -35,6 +35,10 @@ type takerWait struct {
 	served string
 }
 
+func (*taker) FieldExpired(int, []byte, []byte) {}
+
+func (*taker) FieldsExpired(int, []byte, bool) {}
+
 func (x *taker) Removed(int, []byte, Reason) {}
 
 func (x *taker) Serve(w *Wait, args []int) bool {

@@ -37,7 +37,7 @@ func (v *View) Watch(w *Watch, key []byte) {
 		}
 	}
 	k := watchKey{v.DB, string(key)}
-	expired := slot.Ok() && dead(entry.At(v.ks.arena, slot.Ref()), v.Now)
+	expired := slot.Ok() && v.gone(sh, entry.At(v.ks.arena, slot.Ref()))
 	w.keys = append(w.keys, k)
 	if sh.watched == nil {
 		sh.watched = make(map[watchKey][]watcher)
@@ -63,7 +63,8 @@ func (ks *Keyspace) AddWatched(set *LockSet, w *Watch) {
 	}
 }
 
-// Broken tells whether a watched key was changed or has died since. The shards
+// Broken tells whether a watched key was changed or has died since, or some of its
+// fields have. The shards
 // of AddWatched are held.
 func (v *View) Broken(w *Watch) bool {
 	if w.Dirty.Load() {
@@ -71,7 +72,7 @@ func (v *View) Broken(w *Watch) bool {
 	}
 	for _, k := range w.keys {
 		sh, _, _, slot := v.locate(k.db, []byte(k.key))
-		if slot.Ok() && dead(entry.At(v.ks.arena, slot.Ref()), v.Now) && !sh.sawExpired(k, w) {
+		if slot.Ok() && v.partlyDead(entry.At(v.ks.arena, slot.Ref())) && !sh.sawExpired(k, w) {
 			return true
 		}
 	}
@@ -182,5 +183,5 @@ func (v *View) look(sh *shard, db int, key string) (there, isDead bool) {
 	if !slot.Ok() {
 		return false, false
 	}
-	return true, dead(entry.At(v.ks.arena, slot.Ref()), v.Now)
+	return true, v.gone(sh, entry.At(v.ks.arena, slot.Ref()))
 }

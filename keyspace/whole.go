@@ -72,13 +72,14 @@ func (v *View) Len(db int) int {
 // Exclusive mode only.
 func (v *View) Each(db int, fn func(e entry.Entry, ref arena.Ref) bool) {
 	for s := range v.ks.shards {
-		d := v.ks.shards[s].dbs[db]
+		sh := &v.ks.shards[s]
+		d := sh.dbs[db]
 		if d == nil {
 			continue
 		}
 		on := true
 		d.table.Each(func(ref arena.Ref) bool {
-			if e := entry.At(v.ks.arena, ref); !dead(e, v.Now) {
+			if e := entry.At(v.ks.arena, ref); !v.gone(sh, e) {
 				on = fn(e, ref)
 			}
 			return on

@@ -61,6 +61,18 @@ var newCommands = map[string]string{
 	"client|setinfo":    "came with 7.2",
 	"cluster|myshardid": "came with 7.2",
 	"waitaof":           "came with 7.2",
+	"hexpire":           "came with 7.4",
+	"hexpireat":         "came with 7.4",
+	"hexpiretime":       "came with 7.4",
+	"hpersist":          "came with 7.4",
+	"hpexpire":          "came with 7.4",
+	"hpexpireat":        "came with 7.4",
+	"hpexpiretime":      "came with 7.4",
+	"hpttl":             "came with 7.4",
+	"httl":              "came with 7.4",
+	"hgetdel":           "came with 8.0",
+	"hgetex":            "came with 8.0",
+	"hsetex":            "came with 8.0",
 	"config|drift":      "Dozo's own",
 }
 

@@ -198,7 +198,7 @@ func TestHashTwin(t *testing.T) {
 			s := newShelf(t)
 			l := HashLimits{Listpack: r.IntN(60), Value: 1 + r.IntN(100)}
 			s.d.Begin(s.place(), s.place().NewHash())
-			h, twin := HashValue{&s.d.Cell}, map[string]string{}
+			h, twin := HashValue{Cell: &s.d.Cell}, map[string]string{}
 			for range 3 * few {
 				stepHash(t, r, h, twin, &l, few)
 			}
@@ -254,7 +254,7 @@ func TestLargeLeavesAGrave(t *testing.T) {
 	s := newShelf(t)
 	for _, n := range []int{10, freeAtOnce, 5000} {
 		s.d.Begin(s.place(), s.place().NewHash())
-		h := HashValue{&s.d.Cell}
+		h := HashValue{Cell: &s.d.Cell}
 		for i := range n {
 			h.Set(fmt.Append(nil, i), []byte("v"), &HashLimits{})
 		}

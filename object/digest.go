@@ -34,8 +34,9 @@ func (d *Digest) MixInt(n uint32) {
 	d.Mix(binary.BigEndian.AppendUint32(nil, n))
 }
 
-// Digest adds the value, with whether it will expire, to d.
-func (c *Cell) Digest(d *Digest) {
+// Digest adds the value, as it is at the given time, with whether it will expire, to
+// d.
+func (c *Cell) Digest(d *Digest, now int64) {
 	d.MixInt(uint32(c.Type()))
 	switch c.Type() {
 	case String:
@@ -54,11 +55,14 @@ func (c *Cell) Digest(d *Digest) {
 			return true
 		})
 	case Hash:
-		HashValue{c}.Each(func(f, v listpack.Value) bool {
+		HashValue{c, now}.EachDated(func(f, v listpack.Value, deadline int64) bool {
 			var pair Digest
 			var scratch [intDigitsMax]byte
 			pair.Mix(f.Text(scratch[:0]))
 			pair.Mix(v.Text(scratch[:0]))
+			if deadline != 0 {
+				pair.Xor([]byte("!!hexpire!!"))
+			}
 			d.Xor(pair[:])
 			return true
 		})

@@ -16,7 +16,7 @@ const freeAtOnce = 256
 // freed a few at a time. The zero Grave is empty.
 type Grave struct {
 	table hashtable.Remains
-	tree  btree.Root // of a sorted set, whose elements are those of the table
+	tree  btree.Root // of a sorted set, or of a hash with deadlines: of elements of the table
 	list  quicklist.Root
 }
 
@@ -28,8 +28,11 @@ func graveOf(h *arena.Heap, e entry.Entry) (g Grave) {
 	}
 	t := hashtable.Attach(h, nil, rootOf(e))
 	g.table = t.Remains()
-	if Encoding(e.Encoding()) == EncSkiplist {
+	switch Encoding(e.Encoding()) {
+	case EncSkiplist:
 		g.tree = treeRootOf(e)
+	case EncHashtableEx:
+		g.tree = datesOf(e).tree
 	}
 	return g
 }

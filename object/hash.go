@@ -14,8 +14,12 @@ type HashLimits struct {
 }
 
 // HashValue is the value of a key that holds a hash. Small ones are a listpack of
-// fields, each followed by its value.
-type HashValue struct{ *Cell }
+// fields, each followed by its value; see dated.go for those with deadlines.
+type HashValue struct {
+	*Cell
+	// Now hides fields that are due by then, 0 = none.
+	Now int64
+}
 
 // NewHash makes an entry for an empty hash.
 func (p Place) NewHash() arena.Ref {
@@ -23,13 +27,16 @@ func (p Place) NewHash() arena.Ref {
 	return p.NewCompact(Hash, EncListpack, listpack.AppendEmpty(room[:0]))
 }
 
-// Len is the number of fields.
+// Len is the number of fields that are shown.
 func (h HashValue) Len() int {
-	if h.Encoding() == EncListpack {
+	switch h.Encoding() {
+	case EncListpack:
 		return listpack.Len(h.room()) / 2
+	case EncHashtable:
+		root := rootOf(h.Entry)
+		return root.Len()
 	}
-	root := rootOf(h.Entry)
-	return root.Len()
+	return h.Size() - h.Due()
 }
 
 // Get is the value of a field.
@@ -42,12 +49,19 @@ func (h HashValue) Get(field []byte) (v listpack.Value, ok bool) {
 		}
 		return listpack.Get(b, listpack.Next(b, p)), true
 	}
+	if h.Encoding() == EncListpackEx {
+		return h.getTriple(field)
+	}
 	t := h.table()
 	slot := t.Find(h.Kit.Hash(field), field)
 	if !slot.Ok() {
 		return v, false
 	}
-	return h.valueOf(entry.At(h.Heap.Arena(), slot.Ref())), true
+	e := entry.At(h.Heap.Arena(), slot.Ref())
+	if e.HasDeadline() && h.due(e.Deadline()) {
+		return v, false
+	}
+	return h.valueOf(e), true
 }
 
 // valueOf is the value in a field's entry.
@@ -62,7 +76,7 @@ func (h HashValue) valueOf(e entry.Entry) listpack.Value {
 
 // Expect prepares for fields and values, in turn, to be set at once.
 func (h HashValue) Expect(words [][]byte, l *HashLimits) {
-	if h.Encoding() != EncListpack {
+	if h.large() {
 		return
 	}
 	sum, long := 0, len(words)/2 > l.Listpack
@@ -75,20 +89,34 @@ func (h HashValue) Expect(words [][]byte, l *HashLimits) {
 	}
 }
 
-// Set gives a field a value and tells whether the field is new.
-func (h HashValue) Set(field, value []byte, l *HashLimits) bool {
-	if h.Encoding() == EncListpack && (len(field) > l.Value || len(value) > l.Value) {
+// large tells whether the hash is a table.
+func (h HashValue) large() bool {
+	return h.Encoding() == EncHashtable || h.Encoding() == EncHashtableEx
+}
+
+// Set gives a field a value, without a deadline, and tells whether the field is new.
+func (h HashValue) Set(field, value []byte, l *HashLimits) bool { return h.set(field, value, l, false) }
+
+// Revalue is Set for a field that keeps its deadline.
+func (h HashValue) Revalue(field, value []byte, l *HashLimits) bool {
+	return h.set(field, value, l, true)
+}
+
+func (h HashValue) set(field, value []byte, l *HashLimits, keep bool) bool {
+	if !h.large() && (len(field) > l.Value || len(value) > l.Value) {
 		h.ToTable()
 	}
-	if h.Encoding() == EncListpack {
+	switch h.Encoding() {
+	case EncListpack:
 		return h.setSmall(field, value, l)
+	case EncListpackEx:
+		return h.setTriple(field, value, l, keep)
 	}
 	t := h.table()
 	sum := h.Kit.Hash(field)
 	slot := t.Find(sum, field)
 	if slot.Ok() {
-		h.overwriteField(slot, value)
-		return false
+		return h.overwriteField(slot, value, keep)
 	}
 	t.Insert(sum, newElement(h.Heap, field, value))
 	h.storeTable(&t)
@@ -114,23 +142,40 @@ func (h HashValue) setSmall(field, value []byte, l *HashLimits) bool {
 	return true
 }
 
-// overwriteField gives the field in a slot another value. The entry stays where it
-// is if it has the right size.
-func (h HashValue) overwriteField(slot hashtable.Slot, value []byte) {
+// overwriteField gives the field in a slot another value, and tells whether it was
+// due: it is as good as new then. The entry stays where it is if it has the right
+// size.
+func (h HashValue) overwriteField(slot hashtable.Slot, value []byte, keep bool) (added bool) {
+	a := h.Heap.Arena()
+	if e := entry.At(a, slot.Ref()); e.HasDeadline() {
+		if added = h.due(e.Deadline()); added || !keep {
+			h.dateEntry(slot, 0)
+		}
+	}
 	old := slot.Ref()
-	e := entry.At(h.Heap.Arena(), old)
+	e := entry.At(a, old)
 	size, key := e.Size(), e.Key()
 	if len(value) <= inlineMax && !e.IsOutside() && arena.UsableSize(size-e.PayloadLen()+len(value)) == arena.UsableSize(size) {
 		e.SetPayloadLen(len(value))
 		copy(e.Payload(), value)
-		return
+		return added
 	}
-	slot.SetRef(newElement(h.Heap, key, value))
+	slot.SetRef(newField(h.Heap, key, value, e.Deadline()))
+	if e.HasDeadline() {
+		order := h.order()
+		order.Replace(float64(e.Deadline()), key, slot.Ref())
+		h.putOrder(&order)
+	}
 	freeElement(h.Heap, old)
+	return added
 }
 
 // ToTable makes the hash a table.
 func (h HashValue) ToTable() {
+	if h.Encoding() == EncListpackEx {
+		h.datedTable()
+		return
+	}
 	t := hashtable.New(h.Heap, h.Kit.Hash)
 	var f, w [intDigitsMax]byte
 	h.Each(func(field, value listpack.Value) bool {
@@ -144,21 +189,30 @@ func (h HashValue) ToTable() {
 // Delete takes a field out and tells whether it was there. A hash without fields
 // must be deleted by the caller.
 func (h HashValue) Delete(field []byte) bool {
-	if h.Encoding() == EncListpack {
+	switch h.Encoding() {
+	case EncListpack:
 		b := h.room()
 		p := listpack.Find(b, listpack.First(b), field, 1)
 		if p != 0 {
 			h.storeCompact(listpack.DeleteFrom(h.compactRoom(0), p, 2))
 		}
 		return p != 0
+	case EncListpackEx:
+		p, _, deadline := findTriple(h.room(), field)
+		if p == 0 || h.due(deadline) {
+			return false
+		}
+		h.storeCompact(listpack.DeleteFrom(h.compactRoom(0), p, 3))
+		return true
 	}
 	t := h.table()
 	sum := h.Kit.Hash(field)
 	slot := t.Find(sum, field)
-	if !slot.Ok() {
+	if !slot.Ok() || h.hidden(slot.Ref()) {
 		return false
 	}
 	ref := slot.Ref()
+	h.undate(entry.At(h.Heap.Arena(), ref))
 	t.Delete(sum, slot)
 	freeElement(h.Heap, ref)
 	h.storeTable(&t)
@@ -179,6 +233,10 @@ func (h HashValue) Each(visit func(field, value listpack.Value) bool) {
 		}
 		return
 	}
+	if h.Encoding() != EncHashtable {
+		h.EachDated(func(f, v listpack.Value, _ int64) bool { return visit(f, v) })
+		return
+	}
 	t := h.table()
 	t.Each(func(ref arena.Ref) bool { return visit(h.pair(ref)) })
 }
@@ -196,16 +254,23 @@ func (h HashValue) Random(r uint64) (field, value listpack.Value) {
 		f, p := listpack.Read(b, listpack.Seek(b, 2*int(r%uint64(h.Len()))))
 		return f, listpack.Get(b, p)
 	}
+	if h.Encoding() != EncHashtable {
+		return h.randomDated(r)
+	}
 	t := h.table()
 	return h.pair(t.Random(r))
 }
 
 // Scan is one step of HSCAN; see SetValue.Scan.
 func (h HashValue) Scan(cursor uint64, count int, visit func(field, value listpack.Value)) uint64 {
-	if h.Encoding() == EncListpack {
+	if !h.large() {
 		h.Each(func(f, v listpack.Value) bool { visit(f, v); return true })
 		return 0
 	}
 	t := h.table()
-	return scanTable(&t, cursor, count, func(ref arena.Ref) { visit(h.pair(ref)) })
+	return scanTable(&t, cursor, count, func(ref arena.Ref) {
+		if !h.hidden(ref) {
+			visit(h.pair(ref))
+		}
+	})
 }

@@ -60,15 +60,19 @@ const (
 	EncHashtable
 	EncSkiplist
 	EncStream
+	// EncListpackEx and EncHashtableEx are hashes with fields that have deadlines.
+	EncListpackEx
+	EncHashtableEx
 )
 
 var encodingNames = [...]string{
 	"raw", "int", "embstr", "listpack", "quicklist", "intset", "hashtable", "skiplist", "stream",
+	"listpackex", "hashtable",
 }
 
 // isLarge tells encodings whose elements have blocks of their own.
 func (e Encoding) isLarge() bool {
-	return e == EncQuicklist || e == EncHashtable || e == EncSkiplist || e == EncStream
+	return e == EncQuicklist || e == EncHashtable || e == EncSkiplist || e == EncStream || e == EncHashtableEx
 }
 
 // String is the answer of OBJECT ENCODING.
@@ -110,7 +114,7 @@ type Cell struct {
 // purposeOf is what the block of a value outside its entry is for.
 func purposeOf(e entry.Entry) arena.Purpose {
 	switch Encoding(e.Encoding()) {
-	case EncListpack:
+	case EncListpack, EncListpackEx:
 		return arena.PurposeListpack
 	case EncIntset:
 		return arena.PurposeIntset
@@ -207,6 +211,9 @@ func (c *Cell) MemoryUsage(samples int) int {
 		n += ZSetValue{c}.usage(samples)
 	case c.Encoding() == EncQuicklist:
 		n += int(listRoot(c.Entry).Bytes())
+	case c.Encoding() == EncHashtableEx:
+		d := datesOf(c.Entry)
+		n += c.tableUsage(samples) + int(d.tree.Bytes())
 	}
 	return n
 }
@@ -231,6 +238,9 @@ func Copy(from *Cell, to *arena.Heap, key []byte, deadline int64) arena.Ref {
 		ZSetValue{from}.copyTo(to, e)
 	case from.Encoding() == EncQuicklist:
 		copyList(from, to, e)
+	case from.Encoding() == EncHashtableEx:
+		putRoot(e, copyTable(from, to))
+		copyDates(to, e)
 	default:
 		copy(e.Payload(), from.Entry.Payload())
 	}

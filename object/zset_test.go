@@ -349,7 +349,7 @@ func TestZSetDigest(t *testing.T) {
 		ZSetValue{&s.d.Cell}.Add([]byte("a"), 1e20, 0, &l)
 		ZSetValue{&s.d.Cell}.Add([]byte("5"), 0.1, 0, &l)
 		var d Digest
-		s.d.Digest(&d)
+		s.d.Digest(&d, 0)
 		digests = append(digests, d)
 	}
 	if digests[0] != digests[1] || digests[0] == (Digest{}) {

@@ -90,7 +90,9 @@ func appendIntEncoded(dst []byte, v int64) ([]byte, bool) {
 type Encoder struct {
 	Version  int  // of the footer, and of the forms chosen for values
 	Compress bool // rdbcompression
-	lzf      compressor
+	// Now is when fields of hashes are left out that are due, 0 = never.
+	Now int64
+	lzf compressor
 }
 
 // NewEncoder gives an encoder for a version of the format, 0 for the default.

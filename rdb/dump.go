@@ -11,9 +11,14 @@ const footerSize = 10
 // ErrPayload tells that the footer of a DUMP payload is not right.
 var ErrPayload = errors.New("ERR DUMP payload version or checksum are wrong")
 
-// AppendFooter makes dst[start:], a type and its body, a DUMP payload.
+// AppendFooter makes dst[start:], a type and its body, a DUMP payload. What older
+// versions do not have is marked with the version that has it.
 func (e *Encoder) AppendFooter(dst []byte, start int) []byte {
-	dst = binary.LittleEndian.AppendUint16(dst, uint16(e.Version))
+	version := e.Version
+	if len(dst) > start && (Type(dst[start]) == TypeHashDated || Type(dst[start]) == TypeHashDatedLP) {
+		version = max(version, datedHashes)
+	}
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(version))
 	return binary.LittleEndian.AppendUint64(dst, CRC64(0, dst[start:]))
 }
 

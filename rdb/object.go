@@ -21,6 +21,9 @@ const (
 	TypeHashListpack   Type = 16
 	TypeListQuicklist2 Type = 18
 	TypeSetListpack    Type = 20 // since version 11
+	// Hashes with deadlines of fields, since version 12.
+	TypeHashDated   Type = 24
+	TypeHashDatedLP Type = 25
 )
 
 // The types of older versions, which are read all the same.
@@ -28,6 +31,9 @@ const (
 	TypeList          Type = 1
 	TypeListZiplist   Type = 10
 	TypeListQuicklist Type = 14
+	// Hashes with deadlines as release candidates wrote them.
+	typeHashDatedEarly   Type = 22
+	typeHashDatedLPEarly Type = 23
 )
 
 // listpackSets is the version that has sets as listpacks.
@@ -39,7 +45,7 @@ func (e *Encoder) AppendObject(dst []byte, c *object.Cell) []byte {
 	case object.Set:
 		return e.appendSet(dst, object.SetValue{Cell: c})
 	case object.Hash:
-		return e.appendHash(dst, object.HashValue{Cell: c})
+		return e.appendHash(dst, object.HashValue{Cell: c, Now: e.Now})
 	case object.List:
 		return e.appendList(dst, object.ListValue{Cell: c})
 	default:
@@ -67,6 +73,9 @@ func (e *Encoder) appendSet(dst []byte, s object.SetValue) []byte {
 func (e *Encoder) appendHash(dst []byte, h object.HashValue) []byte {
 	if h.Encoding() == object.EncListpack {
 		return e.AppendString(append(dst, byte(TypeHashListpack)), h.Bare())
+	}
+	if first := h.Upcoming(); first != 0 {
+		return e.appendDated(dst, h, first)
 	}
 	var digits [20]byte
 	dst = AppendLen(append(dst, byte(TypeHash)), uint64(h.Len()))
@@ -115,6 +124,10 @@ func (b *Builder) Object(d *Decoder, at object.Place, into *object.Draft) error 
 		return b.hashListpack(d, at, into)
 	case TypeList, TypeListZiplist, TypeListQuicklist, TypeListQuicklist2:
 		return b.lists(Type(t), d, at, into)
+	case TypeHashDated, typeHashDatedEarly:
+		return b.hashDated(d, at, into, Type(t))
+	case TypeHashDatedLP, typeHashDatedLPEarly:
+		return b.hashDatedListpack(d, at, into, Type(t))
 	}
 	return ErrFormat
 }

@@ -84,8 +84,13 @@ func (s *shelf) collections(n int) (bodies [][]byte) {
 	for _, l := range []object.HashLimits{{Listpack: 1000, Value: 100}, {}} {
 		var d object.Draft
 		d.Begin(s.place(), s.place().NewHash())
+		h := object.HashValue{Cell: &d.Cell}
 		for i := range n {
-			object.HashValue{Cell: &d.Cell}.Set(fmt.Append(nil, "field:", i), bytes.Repeat([]byte("v"), i), &l)
+			h.Set(fmt.Append(nil, "field:", i), bytes.Repeat([]byte("v"), i), &l)
+		}
+		bodies = append(bodies, e.AppendObject(nil, &d.Cell))
+		for i := range n {
+			h.SetFieldDeadline(fmt.Append(nil, "field:", i), int64(i*i%5)*1_000_000_000_000)
 		}
 		add(&d)
 	}
@@ -119,8 +124,11 @@ func TestCollections(t *testing.T) {
 		"\x02\x00", "\x02\x02\x01a\x01a", "\x04\x00", "\x04\x02\x01a\x01b\x01a\x01c", "\x04\x01\x01a",
 		"\x02\x81\xff\xff\xff\xff\xff\xff\xff\xff\x01a", "\x0b\x08\x02\x00\x00\x00\x00\x00\x00\x00",
 		"\x14\x07\x07\x00\x00\x00\x00\x00\xff", "\x10\x07\x07\x00\x00\x00\x00\x00\xff",
-		"\x14\x0b\x0b\x00\x00\x00\x02\x00\x01\x01\x01\x01\xff", // the same member twice
-		"\x10\x09\x09\x00\x00\x00\x01\x00\x01\x01\xff",         // a field without a value
+		"\x14\x0b\x0b\x00\x00\x00\x02\x00\x01\x01\x01\x01\xff",   // the same member twice
+		"\x10\x09\x09\x00\x00\x00\x01\x00\x01\x01\xff",           // a field without a value
+		"\x18\x01\x00\x00\x00\x00\x00\x00\x00\x00",               // no fields
+		"\x18\x01\x00\x00\x00\x00\x00\x01\x00\x01\x00\x01a\x01b", // due too late
+		"\x19\x01\x00\x00\x00\x00\x00\x00\x00\x0d\x0d\x00\x00\x00\x03\x00\x01\x01\x02\x01\x80a\x02\xff",
 	} {
 		if _, _, err := s.read([]byte(body)); err != ErrFormat {
 			t.Errorf("%q: %v", body, err)

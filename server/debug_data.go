@@ -32,7 +32,7 @@ func digestAll(v *keyspace.View) (all object.Digest) {
 		v.Cells(db, func(cell *object.Cell) bool {
 			var d object.Digest
 			d.Mix(cell.Entry.Key())
-			cell.Digest(&d)
+			cell.Digest(&d, v.Now)
 			all.Xor(d[:])
 			return true
 		})
@@ -45,7 +45,7 @@ func debugDigestValue(c *command.Context) error {
 	for _, key := range c.Args[2:] {
 		var d object.Digest
 		if cell := c.Peek(key); cell.Ok() {
-			cell.Digest(&d)
+			cell.Digest(&d, c.Now)
 		}
 		c.Out.SimpleString(hex.EncodeToString(d[:]))
 	}

@@ -387,29 +387,54 @@ var (
 // met the key. As a change that asks for a snapshot it does not count: a restart
 // would lose the key as well.
 func (w *worker) Removed(db int, key []byte, why keyspace.Reason) {
-	name, class := "expired", command.EventExpired
-	if why == keyspace.Evicted {
-		name, class = "evicted", command.EventEvicted
-	}
 	if w.srv.log.Active() {
-		w.logRemoval(db, key, why)
+		verb := "DEL"
+		if w.srv.lazyRemoval(why) {
+			verb = "UNLINK"
+		}
+		w.logRemoval(db, []byte(verb), key)
 	}
+	switch why {
+	case keyspace.Expired:
+		w.notify(command.EventExpired, "expired", db, key)
+	case keyspace.Evicted:
+		w.notify(command.EventEvicted, "evicted", db, key)
+	case keyspace.FieldsGone:
+		w.FieldsExpired(db, key, true)
+	}
+}
+
+// FieldExpired implements keyspace.Events: the log gets an HDEL.
+func (w *worker) FieldExpired(db int, key, field []byte) {
+	if w.srv.log.Active() {
+		w.logRemoval(db, []byte("HDEL"), key, field)
+	}
+}
+
+// FieldsExpired implements keyspace.Events.
+func (w *worker) FieldsExpired(db int, key []byte, emptied bool) {
+	w.notify(command.EventHash, "hexpired", db, key)
+	if emptied {
+		w.notify(command.EventGeneric, "del", db, key)
+	}
+}
+
+// notify sends a key event that no command has caused, if anybody wants its class.
+func (w *worker) notify(class command.Event, name string, db int, key []byte) {
 	if command.Event(w.srv.notifyMask.Load())&class != 0 {
 		w.KeyEvent(class, name, db, key)
 	}
 }
 
-func (w *worker) logRemoval(db int, key []byte, why keyspace.Reason) {
-	verb := "DEL"
-	if w.srv.lazyRemoval(why) {
-		verb = "UNLINK"
-	}
+// logRemoval logs a command that removes something, before what the command that
+// runs logs.
+func (w *worker) logRemoval(db int, words ...[]byte) {
 	if w.running || w.inExec {
-		w.ctx.Effects.Add(db, []byte(verb), key)
+		w.ctx.Effects.Add(db, words...)
 		return
 	}
 	w.removal.Buf = w.removal.Buf[:0]
-	w.removal.Command([]byte(verb), key)
+	w.removal.Command(words...)
 	w.srv.log.Append(db, w.removal.Buf)
 }
 

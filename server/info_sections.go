@@ -189,7 +189,7 @@ func (t *infoText) stats() {
 	t.addf("instantaneous_output_repl_kbps:0.00")
 	t.ints("rejected_connections", sum.rejectedConns)
 	t.zeros("sync_full sync_partial_ok sync_partial_err")
-	t.ints("expired_keys", sum.keys.Expired)
+	t.ints("expired_subkeys expired_keys", sum.keys.ExpiredFields, sum.keys.Expired)
 	t.addf("expired_stale_perc:0.00")
 	t.ints("expired_time_cap_reached_count expire_cycle_cpu_milliseconds", sum.expireCapped, sum.keys.ActiveExpireNanos/1e6)
 	t.ints("evicted_keys evicted_clients", sum.keys.Evicted, sum.evictedConns)
@@ -324,7 +324,7 @@ func (t *infoText) cluster() { t.addf("cluster_enabled:0") }
 func (t *infoText) keyspace() {
 	for db := range t.srv.ks.Databases() {
 		if d := t.view.DatabaseStats(db); d.Keys > 0 {
-			t.addf("db%d:keys=%d,expires=%d,avg_ttl=%d", db, d.Keys, d.Volatile, d.AverageTTL)
+			t.addf("db%d:keys=%d,expires=%d,avg_ttl=%d,subexpiry=%d", db, d.Keys, d.Volatile, d.AverageTTL, d.Dated)
 		}
 	}
 }

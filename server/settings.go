@@ -207,10 +207,10 @@ func (s *Server) needsPassword() bool { return s.live.Load().password != "" }
 // lazyRemoval tells whether removals of a kind are logged as UNLINK.
 func (s *Server) lazyRemoval(why keyspace.Reason) bool {
 	live := s.live.Load()
-	if why == keyspace.Expired {
-		return live.lazyExpire
+	if why == keyspace.Evicted {
+		return live.lazyEvict
 	}
-	return live.lazyEvict
+	return live.lazyExpire
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

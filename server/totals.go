@@ -41,6 +41,7 @@ func addKeyStats(sum, o *keyspace.Stats) {
 	sum.Hits += o.Hits
 	sum.Misses += o.Misses
 	sum.Expired += o.Expired
+	sum.ExpiredFields += o.ExpiredFields
 	sum.Evicted += o.Evicted
 	sum.ExpiredByLookup += o.ExpiredByLookup
 	sum.ActiveExpireNanos += o.ActiveExpireNanos

@@ -1,0 +1,498 @@
+package object
+
+import (
+	"unsafe"
+
+	"dozo/arena"
+	"dozo/container/btree"
+	"dozo/container/entry"
+	"dozo/container/hashtable"
+	"dozo/container/listpack"
+)
+
+// A hash whose fields have deadlines of their own is dated. A small one is a
+// listpack of field, value and deadline (0 = none), those with a deadline first, in
+// the order of it; equal ones stand in the order in which Redis has them. A large one is a
+// table whose entries carry the deadlines, as those of keys do, and beside it the
+// same entries in a tree by deadline (package btree), whose ranks tell how many
+// fields are due: exact in O(log n) however many there are. The tree costs some 16
+// bytes for each field with a deadline, and a hash without any has none of this.
+//
+// Package object knows no time: a HashValue with a time in Now does not show
+// fields that are due by then. They are there until DropDue takes them out, which
+// the keyspace sees to (keyspace/fields.go).
+//
+// LIMITATIONS: a hash that was dated once stays so (as in Redis, which says so in
+// OBJECT ENCODING), at two bytes for each field of a small one and 56 bytes for a
+// large one. A large hash takes at least 1 KiB for the tree when the first of its
+// fields gets a deadline.
+
+// datesSize is what follows the table's root in the payload of a large dated hash.
+const datesSize = int(unsafe.Sizeof(dates{}))
+
+// dates is the order of the deadlines of a large hash.
+type dates struct {
+	tree  btree.Root
+	first int64 // the earliest deadline, 0 = none
+}
+
+// Dated tells hashes whose fields may have deadlines.
+func (e Encoding) Dated() bool { return e >= EncListpackEx }
+
+// datesOf reads the order of a large dated hash.
+func datesOf(e entry.Entry) (d dates) {
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(&d)), datesSize), e.Payload()[rootSize:])
+	return d
+}
+
+func putDates(e entry.Entry, d dates) {
+	copy(e.Payload()[rootSize:], unsafe.Slice((*byte)(unsafe.Pointer(&d)), datesSize))
+}
+
+// order is the tree of a large dated hash, to be changed; putOrder must follow.
+func (h HashValue) order() btree.Tree { return btree.Attach(h.Heap, datesOf(h.Entry).tree) }
+
+func (h HashValue) putOrder(t *btree.Tree) {
+	d := dates{tree: t.Root()}
+	if c := t.First(); c.Ok() {
+		d.first = int64(c.Score())
+	}
+	putDates(h.Entry, d)
+}
+
+// FieldsDue is when the first field of an entry's is due; 0 = never.
+func FieldsDue(a *arena.Arena, e entry.Entry) int64 {
+	switch Encoding(e.Encoding()) {
+	case EncListpackEx:
+		b := e.Payload()
+		if e.IsOutside() {
+			o := e.Outside()
+			b = a.Bytes(o.Ref, o.Len)
+		}
+		if p := listpack.First(b); p != 0 {
+			_, _, deadline, _ := readTriple(b, p)
+			return deadline
+		}
+	case EncHashtableEx:
+		return datesOf(e).first
+	}
+	return 0
+}
+
+// AllDue tells whether a value is a hash whose fields are all due.
+func AllDue(c *Cell, now int64) bool {
+	h := HashValue{c, now}
+	first := h.Earliest()
+	return first != 0 && first <= now && h.Len() == 0
+}
+
+// readTriple reads a field of a small dated hash, and says where the next one is.
+func readTriple(b []byte, p int) (field, value listpack.Value, deadline int64, next int) {
+	var d listpack.Value
+	field, p = listpack.Read(b, p)
+	value, p = listpack.Read(b, p)
+	d, next = listpack.Read(b, p)
+	return field, value, d.Int, next
+}
+
+// due tells whether a deadline hides its field.
+func (h HashValue) due(deadline int64) bool { return deadline != 0 && deadline <= h.Now }
+
+// Earliest is when the first field is due, or was; 0 = never.
+func (h HashValue) Earliest() int64 {
+	if !h.Encoding().Dated() {
+		return 0
+	}
+	return FieldsDue(h.Heap.Arena(), h.Entry)
+}
+
+// Upcoming is when the first field will be due of those that are not yet; 0 = never.
+func (h HashValue) Upcoming() (deadline int64) {
+	if deadline = h.Earliest(); !h.due(deadline) {
+		return deadline
+	}
+	if h.Encoding() == EncHashtableEx {
+		t := h.order()
+		c := t.At(h.Due())
+		if !c.Ok() {
+			return 0
+		}
+		return int64(c.Score())
+	}
+	h.eachTriple(func(_, _ listpack.Value, first int64) bool {
+		deadline = first
+		return false
+	})
+	if h.due(deadline) {
+		return 0
+	}
+	return deadline
+}
+
+// Due is the number of fields that are due.
+func (h HashValue) Due() (n int) {
+	if !h.due(h.Earliest()) {
+		return 0
+	}
+	if h.Encoding() == EncHashtableEx {
+		t := h.order()
+		return t.CountBelow(btree.AfterScore(float64(h.Now)))
+	}
+	b := h.room()
+	for p := listpack.First(b); p != 0; n++ {
+		var deadline int64
+		if _, _, deadline, p = readTriple(b, p); !h.due(deadline) {
+			break
+		}
+	}
+	return n
+}
+
+// Size is the number of fields, due ones included.
+func (h HashValue) Size() int {
+	switch h.Encoding() {
+	case EncListpack:
+		return listpack.Len(h.room()) / 2
+	case EncListpackEx:
+		return listpack.Len(h.room()) / 3
+	}
+	root := rootOf(h.Entry)
+	return root.Len()
+}
+
+// findTriple is the place of a field in a small dated hash, due or not, with the
+// place of its value, and its deadline; 0 if there is none.
+func findTriple(b, field []byte) (at, value int, deadline int64) {
+	p := listpack.Find(b, listpack.First(b), field, 2)
+	if p == 0 {
+		return 0, 0, 0
+	}
+	value = listpack.Next(b, p)
+	return p, value, listpack.Get(b, listpack.Next(b, value)).Int
+}
+
+// getTriple is Get for a small dated hash.
+func (h HashValue) getTriple(field []byte) (v listpack.Value, ok bool) {
+	b := h.room()
+	p, at, deadline := findTriple(b, field)
+	if p == 0 || h.due(deadline) {
+		return v, false
+	}
+	return listpack.Get(b, at), true
+}
+
+// FieldDeadline is when a field is due, 0 = never.
+func (h HashValue) FieldDeadline(field []byte) (deadline int64, ok bool) {
+	switch h.Encoding() {
+	case EncListpack:
+		b := h.room()
+		return 0, listpack.Find(b, listpack.First(b), field, 1) != 0
+	case EncListpackEx:
+		var p int
+		p, _, deadline = findTriple(h.room(), field)
+		ok = p != 0
+	default:
+		t := h.table()
+		if slot := t.Find(h.Kit.Hash(field), field); slot.Ok() {
+			deadline, ok = entry.At(h.Heap.Arena(), slot.Ref()).Deadline(), true
+		}
+	}
+	if h.due(deadline) {
+		return 0, false
+	}
+	return deadline, ok
+}
+
+// SetFieldDeadline changes when a field is due (0 = never) that is there and is not
+// due.
+func (h HashValue) SetFieldDeadline(field []byte, deadline int64) {
+	switch h.Encoding() {
+	case EncListpack, EncHashtable:
+		if deadline == 0 {
+			return
+		}
+		h.beDated()
+	}
+	if h.Encoding() == EncListpackEx {
+		b := h.compactRoom(tripleGrowth)
+		p, at, _ := findTriple(b, field)
+		h.storeCompact(moveTriple(b, p, field, listpack.Get(b, at), deadline))
+		return
+	}
+	t := h.table()
+	slot := t.Find(h.Kit.Hash(field), field)
+	h.dateEntry(slot, deadline)
+}
+
+// beDated makes room for deadlines.
+func (h HashValue) beDated() {
+	if h.Encoding() == EncHashtable {
+		s := h.Entry.Shape()
+		s.Encoding, s.Payload = uint8(EncHashtableEx), rootSize+datesSize
+		h.Reshape(s)
+		putDates(h.Entry, dates{})
+		return
+	}
+	b := h.compactRoom(listpack.Len(h.room()) / 2 * noDeadlineSize)
+	none := listpack.Int(0)
+	for p := listpack.End(b); p > listpack.HeaderSize; {
+		b = listpack.Insert(b, p, &none)
+		p = listpack.Prev(b, listpack.Prev(b, p))
+	}
+	h.storeCompact(b)
+	h.Entry.SetEncoding(uint8(EncListpackEx))
+}
+
+const (
+	// noDeadlineSize is what a listpack spends on the number 0.
+	noDeadlineSize = 2
+	// tripleGrowth is the most that a deadline grows by: from 0 to eight bytes.
+	tripleGrowth = 8
+)
+
+// moveTriple gives the field at p another deadline and the place that goes with it.
+func moveTriple(b []byte, p int, field []byte, value listpack.Value, deadline int64) []byte {
+	var room [256]byte
+	if value.Str != nil {
+		value.Str = append(room[:0], value.Str...)
+	}
+	b = listpack.DeleteFrom(b, p, 3)
+	return insertTriple(b, field, value, deadline)
+}
+
+// insertTriple adds a field: behind all without a deadline, and else before the first
+// one that is not due earlier.
+func insertTriple(b, field []byte, value listpack.Value, deadline int64) []byte {
+	at := listpack.End(b)
+	if deadline != 0 {
+		for p := listpack.First(b); p != 0; {
+			_, _, other, next := readTriple(b, p)
+			if other == 0 || other >= deadline {
+				at = p
+				break
+			}
+			p = next
+		}
+	}
+	d, v, f := listpack.Int(deadline), listpack.Prepare(value), listpack.String(field)
+	b = listpack.Insert(b, at, &d)
+	b = listpack.Insert(b, at, &v)
+	return listpack.Insert(b, at, &f)
+}
+
+// dateEntry changes when a field of a large dated hash is due.
+func (h HashValue) dateEntry(slot hashtable.Slot, deadline int64) {
+	f := Cell{Heap: h.Heap, Slot: slot, Entry: entry.At(h.Heap.Arena(), slot.Ref())}
+	old := f.Entry.Deadline()
+	if old == deadline {
+		return
+	}
+	order := h.order()
+	switch {
+	case old != 0 && deadline != 0:
+		order.Update(float64(old), f.Entry.Key(), float64(deadline))
+	case old != 0:
+		order.Delete(float64(old), f.Entry.Key())
+	}
+	f.SetDeadline(deadline)
+	if old == 0 {
+		order.Insert(float64(deadline), slot.Ref())
+	}
+	h.putOrder(&order)
+}
+
+// undate takes a field that is about to go out of the order.
+func (h HashValue) undate(e entry.Entry) {
+	if e.HasDeadline() {
+		order := h.order()
+		order.Delete(float64(e.Deadline()), e.Key())
+		h.putOrder(&order)
+	}
+}
+
+// setTriple is set for a small dated hash.
+func (h HashValue) setTriple(field, value []byte, l *HashLimits, keep bool) (added bool) {
+	v, f := listpack.String(value), listpack.String(field)
+	b := h.compactRoom(f.Size() + v.Size() + noDeadlineSize)
+	p, at, deadline := findTriple(b, field)
+	was := deadline
+	added = p == 0 || h.due(deadline)
+	if added || !keep {
+		deadline = 0
+	}
+	switch {
+	case p == 0:
+		b = insertTriple(b, field, listpack.Value{Str: value}, 0)
+	case was == deadline:
+		b = listpack.Replace(b, at, &v)
+	default:
+		b = moveTriple(b, p, field, listpack.Value{Str: value}, 0)
+	}
+	h.storeCompact(b)
+	if h.Size() > l.Listpack {
+		h.ToTable()
+	}
+	return added
+}
+
+// newField is newElement for a field with a deadline, 0 = none.
+func newField(h *arena.Heap, name, value []byte, deadline int64) arena.Ref {
+	return newShaped(h, name, value, bytesShape(len(value), 0, Attrs{Deadline: deadline}))
+}
+
+// datedTable makes a small dated hash a table.
+func (h HashValue) datedTable() {
+	t, order := hashtable.New(h.Heap, h.Kit.Hash), btree.New(h.Heap)
+	b := h.room()
+	var f, w [intDigitsMax]byte
+	for p := listpack.First(b); p != 0; {
+		var field, value listpack.Value
+		var deadline int64
+		field, value, deadline, p = readTriple(b, p)
+		name := field.Text(f[:0])
+		ref := newField(h.Heap, name, value.Text(w[:0]), deadline)
+		t.Insert(h.Kit.Hash(name), ref)
+		if deadline != 0 {
+			order.Insert(float64(deadline), ref)
+		}
+	}
+	freeValue(h.Heap, h.Entry)
+	h.become(EncHashtableEx, rootSize+datesSize)
+	h.storeTable(&t)
+	h.putOrder(&order)
+}
+
+// dropMax is the most fields that DropDue takes out at once.
+const dropMax = 64
+
+// DropDue takes at most max fields out that are due, dropMax at the most, the
+// earliest first, and calls visit with the name of each before. It says how many they
+// were.
+func (h HashValue) DropDue(max int, visit func(field []byte)) (n int) {
+	if max = min(max, dropMax); !h.due(h.Earliest()) {
+		return 0
+	}
+	if h.Encoding() == EncHashtableEx {
+		return h.dropEntries(max, visit)
+	}
+	b := h.compactRoom(0)
+	var f [intDigitsMax]byte
+	for p := listpack.First(b); p != 0 && n < max; n++ {
+		field, _, deadline, next := readTriple(b, p)
+		if !h.due(deadline) {
+			break
+		}
+		visit(field.Text(f[:0]))
+		p = next
+	}
+	h.storeCompact(listpack.DeleteFrom(b, listpack.First(b), 3*n))
+	return n
+}
+
+// dropEntries is DropDue for a large hash.
+func (h HashValue) dropEntries(max int, visit func(field []byte)) int {
+	t, order := h.table(), h.order()
+	n := min(max, order.CountBelow(btree.AfterScore(float64(h.Now))))
+	a := h.Heap.Arena()
+	var refs [dropMax]arena.Ref
+	i := 0
+	order.DeleteRange(0, n, func(_ float64, ref arena.Ref) {
+		refs[i] = ref
+		i++
+	})
+	for _, ref := range refs[:n] {
+		name := entry.At(a, ref).Key()
+		visit(name)
+		sum := h.Kit.Hash(name)
+		t.Delete(sum, t.Find(sum, name))
+		freeElement(h.Heap, ref)
+	}
+	h.storeTable(&t)
+	h.putOrder(&order)
+	return n
+}
+
+// DropField takes a field out if it is due, and tells whether it was.
+func (h HashValue) DropField(field []byte) bool {
+	all := HashValue{Cell: h.Cell}
+	if deadline, ok := all.FieldDeadline(field); !ok || !h.due(deadline) {
+		return false
+	}
+	return all.Delete(field)
+}
+
+// eachTriple is Each for a small dated hash.
+func (h HashValue) eachTriple(visit func(field, value listpack.Value, deadline int64) bool) {
+	b := h.room()
+	for p := listpack.First(b); p != 0; {
+		var f, v listpack.Value
+		var deadline int64
+		f, v, deadline, p = readTriple(b, p)
+		if !h.due(deadline) && !visit(f, v, deadline) {
+			return
+		}
+	}
+}
+
+// EachDated is Each with the deadlines, 0 = none.
+func (h HashValue) EachDated(visit func(field, value listpack.Value, deadline int64) bool) {
+	switch h.Encoding() {
+	case EncListpack:
+		h.Each(func(f, v listpack.Value) bool { return visit(f, v, 0) })
+	case EncListpackEx:
+		h.eachTriple(visit)
+	default:
+		t := h.table()
+		t.Each(func(ref arena.Ref) bool {
+			f, v := h.pair(ref)
+			deadline := entry.At(h.Heap.Arena(), ref).Deadline()
+			return h.due(deadline) || visit(f, v, deadline)
+		})
+	}
+}
+
+// hidden tells whether an entry of a table is one that is not shown.
+func (h HashValue) hidden(ref arena.Ref) bool {
+	return h.due(entry.At(h.Heap.Arena(), ref).Deadline())
+}
+
+// randomTries bounds the search by chance for a field that is not due, among others
+// that are.
+const randomTries = 100
+
+// randomDated is Random for a dated hash. When nearly all fields are due the one that
+// it finds is the first from some place on.
+func (h HashValue) randomDated(r uint64) (field, value listpack.Value) {
+	if h.Encoding() == EncListpackEx {
+		due := h.Due()
+		b := h.room()
+		f, v, _, _ := readTriple(b, listpack.Seek(b, 3*(due+int(r%uint64(h.Size()-due)))))
+		return f, v
+	}
+	t := h.table()
+	ref := t.Random(r)
+	for i := 0; h.hidden(ref) && i < randomTries; i++ {
+		r = r*6364136223846793005 + 1442695040888963407 // Knuth's MMIX
+		ref = t.Random(r)
+	}
+	if h.hidden(ref) {
+		t.Each(func(other arena.Ref) bool {
+			ref = other
+			return h.hidden(other)
+		})
+	}
+	return h.pair(ref)
+}
+
+// copyDates makes the order anew for a copy of a large hash.
+func copyDates(h *arena.Heap, e entry.Entry) {
+	t, order := hashtable.Attach(h, nil, rootOf(e)), btree.New(h)
+	a := h.Arena()
+	t.Each(func(ref arena.Ref) bool {
+		if deadline := entry.At(a, ref).Deadline(); deadline != 0 {
+			order.Insert(float64(deadline), ref)
+		}
+		return true
+	})
+	HashValue{Cell: &Cell{Heap: h, Entry: e}}.putOrder(&order)
+}

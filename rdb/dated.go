@@ -1,0 +1,139 @@
+package rdb
+
+import (
+	"encoding/binary"
+
+	"dozo/container/listpack"
+	"dozo/object"
+)
+
+// Hashes whose fields have deadlines. A small one is the earliest deadline, in
+// milliseconds in eight bytes, and the listpack of field, value and deadline (0 = none)
+// in the order of the deadlines. A large one is the earliest deadline and, for each field, how
+// much later than that it is due plus one (0 = never), its name and its value. The early
+// forms lack the earliest deadline, and have the deadlines as they are.
+
+// datedHashes is the version that has them.
+const datedHashes = 12
+
+// deadlineMax is the latest deadline that a field can have.
+const deadlineMax = 1<<48 - 1
+
+// appendDated appends a hash whose fields are first due at the given time. Fields that
+// are due already are left out.
+func (e *Encoder) appendDated(dst []byte, h object.HashValue, first int64) []byte {
+	small := h.Encoding() == object.EncListpackEx && h.Due() == 0
+	t := TypeHashDated
+	if small {
+		t = TypeHashDatedLP
+	}
+	dst = binary.LittleEndian.AppendUint64(append(dst, byte(t)), uint64(first))
+	if small {
+		return e.AppendString(dst, h.Bare())
+	}
+	var digits [20]byte
+	dst = AppendLen(dst, uint64(h.Len()))
+	h.EachDated(func(f, v listpack.Value, deadline int64) bool {
+		if deadline != 0 {
+			deadline -= first - 1
+		}
+		dst = AppendLen(dst, uint64(deadline))
+		dst = e.AppendString(dst, f.Text(digits[:0]))
+		dst = e.AppendString(dst, v.Text(digits[:0]))
+		return true
+	})
+	return dst
+}
+
+// firstDeadline reads the earliest deadline, which early forms do not have.
+func firstDeadline(d *Decoder, early bool) (uint64, error) {
+	if early {
+		return 1, nil // so that what is added to it is the deadline
+	}
+	b, err := d.Take(8)
+	if err != nil {
+		return 0, err
+	}
+	return binary.LittleEndian.Uint64(b), nil
+}
+
+func (b *Builder) hashDated(d *Decoder, at object.Place, into *object.Draft, t Type) error {
+	first, err := firstDeadline(d, t == typeHashDatedEarly)
+	if err != nil || first > deadlineMax {
+		return ErrFormat
+	}
+	n, err := d.Len()
+	if err != nil || n == 0 || n > uint64(d.Left()) {
+		return ErrFormat
+	}
+	l := &b.Limits.Hash
+	into.Begin(at, at.NewHash())
+	h := object.HashValue{Cell: &into.Cell}
+	if n > uint64(l.Listpack) {
+		h.ToTable()
+	}
+	for ; n > 0; n-- {
+		after, err := d.Len()
+		if err != nil || after > deadlineMax || !b.setField(d, h) {
+			return discard(into)
+		}
+		if after == 0 {
+			continue
+		}
+		if first+after-1 > deadlineMax {
+			return discard(into)
+		}
+		h.SetFieldDeadline(b.field, int64(first+after-1))
+	}
+	return nil
+}
+
+// setField reads a field, which is in b.field then, and its value. It must not be
+// there yet.
+func (b *Builder) setField(d *Decoder, h object.HashValue) bool {
+	f, err := b.string(d)
+	if err != nil {
+		return false
+	}
+	b.field = append(b.field[:0], f...)
+	v, err := b.string(d)
+	return err == nil && h.Set(b.field, v, &b.Limits.Hash)
+}
+
+func (b *Builder) hashDatedListpack(d *Decoder, at object.Place, into *object.Draft, t Type) error {
+	if _, err := firstDeadline(d, t == typeHashDatedLPEarly); err != nil {
+		return ErrFormat
+	}
+	blob, err := b.string(d)
+	if err != nil || !listpack.Validate(blob) || !inOrder(blob) || b.Deep && twice(blob, 3) {
+		return ErrFormat
+	}
+	into.Begin(at, at.NewCompact(object.Hash, object.EncListpackEx, blob))
+	if h := (object.HashValue{Cell: &into.Cell}); h.Len() > b.Limits.Hash.Listpack {
+		h.ToTable()
+	}
+	return nil
+}
+
+// inOrder tells whether a listpack has fields, each with its value and a deadline, in
+// the order of the deadlines.
+func inOrder(blob []byte) bool {
+	n := listpack.Len(blob)
+	if n == 0 || n%3 != 0 {
+		return false
+	}
+	last, i := int64(0), 0
+	for p := listpack.First(blob); p != 0; i++ {
+		var v listpack.Value
+		if v, p = listpack.Read(blob, p); i%3 != 2 {
+			continue
+		}
+		if v.Str != nil || v.Int < 0 || v.Int > deadlineMax || last < 0 && v.Int != 0 || v.Int != 0 && v.Int < last {
+			return false
+		}
+		if last = v.Int; last == 0 {
+			last = -1 // no deadlines from here on
+		}
+	}
+	return true
+}
