@@ -1,5 +1,7 @@
 package arena
 
+import "math"
+
 // push puts slab or large block g on a list.
 func (h *Heap) push(head *uint32, d *desc, g uint32) {
 	d.prev, d.next = 0, *head
@@ -179,34 +181,52 @@ func (h *Heap) Sparse(r Ref, n int) bool {
 	return d.next != 0
 }
 
-// Close gives back everything at once, also blocks that are in use: FLUSHALL.
-// It costs a step for each slab and large block, not each block, and leaves the
-// pages to the arena's Trim, which has less work with runs that have joined.
+// Close gives back everything at once, also blocks that are in use.
 func (h *Heap) Close() {
+	h.Abandon()
+	h.CloseSome(math.MaxInt)
+}
+
+// Abandon forgets all blocks, also those in use: FLUSHALL. They count as free from
+// then on. Nothing may be done with the heap any more but CloseSome, which gives the
+// memory back.
+func (h *Heap) Abandon() {
+	h.pending -= h.total + h.pending
+	h.Publish()
+	h.used = [purposeSlots]int64{}
+}
+
+// CloseSome gives back about n slabs and large blocks of an abandoned heap, and tells
+// whether there may be more. It leaves the pages to the arena's Trim, which has less
+// work with runs that have joined.
+func (h *Heap) CloseSome(n int) (more bool) {
 	for c := range numClasses {
 		k := &h.classes[c]
 		if k.slab != 0 {
 			h.give(k.slab)
+			k.slab = 0
 		}
 		for l := range k.lists {
-			h.giveAll(k.lists[l])
+			n = h.giveSome(&k.lists[l], n)
 		}
-		*k = heapClass{}
 	}
-	h.giveAll(h.larges)
-	h.larges, h.idle = 0, 0
-	h.pending -= h.total + h.pending
-	h.Publish()
-	h.used = [purposeSlots]int64{}
+	if n = h.giveSome(&h.larges, n); n <= 0 {
+		return true
+	}
+	clear(h.classes[:])
+	h.idle = 0
 	h.arena.forget(h)
+	return false
 }
 
-func (h *Heap) giveAll(g uint32) {
-	for g != 0 {
-		next := h.desc(g).next
+// giveSome gives back at most n runs of a list, and says how many of n are left.
+func (h *Heap) giveSome(head *uint32, n int) int {
+	for ; *head != 0 && n > 0; n-- {
+		g := *head
+		*head = h.desc(g).next
 		h.give(g)
-		g = next
 	}
+	return n
 }
 
 func (h *Heap) give(g uint32) {

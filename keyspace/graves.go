@@ -1,31 +1,102 @@
 package keyspace
 
-// A large value has an element for each member, field or node, and freeing
-// millions of them takes longer than any client should have to wait. So a key that
-// goes, in whatever way, leaves the elements of a large value in its shard's
-// graves, and the executors free a few of them between commands.
+// A large value has an element for each member, field or node, a database has keys,
+// and freeing millions of them takes longer than any client should have to wait. So
+// what goes, in whatever way, is left in its shard's graveyard, from where the
+// executors free a little of it between commands:
 //
-// Whether DEL or UNLINK was called makes no difference to that: nobody can tell,
-// but for the memory, which comes back a little later. LIMITATIONS: FLUSHDB of one
-// database among several frees all elements at once.
+//   - the elements of a large value whose key goes;
+//   - the keys of a database that is flushed while others in the shard have keys;
+//   - the heap of a shard that is left without keys by a flush: it needs no step for
+//     each block, only for each slab, and its bytes count as free at once.
+//
+// Whether DEL or UNLINK was called, or ASYNC given, makes no difference to that:
+// nobody can tell, but for the memory, which comes back a little later.
 
-import "dozo/object"
+import (
+	"math"
+
+	"dozo/arena"
+	"dozo/container/hashtable"
+	"dozo/container/wheel"
+	"dozo/object"
+)
 
 // graveShare is how many elements are freed with one shard held: some 20 us.
 const graveShare = 64
 
+// graveyard is what a shard still has to free.
+type graveyard struct {
+	values []object.Grave
+	bases  []flushedBase
+	heaps  []*arena.Heap
+}
+
+// flushedBase is what is left of a shard's part of a database.
+type flushedBase struct {
+	keys  hashtable.Remains
+	wheel wheel.Wheel
+}
+
+// graves is the shard's graveyard.
+func (sh *shard) graves() *graveyard {
+	if sh.left == nil {
+		sh.left = new(graveyard)
+	}
+	return sh.left
+}
+
+// count is how many things there are in a graveyard.
+func (g *graveyard) count() int {
+	if g == nil {
+		return 0
+	}
+	return len(g.values) + len(g.bases) + len(g.heaps)
+}
+
 // bury keeps what is left of a value, if there is anything.
 func (ks *Keyspace) bury(sh *shard, g object.Grave) {
 	if g.Len() > 0 {
-		sh.graves = append(sh.graves, g)
-		ks.graves.Add(1)
+		left := sh.graves()
+		left.values = append(left.values, g)
+		ks.buried.Add(1)
 	}
 }
 
-// Graves is how many deleted values are still to be freed.
-func (ks *Keyspace) Graves() int64 { return ks.graves.Load() }
+// buryBase keeps a shard's part of a database, whose place is free then.
+func (ks *Keyspace) buryBase(sh *shard, db int) {
+	d := sh.dbs[db]
+	if sh.dbs[db] = nil; d == nil {
+		return
+	}
+	left := sh.graves()
+	left.bases = append(left.bases, flushedBase{d.table.Remains(), d.wheel})
+	ks.buried.Add(1)
+}
 
-// FreeGraves frees about n elements of deleted values in the shards of one executor
+// buryHeap keeps the shard's heap with all that is in it, also what was buried, and
+// gives the shard a new one. It says how many keys went.
+func (ks *Keyspace) buryHeap(sh *shard) (keys int) {
+	for db, d := range sh.dbs {
+		if d != nil {
+			keys += d.table.Len()
+			sh.dbs[db] = nil
+		}
+	}
+	left := sh.graves()
+	ks.buried.Add(1 - int64(len(left.values)+len(left.bases)))
+	left.values, left.bases = nil, nil
+	sh.heap.Abandon()
+	left.heaps = append(left.heaps, sh.heap)
+	sh.heap = ks.arena.NewHeap()
+	sh.heap.SetPublishStep(ks.publishStep(ks.limits.Load()))
+	return keys
+}
+
+// Graves is how many values, databases and heaps are still to be freed.
+func (ks *Keyspace) Graves() int64 { return ks.buried.Load() }
+
+// FreeGraves frees about n elements of what is buried in the shards of one executor
 // (every step-th from first), and tells whether there are more. No shard is held by
 // the caller.
 func (v *View) FreeGraves(first, step, n int) (more bool) {
@@ -37,7 +108,7 @@ func (v *View) FreeGraves(first, step, n int) (more bool) {
 		for left && n > 0 {
 			v.roam(i, func(sh *shard) {
 				n -= v.freeGrave(sh, min(n, graveShare))
-				left = len(sh.graves) > 0
+				left = sh.left != nil
 			})
 		}
 		if n <= 0 {
@@ -47,18 +118,71 @@ func (v *View) FreeGraves(first, step, n int) (more bool) {
 	return false
 }
 
-// freeGrave frees about n elements of one value.
+// freeGrave frees about n elements of the shard, and says how many it were.
 func (v *View) freeGrave(sh *shard, n int) (done int) {
-	last := len(sh.graves) - 1
-	if last < 0 {
+	left := sh.left
+	before := left.count()
+	switch {
+	case before == 0:
 		return 0
+	case len(left.values) > 0:
+		done = left.freeValue(sh.heap, n)
+		v.Stats.LazyFreed += int64(before - left.count())
+	case len(left.bases) > 0:
+		done = v.freeBase(sh, n)
+		v.Stats.LazyFreed += int64(done)
+	default:
+		done = left.freeHeap(n)
 	}
-	g := &sh.graves[last]
-	if done = g.FreeSome(sh.heap, n); g.Len() == 0 {
-		sh.graves[last] = object.Grave{}
-		sh.graves = sh.graves[:last]
-		v.ks.graves.Add(-1)
-		v.Stats.LazyFreed++
+	v.ks.buried.Add(int64(left.count() - before))
+	if left.count() == 0 {
+		sh.left = nil
 	}
 	return done
+}
+
+// freeValue frees about n elements of the last value.
+func (left *graveyard) freeValue(h *arena.Heap, n int) (done int) {
+	last := len(left.values) - 1
+	g := &left.values[last]
+	if done = g.FreeSome(h, n); g.Len() == 0 {
+		*g = object.Grave{}
+		left.values = left.values[:last]
+	}
+	return done
+}
+
+// freeBase frees about n keys of the last database; what is large of their values is
+// buried in turn.
+func (v *View) freeBase(sh *shard, n int) (done int) {
+	left := sh.left
+	b := left.bases[len(left.bases)-1]
+	left.bases = left.bases[:len(left.bases)-1]
+	done, more := b.keys.FreeSome(sh.heap, n, func(ref arena.Ref) { v.ks.bury(sh, object.Free(sh.heap, ref)) })
+	if more {
+		left.bases = append(left.bases, b)
+	} else {
+		b.wheel.Free()
+	}
+	return done
+}
+
+// freeHeap gives back about n slabs of the last heap.
+func (left *graveyard) freeHeap(n int) int {
+	last := len(left.heaps) - 1
+	if !left.heaps[last].CloseSome(n) {
+		left.heaps[last] = nil
+		left.heaps = left.heaps[:last]
+	}
+	return n
+}
+
+// freeAll frees everything that a shard has, for the end of the keyspace.
+func (ks *Keyspace) freeAll(sh *shard) {
+	for db := range sh.dbs {
+		ks.buryBase(sh, db)
+	}
+	for v := (&View{ks: ks}); sh.left != nil; {
+		v.freeGrave(sh, math.MaxInt)
+	}
 }

@@ -76,17 +76,52 @@ func TestGravesMakeRoom(t *testing.T) {
 	}
 }
 
-// TestFlushFreesGraves: FLUSHALL takes what lies in graves along.
-func TestFlushFreesGraves(t *testing.T) {
-	ks := newTestKeyspace(t, 1, 1, 1)
-	v := ks.NewView(nil)
-	largeSet(v, "large", 3000)
-	v.holding([]byte("large"), func() { v.Delete([]byte("large")) })
-	ks.BeginExclusive(v)
-	v.Flush(-1)
-	ks.EndExclusive(v)
-	ks.Publish()
-	if ks.Graves() != 0 || ks.Arena().Used() != 0 {
-		t.Errorf("%d graves, %d bytes", ks.Graves(), ks.Arena().Used())
+// TestFlush: the keys of a flushed database, what lay in graves, and the heaps of
+// shards without keys are given back a little at a time.
+func TestFlush(t *testing.T) {
+	const keys = 5000
+	for name, c := range map[string]struct {
+		db    int
+		other bool // another database has keys
+		freed int64
+	}{
+		"all":           {-1, true, 2 * keys},
+		"the only one":  {0, false, keys},
+		"one among two": {0, true, keys + 1},
+	} {
+		ks := newTestKeyspace(t, 1, 2, 1)
+		v := ks.NewView(nil)
+		v.Now = 1000
+		fill := func(db int) {
+			v.DB = db
+			for i := range keys {
+				k := fmt.Appendf(nil, "key:%d", i)
+				v.holding(k, func() { v.SetString(k, []byte("value"), int64(i%2)*5000, false) })
+			}
+		}
+		if c.other {
+			fill(1)
+		}
+		fill(0)
+		largeSet(v, "large", 3000)
+		v.holding([]byte("large"), func() { v.Delete([]byte("large")) })
+		before := v.Len(1)
+		alone(v, func() { v.Flush(c.db) })
+		if v.Len(0) != 0 || c.db == 0 && v.Len(1) != before {
+			t.Errorf("%s: %d keys after the flush, %d of the other database", name, v.Len(0), v.Len(1))
+		}
+		v.DB = 0
+		v.holding([]byte("new"), func() { v.SetString([]byte("new"), []byte("v"), 9000, false) })
+		rounds := 1
+		for v.FreeGraves(0, 1, 500) {
+			rounds++
+		}
+		if rounds < 2 || ks.Graves() != 0 || v.Stats.LazyFreed != c.freed {
+			t.Errorf("%s: %d graves left after %d rounds, %d objects freed", name, ks.Graves(), rounds, v.Stats.LazyFreed)
+		}
+		if v.Len(0) != 1 {
+			t.Errorf("%s: a key that came after the flush is gone", name)
+		}
+		checkKeyspace(t, ks)
 	}
 }

@@ -21,7 +21,6 @@
 package keyspace
 
 import (
-	"math"
 	"math/bits"
 	"sync/atomic"
 
@@ -62,7 +61,7 @@ type Keyspace struct {
 	newRand   func() env.Rand
 	solo      bool // one executor: shards need no locks
 	kit       object.Kit
-	graves    atomic.Int64 // in all shards
+	buried    atomic.Int64 // in the graveyards of all shards
 
 	// limits are read on each command and changed by CONFIG SET.
 	limits atomic.Pointer[Limits]
@@ -97,10 +96,10 @@ type shard struct {
 	watched map[watchKey][]watcher
 	waiting map[watchKey]*waitQueue // clients in blocking commands, see wait.go
 	leads   *leads                  // nil: serving them needs no other shard
-	graves  []object.Grave          // what is left of large values, see graves.go
+	left    *graveyard              // what is still to be freed, see graves.go; nil: nothing
 	holder  *View                   // who holds mu, kept in the invariants build only
 	index   int
-	_       [16]byte
+	_       [32]byte
 }
 
 // database is the part of a database that lies in one shard.
@@ -140,15 +139,12 @@ func (ks *Keyspace) Close() {
 	for i := range ks.shards {
 		sh := &ks.shards[i]
 		if invariants.Enabled { // so that a leaked block is found
-			for db := range sh.dbs {
-				sh.drop(db)
-			}
-			for g := range sh.graves {
-				sh.graves[g].FreeSome(sh.heap, math.MaxInt)
-			}
+			ks.freeAll(sh)
 			invariants.Check(sh.heap.Used() == 0, "shard %d: %d bytes left after its last key", i, sh.heap.Used())
 		}
-		sh.heap.Close()
+		for _, h := range append(sh.graves().heaps, sh.heap) {
+			h.Close()
+		}
 	}
 }
 
@@ -187,44 +183,4 @@ func (ks *Keyspace) database(sh *shard, db int) *database {
 	d := &database{heap: sh.heap, table: hashtable.New(sh.heap, ks.tableHash)}
 	sh.dbs[db] = d
 	return d
-}
-
-// drop frees the shard's part of a database, key by key.
-func (sh *shard) drop(db int) {
-	d := sh.dbs[db]
-	if d == nil {
-		return
-	}
-	d.table.Each(func(ref arena.Ref) bool {
-		g := object.Free(sh.heap, ref)
-		g.FreeSome(sh.heap, math.MaxInt)
-		return true
-	})
-	d.table.Free()
-	if d.hasWheel {
-		d.wheel.Free()
-	}
-	sh.dbs[db] = nil
-}
-
-// dropOne frees the shard's part of a database: key by key only if there are keys
-// of other databases.
-func (ks *Keyspace) dropOne(sh *shard, db int) {
-	for i, d := range sh.dbs {
-		if i != db && d != nil && d.table.Len() > 0 {
-			sh.drop(db)
-			return
-		}
-	}
-	ks.dropAll(sh)
-}
-
-// dropAll frees everything in the shard at once, by giving its heap back.
-func (ks *Keyspace) dropAll(sh *shard) {
-	clear(sh.dbs)
-	ks.graves.Add(-int64(len(sh.graves)))
-	sh.graves = nil
-	sh.heap.Close()
-	sh.heap = ks.arena.NewHeap()
-	sh.heap.SetPublishStep(ks.publishStep(ks.limits.Load()))
 }

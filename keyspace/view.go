@@ -77,7 +77,7 @@ type Stats struct {
 	ExpiredFields     int64
 	ExpiredByLookup   int64
 	ActiveExpireNanos int64
-	LazyFreed         int64 // large values that were freed after their keys
+	LazyFreed         int64 // keys of flushed databases, and large values freed after their keys
 }
 
 // NewView makes the view of one executor.

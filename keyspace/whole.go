@@ -8,8 +8,7 @@ import (
 )
 
 // Flush empties a database, or all with db < 0, and returns how many keys it
-// had. Exclusive mode only. It takes a step for each slab of memory, rather than
-// each key, where no other database has keys.
+// had. Exclusive mode only. What they took is freed later; see graves.go.
 func (v *View) Flush(db int) int {
 	n := 0
 	for i := range v.ks.databases {
@@ -28,13 +27,24 @@ func (v *View) Flush(db int) int {
 				v.noteFlushed(sh, i)
 			}
 		}
-		if db < 0 {
-			v.ks.dropAll(sh)
+		if sh.onlyHas(db) {
+			v.Stats.LazyFreed += int64(v.ks.buryHeap(sh))
 		} else {
-			v.ks.dropOne(sh, db)
+			v.ks.buryBase(sh, db)
 		}
 	}
 	return n
+}
+
+// onlyHas tells whether no database but this one has keys in the shard; always if
+// db < 0.
+func (sh *shard) onlyHas(db int) bool {
+	for i, d := range sh.dbs {
+		if db >= 0 && i != db && d != nil && d.table.Len() > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Swap exchanges two databases. Exclusive mode only.
