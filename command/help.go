@@ -1,6 +1,9 @@
 package command
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Help is the handler of every container's HELP subcommand: its lines come from
 // the rows of the other subcommands.
@@ -21,4 +24,11 @@ func Help(c *Context) error {
 		c.Out.SimpleString(l)
 	}
 	return nil
+}
+
+// WrongArgs is the error for a call of a subcommand whose number of words is wrong
+// in a way that the arity does not tell, or of one that is not in the table.
+func WrongArgs(c *Context) error {
+	return ReplyError(fmt.Sprintf("ERR unknown subcommand or wrong number of arguments for '%.128s'. Try %s HELP.",
+		c.Args[1], strings.ToUpper(string(c.Args[0]))))
 }

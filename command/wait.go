@@ -55,6 +55,10 @@ const (
 // which it is over is one that a clock can show: a hundred years.
 const timeoutMaxMillis = int64(100 * 365 * 24 * time.Hour / time.Millisecond)
 
+// timeoutBeyond: the moment at which a longer one is over would be beyond all
+// milliseconds.
+const timeoutBeyond = math.MaxInt64 - 2e12
+
 // SecondsTimeout reads a timeout in seconds, which may have a fraction and is rounded
 // up to milliseconds; 0 = for ever.
 func SecondsTimeout(arg []byte) (time.Duration, error) {
@@ -63,7 +67,7 @@ func SecondsTimeout(arg []byte) (time.Duration, error) {
 	switch {
 	case !ok:
 		return 0, errTimeoutFloat
-	case ms > math.MaxInt64-2e12: // the moment would be beyond all milliseconds
+	case ms > timeoutBeyond:
 		return 0, errTimeoutRange
 	}
 	return timeout(int64(ms))
@@ -72,8 +76,11 @@ func SecondsTimeout(arg []byte) (time.Duration, error) {
 // MillisTimeout reads a timeout in milliseconds; 0 = for ever.
 func MillisTimeout(arg []byte) (time.Duration, error) {
 	ms, ok := text.ParseInt(arg)
-	if !ok {
+	switch {
+	case !ok:
 		return 0, errTimeoutInteger
+	case ms > timeoutBeyond:
+		return 0, errTimeoutRange
 	}
 	return timeout(ms)
 }

@@ -35,7 +35,7 @@ type harness struct {
 }
 
 func newTable(t testing.TB) *command.Table {
-	table, err := command.NewTable(String, Generic, Bitmap, HyperLogLog, Hash, Server)
+	table, err := command.NewTable(String, Generic, Bitmap, HyperLogLog, Hash, Stream, Server)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,9 @@ func newHarness(t testing.TB) *harness {
 func defaultSettings() *command.Settings {
 	return &command.Settings{
 		MaxBulk: 512 << 20, HLLSparseMax: 3000, RDBVersion: 11, RDBCompression: true, SharedIntegers: true,
-		Limits: object.Limits{Hash: object.HashLimits{Listpack: 128, Value: 64}},
+		Limits: object.Limits{
+			Hash: object.HashLimits{Listpack: 128, Value: 64}, Stream: object.StreamLimits{NodeBytes: 4096, NodeEntries: 100},
+		},
 	}
 }
 

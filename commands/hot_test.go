@@ -22,6 +22,9 @@ var hotCalls = []string{
 	"EXPIRE text 100", "EXPIRE text 100 LT", "PEXPIREAT text 1800000000000", "PERSIST text",
 	"GETRANGE text 0 2", "GETBIT text 5", "SETBIT text 5 1", "BITCOUNT text", "BITFIELD text SET u8 0 5 GET u8 3",
 	"PFADD dense a b", "PFCOUNT dense",
+	"XADD log * field value", "XADD log MAXLEN ~ 1000 * field value other 12", "XADD log MAXLEN 50 * field value", "XLEN log",
+	"XREAD COUNT 10 STREAMS log 0", "XREAD STREAMS log $", "XRANGE log - + COUNT 10", "XREVRANGE log + - COUNT 1",
+	"XREADGROUP GROUP workers me COUNT 1 STREAMS log >", "XREADGROUP GROUP workers me COUNT 2 STREAMS log 0", "XPENDING log workers",
 }
 
 // pairs are hot calls that would not work twice.
@@ -79,6 +82,7 @@ func newHot(t testing.TB) *harness {
 	h.call("MSET", "text", "some-text", "number", "1", "big", strings.Repeat("x", 4096))
 	h.call("PFADD", "dense", "a")
 	h.call("PFDEBUG", "TODENSE", "dense")
+	h.call("XGROUP", "CREATE", "log", "workers", "0", "MKSTREAM")
 	return h
 }
 

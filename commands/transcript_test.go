@@ -199,6 +199,8 @@ func (p *player) configure(t *testing.T, name, value string) {
 		s.RDBVersion = int(number)
 		p.h.ctx.Set = &s
 		return
+	case "stream-node-max-entries":
+		s.Limits.Stream.NodeEntries = number
 	case "rdbcompression":
 		s.RDBCompression = value == "yes"
 	case "lazyfree-lazy-expire":

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"math"
-	"strconv"
 
 	"dozo/arena"
 	"dozo/command"
@@ -154,16 +153,9 @@ func cursorArg(arg []byte) (uint64, error) {
 	if len(number) == 0 {
 		return 0, nil
 	}
-	negative := number[0] == '-'
-	if negative || number[0] == '+' {
-		number = number[1:]
-	}
-	n, err := strconv.ParseUint(string(number), 10, 64)
-	if err != nil {
+	n, ok := text.ParseUintLoose(number)
+	if !ok || text.IsSpace(number[0]) {
 		return 0, command.ErrInvalidCursor
-	}
-	if negative {
-		n = -n
 	}
 	return n, nil
 }

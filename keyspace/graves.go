@@ -63,6 +63,11 @@ func (ks *Keyspace) bury(sh *shard, g object.Grave) {
 	}
 }
 
+// Bury keeps what a command has taken out of the value of a key, to be freed later.
+func (v *View) Bury(key []byte, g object.Grave) {
+	v.ks.bury(&v.ks.shards[v.ks.shardOf(v.ks.Hash(key))], g)
+}
+
 // buryBase keeps a shard's part of a database, whose place is free then.
 func (ks *Keyspace) buryBase(sh *shard, db int) {
 	d := sh.dbs[db]

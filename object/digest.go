@@ -75,6 +75,8 @@ func (c *Cell) Digest(d *Digest, now int64) {
 			d.Xor(pair[:])
 			return true
 		})
+	case Stream:
+		StreamValue{c}.digest(d)
 	default:
 		invariants.Failf("no digest of type %s", c.Type())
 	}

@@ -15,15 +15,20 @@ const freeAtOnce = 256
 // Grave is what is left of a large value whose key is gone: its elements, to be
 // freed a few at a time. The zero Grave is empty.
 type Grave struct {
-	table hashtable.Remains
-	tree  btree.Root // of a sorted set, or of a hash with deadlines: of elements of the table
-	list  quicklist.Root
+	table  hashtable.Remains
+	tree   btree.Root // of a sorted set, or of a hash with deadlines: of elements of the table
+	list   quicklist.Root
+	stream streamRemains
 }
 
 // graveOf takes the elements out of a large value.
 func graveOf(h *arena.Heap, e entry.Entry) (g Grave) {
 	if Encoding(e.Encoding()) == EncQuicklist {
 		g.list = *listRoot(e)
+		return g
+	}
+	if Encoding(e.Encoding()) == EncStream {
+		g.stream = streamRemainsAt(h, streamRoot(e))
 		return g
 	}
 	t := hashtable.Attach(h, nil, rootOf(e))
@@ -47,8 +52,9 @@ func (c *Cell) Empty() (g Grave) {
 	return g
 }
 
-// Len is the number of elements that are left; of a list, that of nodes.
-func (g *Grave) Len() int { return g.table.Len() + g.list.Nodes() }
+// Len is the number of elements that are left; of a list, that of nodes, of a stream
+// that of steps.
+func (g *Grave) Len() int { return g.table.Len() + g.list.Nodes() + g.stream.left }
 
 // FreeSome frees about n elements and says how many it were. h is the heap that
 // they came from.
@@ -57,6 +63,9 @@ func (g *Grave) FreeSome(h *arena.Heap, n int) int {
 		q := quicklist.Attach(h, &g.list)
 		q.FreeSome(n)
 		return nodes - q.Nodes()
+	}
+	if g.stream.left > 0 {
+		return g.stream.freeSome(h, n)
 	}
 	done, _ := g.table.FreeSome(h, n, func(ref arena.Ref) { freeElement(h, ref) })
 	if g.tree.Len() > 0 {

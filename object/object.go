@@ -87,10 +87,11 @@ type Kit struct {
 
 // Limits are where values of each type change their encodings.
 type Limits struct {
-	Set  SetLimits
-	Hash HashLimits
-	ZSet ZSetLimits
-	List ListLimits
+	Set    SetLimits
+	Hash   HashLimits
+	ZSet   ZSetLimits
+	List   ListLimits
+	Stream StreamLimits
 }
 
 // Place is where a new value is to be: the heap of its key's shard, and what goes
@@ -214,6 +215,9 @@ func (c *Cell) MemoryUsage(samples int) int {
 	case c.Encoding() == EncHashtableEx:
 		d := datesOf(c.Entry)
 		n += c.tableUsage(samples) + int(d.tree.Bytes())
+	case c.Encoding() == EncStream:
+		s := StreamValue{c}.Open()
+		n += int(s.Bytes())
 	}
 	return n
 }
@@ -241,6 +245,10 @@ func Copy(from *Cell, to *arena.Heap, key []byte, deadline int64) arena.Ref {
 	case from.Encoding() == EncHashtableEx:
 		putRoot(e, copyTable(from, to))
 		copyDates(to, e)
+	case from.Encoding() == EncStream:
+		s := StreamValue{from}.Open()
+		made := s.Copy(to)
+		putStream(e, &made)
 	default:
 		copy(e.Payload(), from.Entry.Payload())
 	}

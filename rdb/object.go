@@ -48,6 +48,8 @@ func (e *Encoder) AppendObject(dst []byte, c *object.Cell) []byte {
 		return e.appendHash(dst, object.HashValue{Cell: c, Now: e.Now})
 	case object.List:
 		return e.appendList(dst, object.ListValue{Cell: c})
+	case object.Stream:
+		return e.appendStream(dst, object.StreamValue{Cell: c})
 	default:
 		var digits [20]byte
 		return e.AppendString(append(dst, byte(TypeString)), c.Bytes(digits[:]))
@@ -128,6 +130,8 @@ func (b *Builder) Object(d *Decoder, at object.Place, into *object.Draft) error 
 		return b.hashDated(d, at, into, Type(t))
 	case TypeHashDatedLP, typeHashDatedLPEarly:
 		return b.hashDatedListpack(d, at, into, Type(t))
+	case TypeStream, TypeStream2, TypeStream3:
+		return b.stream(d, Type(t), at, into)
 	}
 	return ErrFormat
 }

@@ -144,7 +144,11 @@ func FuzzObject(f *testing.F) {
 		for _, body := range s.collections(n) {
 			f.Add(body)
 		}
+		for _, body := range s.streams(n) {
+			f.Add(body)
+		}
 	}
+	f.Add(withGroups("\x01\x01g\x01\x00\x01\x01" + pend1 + "\x01\x01c" + time1 + "\x01" + oneZero))
 	f.Add([]byte("\x00\x03abc"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		s := newShelf(t)

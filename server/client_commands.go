@@ -292,7 +292,7 @@ func clientPause(c *command.Context) error {
 		}
 	}
 	if len(c.Args) > 4 {
-		return wrongArgs(c)
+		return command.WrongArgs(c)
 	}
 	n, ok := text.ParseInt(c.Args[2])
 	if !ok {
@@ -318,7 +318,7 @@ func clientUnpause(c *command.Context) error {
 
 func clientUnblock(c *command.Context) error {
 	if len(c.Args) > 4 {
-		return wrongArgs(c)
+		return command.WrongArgs(c)
 	}
 	byError := false
 	if len(c.Args) == 4 {

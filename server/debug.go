@@ -71,7 +71,7 @@ func debugCall(c *command.Context) error {
 			return d.run(c)
 		}
 	}
-	return wrongArgs(c)
+	return command.WrongArgs(c)
 }
 
 func debugHelp(c *command.Context) error {
@@ -202,7 +202,7 @@ func debugReplyBuffer(c *command.Context) error {
 		}
 	case "resizing":
 	default:
-		return wrongArgs(c)
+		return command.WrongArgs(c)
 	}
 	c.Out.OK()
 	return nil

@@ -59,7 +59,7 @@ const sharedIntegers = 10000
 func debugObject(c *command.Context) error {
 	fast := len(c.Args) == 4
 	if fast && !text.EqualFold(c.Args[3], "fast") {
-		return wrongArgs(c)
+		return command.WrongArgs(c)
 	}
 	cell := c.Peek(c.Args[2])
 	if !cell.Ok() {

@@ -47,6 +47,7 @@ func (s *Server) bindConfig() error {
 		config.LazyfreeLazyUserFlush, config.LazyfreeLazyServerDel, config.LazyfreeLazyExpire, config.RDBVersion,
 		config.SetMaxIntsetEntries, config.SetMaxListpackEntries, config.SetMaxListpackValue,
 		config.HashMaxListpackEntries, config.HashMaxListpackValue, config.ListMaxListpackSize,
+		config.StreamNodeMaxBytes, config.StreamNodeMaxEntries,
 	}, s.hook(s.applyHandlers))
 	c.OnChangeOf([]*config.Directive{
 		config.MaxMemory, config.MaxMemoryPolicy, config.MaxMemorySamples, config.LFULogFactor,
@@ -129,6 +130,9 @@ func encodingLimits(v *config.Values) object.Limits {
 		Hash: object.HashLimits{Listpack: n(config.HashMaxListpackEntries), Value: n(config.HashMaxListpackValue)},
 		ZSet: object.ZSetLimits{Listpack: n(config.ZSetMaxListpackEntries), Value: n(config.ZSetMaxListpackValue)},
 		List: object.ListLimits{Fill: n(config.ListMaxListpackSize)},
+		Stream: object.StreamLimits{
+			NodeBytes: v.Int(config.StreamNodeMaxBytes), NodeEntries: v.Int(config.StreamNodeMaxEntries),
+		},
 	}
 }
 

@@ -81,7 +81,7 @@ const slowShownByDefault = 10
 func slowlogGet(c *command.Context) error {
 	n := int64(slowShownByDefault)
 	if len(c.Args) > 3 {
-		return wrongArgs(c)
+		return command.WrongArgs(c)
 	}
 	if len(c.Args) == 3 {
 		var ok bool

@@ -1,9 +1,7 @@
 package server
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	"dozo/command"
 	"dozo/pubsub"
@@ -208,7 +206,7 @@ func (w *worker) KeyEvent(_ command.Event, event string, db int, key []byte) {
 func pubsubChannels(k pubsub.Kind) command.Handler {
 	return func(c *command.Context) error {
 		if len(c.Args) > 3 {
-			return wrongArgs(c)
+			return command.WrongArgs(c)
 		}
 		var pattern []byte
 		if len(c.Args) == 3 {
@@ -238,11 +236,4 @@ func pubsubNumSub(k pubsub.Kind) command.Handler {
 func pubsubNumPat(c *command.Context) error {
 	c.Out.Int(int64(clientOf(c).worker.srv.hub.Len(pubsub.Pattern)))
 	return nil
-}
-
-// wrongArgs is the error for a call of a subcommand whose number of words is wrong
-// in a way that the arity does not tell, or of one that is not in the table.
-func wrongArgs(c *command.Context) error {
-	return command.ReplyError(fmt.Sprintf("ERR unknown subcommand or wrong number of arguments for '%.128s'. Try %s HELP.",
-		c.Args[1], strings.ToUpper(string(c.Args[0]))))
 }

@@ -15,7 +15,7 @@ func SplitArgs(line []byte) (args [][]byte, ok bool) {
 		}
 	}
 	for {
-		for len(line) > 0 && isSpace(line[0]) {
+		for len(line) > 0 && IsSpace(line[0]) {
 			line = line[1:]
 		}
 		if len(line) == 0 {
@@ -50,7 +50,7 @@ func takeQuoted(arg, line []byte, quote byte) (_, rest []byte, ok bool) {
 		n := 1
 		switch c := line[0]; {
 		case c == quote:
-			return arg, line[1:], len(line) == 1 || isSpace(line[1])
+			return arg, line[1:], len(line) == 1 || IsSpace(line[1])
 		case c != '\\':
 			arg = append(arg, c)
 		case quote == '"':

@@ -39,8 +39,8 @@ func AppendFold[S Bytes](dst []byte, s S) []byte {
 	return dst
 }
 
-// isSpace is isspace of the C locale.
-func isSpace(c byte) bool { return c == ' ' || c-'\t' < 5 }
+// IsSpace is isspace of the C locale.
+func IsSpace(c byte) bool { return c == ' ' || c-'\t' < 5 }
 
 // isPrint is isprint of the C locale.
 func isPrint(c byte) bool { return c-' ' < 95 }

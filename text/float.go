@@ -129,7 +129,7 @@ func ParseLimit(b []byte) (v float64, ok bool) {
 	if len(b) == 0 {
 		return 0, true
 	}
-	for len(b) > 0 && isSpace(b[0]) {
+	for len(b) > 0 && IsSpace(b[0]) {
 		b = b[1:]
 	}
 	s := scanNumber(b)

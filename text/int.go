@@ -42,6 +42,25 @@ func ParseUint(b []byte) (v uint64, ok bool) {
 	return parseDigits(b)
 }
 
+// ParseUintLoose reads what C's strtoull takes, to the end: white space in front, a
+// sign and leading zeros are let pass, and a negative number wraps around.
+func ParseUintLoose(b []byte) (v uint64, ok bool) {
+	for len(b) > 0 && IsSpace(b[0]) {
+		b = b[1:]
+	}
+	negative := len(b) > 0 && b[0] == '-'
+	if negative || len(b) > 0 && b[0] == '+' {
+		b = b[1:]
+	}
+	for len(b) > 1 && b[0] == '0' {
+		b = b[1:]
+	}
+	if v, ok = ParseUint(b); negative {
+		v = -v
+	}
+	return v, ok
+}
+
 // parseDigits reads digits that do not start with a zero; 20 at most.
 func parseDigits(b []byte) (u uint64, ok bool) {
 	if len(b) == 0 || len(b) > intTextMax || b[0]-'1' >= 9 {

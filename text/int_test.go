@@ -37,6 +37,21 @@ func TestParseUint(t *testing.T) {
 	}
 }
 
+func TestParseUintLoose(t *testing.T) {
+	for s, want := range map[string]uint64{
+		"0": 0, "+7": 7, " 7": 7, "\t\r007": 7, "-0": 0, "-1": math.MaxUint64, "000": 0, "18446744073709551615": math.MaxUint64,
+	} {
+		if v, ok := ParseUintLoose([]byte(s)); !ok || v != want {
+			t.Errorf("ParseUintLoose(%q) = %d, %v", s, v, ok)
+		}
+	}
+	for _, s := range []string{"", "+", "-", "+-1", "7 ", "1x", " ", "018446744073709551616", "0x1"} {
+		if v, ok := ParseUintLoose([]byte(s)); ok {
+			t.Errorf("ParseUintLoose(%q) = %d", s, v)
+		}
+	}
+}
+
 // FuzzParseInt: what is accepted is exactly what strconv accepts and prints the
 // same way.
 func FuzzParseInt(f *testing.F) {

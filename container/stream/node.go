@@ -77,9 +77,10 @@ func (s *space) node(r arena.Ref) []byte {
 
 func (s *space) freeNode(r arena.Ref) { s.free(r, nodeBlock(len(s.node(r)))) }
 
-// writer changes a node. Its index pair is told of the block in the end.
+// writer changes a node. Its index pair is told of the block in the end. (The space
+// is a copy: a pointer to it would have the compiler take Streams from Go's heap.)
 type writer struct {
-	*space
+	space
 	at *pair
 	r  arena.Ref
 	b  []byte
@@ -87,14 +88,14 @@ type writer struct {
 
 func (s *space) edit(at *pair) writer {
 	r := arena.Ref(at.value)
-	return writer{s, at, r, s.node(r)}
+	return writer{*s, at, r, s.node(r)}
 }
 
 // newNode is a writer of a new empty listpack in a block for n bytes.
 func (s *space) newNode(at *pair, n int) writer {
 	n = nodeBlock(n)
 	r := s.alloc(n)
-	return writer{s, at, r, listpack.AppendEmpty(s.arena.Bytes(r, n)[:0])}
+	return writer{*s, at, r, listpack.AppendEmpty(s.arena.Bytes(r, n)[:0])}
 }
 
 // done makes the block the size that follows from the node's.

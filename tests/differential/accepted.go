@@ -92,6 +92,14 @@ var acceptances = []Acceptance{
 		Oracle: `:\d+|\*\[.*\]|\$-1|nil|_`, Dozo: `\(error\) ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807`,
 	},
 	{
+		Name: "XSETID below the greatest deleted ID", Command: "xsetid", Reason: since72,
+		Oracle: `\+OK`, Dozo: `\(error\) ERR The ID specified in XSETID is smaller than current max_deleted_entry_id`,
+	},
+	{
+		Name: "XREAD's timeout that overflows", Command: "xread", Reason: since72,
+		Oracle: `[*%]\[.*\]`, Dozo: `\(error\) ERR timeout is out of range`,
+	},
+	{
 		Name: "small integers that COPY made", Command: "object|refcount",
 		Reason: "Dozo shares nothing and says of every small integer what Redis says of those it shares; a copy is not shared there",
 		Oracle: `:1`, Dozo: `:2147483647`,

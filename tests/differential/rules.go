@@ -60,6 +60,8 @@ var ruleTable = map[string]Rule{
 	// refcount: both shared by everybody, or both by few: a command that waits in
 	// a transaction is one more holder for Redis.
 	"refcount": {same: sameRefcount},
+	// streaminfo and pending: what XINFO and XPENDING say, but for times.
+	"streaminfo": {same: sameStreamInfo}, "pending": {same: samePending},
 	// any: anything but a broken connection.
 	"any": {same: func(o, d Value, _ []string) bool { return !broken(o) && !broken(d) }},
 	// dump: handled by the runner, which asks the oracle whether two payloads
@@ -113,7 +115,9 @@ var commandRules = map[string]*Rule{
 	"latency|doctor": mustRule("any"), "latency|histogram": mustRule("any"), "latency|reset": mustRule("kind"),
 	"command|count": mustRule("kind"), "command|list": mustRule("kind"), "command|docs": mustRule("kind"),
 	"pubsub|channels": mustRule("sorted"), "pubsub|shardchannels": mustRule("sorted"),
-	"config|get": mustRule("sorted"),
+	"config|get":   mustRule("sorted"),
+	"xinfo|stream": mustRule("streaminfo"), "xinfo|groups": mustRule("streaminfo"), "xinfo|consumers": mustRule("streaminfo"),
+	"xpending": mustRule("pending"),
 }
 
 // ruleFor is the rule of a step.
@@ -258,3 +262,73 @@ func containsAll(have, want []string) bool {
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// sameStreamInfo compares what XINFO says. Times are those of the servers' clocks.
+// Consumers without anything pending are left out, and not counted: 7.0 makes a
+// consumer when it is given something, 7.2 when it asks.
+func sameStreamInfo(o, d Value, _ []string) bool {
+	return reflect.DeepEqual(timeless(o), timeless(d))
+}
+
+// moment is the least number that can only be a time.
+const moment = 1_000_000_000_000
+
+// timeless is a reply of XINFO without the fields that sameStreamInfo leaves out,
+// and with all times the same.
+func timeless(v Value) Value {
+	if v.Kind == ':' && v.Int() >= moment {
+		v.Str = strconv.Itoa(moment)
+	}
+	var elems []Value
+	for i := 0; i < len(v.Elems); i++ {
+		e := v.Elems[i]
+		switch {
+		case isIdle(e):
+			continue
+		case i+1 < len(v.Elems) && slices.Contains([]string{"idle", "inactive", "seen-time", "active-time"}, e.Str),
+			i+1 < len(v.Elems) && e.Str == "consumers" && v.Elems[i+1].Kind == ':':
+			i++
+			continue
+		}
+		elems = append(elems, timeless(e))
+	}
+	v.Elems = elems
+	return v
+}
+
+// isIdle recognises the fields of a consumer for whom nothing is pending.
+func isIdle(v Value) bool {
+	fields := map[string]Value{}
+	for i := 0; i+1 < len(v.Elems); i += 2 {
+		fields[v.Elems[i].Str] = v.Elems[i+1]
+	}
+	n, ok := fields["pel-count"]
+	if _, consumer := fields["seen-time"]; consumer && ok {
+		return n.Int() == 0
+	}
+	n, ok = fields["pending"]
+	_, consumer := fields["idle"]
+	return consumer && ok && n.Int() == 0
+}
+
+// samePending compares what XPENDING says: in each entry the third element is for
+// how long it has been pending.
+func samePending(o, d Value, _ []string) bool {
+	const idle = 2
+	if !sameKind(o, d) || len(o.Elems) != len(d.Elems) {
+		return false
+	}
+	for i, e := range o.Elems {
+		f := d.Elems[i]
+		if len(e.Elems) == 4 && len(f.Elems) == 4 {
+			if !sameWithin(e.Elems[idle], f.Elems[idle], []string{"60000"}) {
+				return false
+			}
+			e.Elems[idle], f.Elems[idle] = Value{}, Value{}
+		}
+		if !reflect.DeepEqual(e, f) {
+			return false
+		}
+	}
+	return true
+}
