@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"dozo/command"
@@ -237,21 +238,21 @@ func debugTableStatsKey(c *command.Context) error {
 }
 
 func debugListpack(c *command.Context) error {
-	return debugEncoded(c, object.EncListpack, "Listpack", "listpack")
+	return debugEncoded(c, "Listpack", "listpack", object.EncListpack, object.EncListpackEx)
 }
 
 func debugQuicklist(c *command.Context) error {
-	return debugEncoded(c, object.EncQuicklist, "Quicklist", "quicklist")
+	return debugEncoded(c, "Quicklist", "quicklist", object.EncQuicklist)
 }
 
 // debugEncoded writes what is in a value's entry to the log, if its encoding is
-// the one asked for.
-func debugEncoded(c *command.Context, want object.Encoding, title, name string) error {
+// one of those asked for.
+func debugEncoded(c *command.Context, title, name string, want ...object.Encoding) error {
 	cell, err := debugCell(c)
 	switch {
 	case err != nil:
 		return err
-	case cell.Encoding() != want:
+	case !slices.Contains(want, cell.Encoding()):
 		return command.ReplyError("ERR Not a " + name + " encoded object.")
 	}
 	serverOf(c).logger.Raw(fmt.Sprintf("%s %s: %s\n", title, text.Quote(c.Args[2]), text.Quote(cell.Entry.Payload())))
