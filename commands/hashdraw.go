@@ -14,7 +14,7 @@ func hrandfield(c *command.Context) error {
 	n, values := int64(1), false
 	if len(c.Args) > 2 {
 		var err error
-		if n, values, err = hrandfieldOpts(c.Args[2:]); err != nil {
+		if n, values, err = drawOpts(c.Args[2:], "WITHVALUES"); err != nil {
 			return err
 		}
 	}
@@ -45,15 +45,15 @@ func hrandfield(c *command.Context) error {
 	return nil
 }
 
-// hrandfieldOpts reads the count and WITHVALUES.
-func hrandfieldOpts(words [][]byte) (n int64, values bool, err error) {
+// drawOpts reads the count, and the word that asks for values, too.
+func drawOpts(words [][]byte, word string) (n int64, values bool, err error) {
 	n, err = intArg(words[0])
 	switch {
 	case err != nil:
 		return 0, false, err
 	case n == math.MinInt64:
 		return 0, false, errLongRange
-	case len(words) > 2 || len(words) == 2 && !is(words[1], "WITHVALUES"):
+	case len(words) > 2 || len(words) == 2 && !is(words[1], word):
 		return 0, false, command.ErrSyntax
 	case len(words) == 2 && (n < -math.MaxInt64/2 || n > math.MaxInt64/2):
 		return 0, false, errCountRange

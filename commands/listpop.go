@@ -160,14 +160,16 @@ func drop(c *command.Context, v object.ListValue, key []byte, n int, from object
 	v.Shrunk(&c.Set.Limits.List)
 }
 
-// mpopOpts are what LMPOP and BLMPOP are called with, from numkeys on.
+// mpopOpts are what LMPOP and BLMPOP, and ZMPOP and BZMPOP, are called with, from
+// numkeys on.
 type mpopOpts struct {
 	first, keys int // the first key's argument, and how many there are
 	from        object.Side
 	count       int64
 }
 
-func (o *mpopOpts) parse(args [][]byte, numKeys int) error {
+// parse reads them; side reads the word for the side.
+func (o *mpopOpts) parse(args [][]byte, numKeys int, side func([]byte) (object.Side, error)) error {
 	n, err := intArg(args[numKeys])
 	if err != nil || n < 1 {
 		return errNumKeys
@@ -177,7 +179,7 @@ func (o *mpopOpts) parse(args [][]byte, numKeys int) error {
 	}
 	o.first, o.keys, o.count = numKeys+1, int(n), 1
 	words := args[o.first+o.keys:]
-	if o.from, err = sideArg(words[0]); err != nil {
+	if o.from, err = side(words[0]); err != nil {
 		return err
 	}
 	switch words = words[1:]; {
@@ -217,7 +219,7 @@ func firstList(c *command.Context, i, n int) (cell object.Cell, key []byte, err 
 
 func lmpop(c *command.Context) error {
 	var o mpopOpts
-	if err := o.parse(c.Args, 1); err != nil {
+	if err := o.parse(c.Args, 1, sideArg); err != nil {
 		return err
 	}
 	cell, key, err := firstList(c, o.first, o.keys)

@@ -198,11 +198,15 @@ func sinterstore(c *command.Context) error {
 	return nil
 }
 
-// storeSet gives a set that was made to the destination, and answers its size; an
-// empty one deletes what was there.
+// storeSet gives a set that was made to the destination, and answers its size.
 func storeSet(c *command.Context, d *object.Draft, event string) {
+	storeDraft(c, d, object.SetValue{Cell: &d.Cell}.Len(), command.EventSet, event)
+}
+
+// storeDraft gives a collection of n elements to the destination, argument 1, and
+// answers its size; an empty one deletes what was there.
+func storeDraft(c *command.Context, d *object.Draft, n int, class command.Event, event string) {
 	key := c.Args[1]
-	n := object.SetValue{Cell: &d.Cell}.Len()
 	if n == 0 {
 		c.Discard(key, d)
 		if c.Delete(key) {
@@ -212,7 +216,7 @@ func storeSet(c *command.Context, d *object.Draft, event string) {
 		if c.Store(key, d, 0) {
 			notifyNew(c, c.DB, key)
 		}
-		c.Modified(key, command.EventSet, event)
+		c.Modified(key, class, event)
 	}
 	c.Out.Int(int64(n))
 }

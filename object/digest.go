@@ -69,7 +69,7 @@ func (c *Cell) Digest(d *Digest, now int64) {
 	case ZSet:
 		ZSetValue{c}.Each(func(s Scored) bool {
 			var pair Digest
-			var scratch [scoreTextMax]byte
+			var scratch [ScoreTextMax]byte
 			pair.Mix(s.Member.Text(scratch[:0]))
 			pair.Mix(text.AppendShort(scratch[:0], s.Score()))
 			d.Xor(pair[:])

@@ -10,6 +10,7 @@ import (
 	"dozo/container/entry"
 	"dozo/container/hashtable"
 	"dozo/container/listpack"
+	"dozo/text"
 )
 
 // A small sorted set is a listpack of members, each followed by its score, in
@@ -32,6 +33,12 @@ type Scored struct {
 	Member listpack.Value
 	score  float64
 	text   []byte // of a score in a listpack that is no integer, else nil
+	small  bool   // from a listpack
+}
+
+// NewScored is a member with a score.
+func NewScored(member listpack.Value, score float64) Scored {
+	return Scored{Member: member, score: score}
 }
 
 // Score is the member's score.
@@ -42,12 +49,24 @@ func (s *Scored) Score() float64 {
 	return s.score
 }
 
+// AppendScanned appends the score as ZSCAN shows it: as it is stored in a listpack,
+// and otherwise with up to seventeen digits.
+func (s *Scored) AppendScanned(dst []byte) []byte {
+	switch {
+	case s.text != nil:
+		return append(dst, s.text...)
+	case s.small:
+		return text.AppendInt(dst, int64(s.score))
+	}
+	return text.AppendDouble17(dst, s.score)
+}
+
 const (
 	treeRootSize  = int(unsafe.Sizeof(btree.Root{}))
 	zsetRootsSize = rootSize + treeRootSize
 	scoreSize     = 8
-	// scoreTextMax is the longest text of a score.
-	scoreTextMax = 32
+	// ScoreTextMax is the longest text of a score that is stored here.
+	ScoreTextMax = 32
 )
 
 // treeRootOf reads the root of the tree from the entry of a large sorted set.

@@ -37,7 +37,7 @@ func scoreElement(score float64, buf []byte) listpack.Element {
 
 // appendScored appends a member and its score to a listpack.
 func appendScored(b, member []byte, score float64) []byte {
-	var buf [scoreTextMax]byte
+	var buf [ScoreTextMax]byte
 	m, s := listpack.String(member), scoreElement(score, buf[:])
 	b = listpack.Append(b, &m)
 	return listpack.Append(b, &s)
@@ -45,6 +45,7 @@ func appendScored(b, member []byte, score float64) []byte {
 
 // readScored reads the member at p and its score, and finds the next member.
 func readScored(b []byte, p int) (s Scored, next int) {
+	s.small = true
 	s.Member, p = listpack.Read(b, p)
 	v, next := listpack.Read(b, p)
 	if v.Str == nil {
@@ -81,7 +82,7 @@ func gapFor(b, member []byte, score float64) int {
 // putSmall inserts a member with its score, after taking the pair at cut out; 0 =
 // none.
 func (z ZSetValue) putSmall(cut int, member []byte, score float64) {
-	var buf [scoreTextMax]byte
+	var buf [ScoreTextMax]byte
 	m, s := listpack.String(member), scoreElement(score, buf[:])
 	b := z.compactRoom(m.Size() + s.Size())
 	if cut != 0 {
@@ -106,12 +107,37 @@ func (z ZSetValue) addSmall(member []byte, score float64, f ZAddFlags, l *ZSetLi
 	switch {
 	case f&ZAddXX != 0:
 		return 0, ZAddNothing
-	case listpack.Len(b)/2 >= l.Listpack || len(member) > l.Value || !listpack.Fits(b, len(member)+2*scoreTextMax):
+	case listpack.Len(b)/2 >= l.Listpack || len(member) > l.Value || !listpack.Fits(b, len(member)+2*ScoreTextMax):
 		z.toLarge()
 		return z.addLarge(member, score, f)
 	}
 	z.putSmall(0, member, score)
 	return score, ZAddAdded
+}
+
+// IsZSet tells whether a listpack is a small sorted set: members, each with a score
+// that is a number, in order.
+func IsZSet(b []byte) bool {
+	var last Scored
+	var buf [intDigitsMax]byte
+	if listpack.Len(b)%2 != 0 {
+		return false
+	}
+	for p := listpack.First(b); p != 0; {
+		first := p == listpack.First(b)
+		s, next := readScored(b, p)
+		if s.text != nil {
+			var ok bool
+			if s.score, ok = text.ParseFloat(s.text); !ok {
+				return false
+			}
+		}
+		if !first && (s.score < last.score || s.score == last.score && compareMembers(last.Member, s.Member.Text(buf[:0])) >= 0) {
+			return false
+		}
+		last, p = s, next
+	}
+	return true
 }
 
 // rankSmall is how many members come before the one at p.

@@ -50,6 +50,8 @@ func (e *Encoder) AppendObject(dst []byte, c *object.Cell) []byte {
 		return e.appendList(dst, object.ListValue{Cell: c})
 	case object.Stream:
 		return e.appendStream(dst, object.StreamValue{Cell: c})
+	case object.ZSet:
+		return e.appendZSet(dst, object.ZSetValue{Cell: c})
 	default:
 		var digits [20]byte
 		return e.AppendString(append(dst, byte(TypeString)), c.Bytes(digits[:]))
@@ -132,6 +134,12 @@ func (b *Builder) Object(d *Decoder, at object.Place, into *object.Draft) error 
 		return b.hashDatedListpack(d, at, into, Type(t))
 	case TypeStream, TypeStream2, TypeStream3:
 		return b.stream(d, Type(t), at, into)
+	case TypeZSet:
+		return b.zset(d, at, into, textScore)
+	case TypeZSet2:
+		return b.zset(d, at, into, binaryScore)
+	case TypeZSetListpack, TypeZSetZiplist:
+		return b.zsetListpack(Type(t), d, at, into)
 	}
 	return ErrFormat
 }

@@ -27,6 +27,7 @@ func newShelf(t testing.TB) *shelf {
 	s.kit.Hash = func(b []byte) uint64 { return CRC64(0, b) * 0x9e3779b97f4a7c15 }
 	s.Limits = &object.Limits{
 		Set: object.SetLimits{Intset: 4, Listpack: 4, Value: 8}, Hash: object.HashLimits{Listpack: 4, Value: 8},
+		ZSet: object.ZSetLimits{Listpack: 4, Value: 8},
 	}
 	s.Deep = true
 	t.Cleanup(func() {
@@ -91,6 +92,14 @@ func (s *shelf) collections(n int) (bodies [][]byte) {
 		bodies = append(bodies, e.AppendObject(nil, &d.Cell))
 		for i := range n {
 			h.SetFieldDeadline(fmt.Append(nil, "field:", i), int64(i*i%5)*1_000_000_000_000)
+		}
+		add(&d)
+	}
+	for _, l := range []object.ZSetLimits{{Listpack: 1000, Value: 100}, {}} {
+		var d object.Draft
+		d.Begin(s.place(), s.place().NewZSet(0, 0, &l))
+		for i := range n {
+			object.ZSetValue{Cell: &d.Cell}.Add(fmt.Append(nil, "m", i), float64(i%7)/3, 0, &l)
 		}
 		add(&d)
 	}

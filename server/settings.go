@@ -48,6 +48,7 @@ func (s *Server) bindConfig() error {
 		config.SetMaxIntsetEntries, config.SetMaxListpackEntries, config.SetMaxListpackValue,
 		config.HashMaxListpackEntries, config.HashMaxListpackValue, config.ListMaxListpackSize,
 		config.StreamNodeMaxBytes, config.StreamNodeMaxEntries,
+		config.ZSetMaxListpackEntries, config.ZSetMaxListpackValue,
 	}, s.hook(s.applyHandlers))
 	c.OnChangeOf([]*config.Directive{
 		config.MaxMemory, config.MaxMemoryPolicy, config.MaxMemorySamples, config.LFULogFactor,

@@ -22,6 +22,7 @@ type writer struct {
 	big   bool
 	clock *int // number of times to live given out in this history
 	fail  bool // BITFIELD may say OVERFLOW FAIL
+	count int  // of the keys to come, after numkeys; 0 = any
 	out   []word
 }
 
@@ -85,6 +86,9 @@ func (w *writer) argument(a *argument) {
 		for count < 8 && chance(w.r, 0.5) {
 			count++
 		}
+		if w.count > 0 && (a.kind == "key" || a.name == "weight") {
+			count = w.count
+		}
 	}
 	for i := range count {
 		if a.token != "" && a.kind != "pure-token" && (i == 0 || a.multipleToken) {
@@ -111,7 +115,7 @@ func (w *writer) once(a *argument) {
 	case "unix-time":
 		w.unixTime(strings.HasSuffix(a.name, "milliseconds"))
 	case "double":
-		w.add(w.float())
+		w.double(a)
 	case "pattern":
 		w.add(pick(w.r, patterns))
 	default:
@@ -121,7 +125,7 @@ func (w *writer) once(a *argument) {
 
 // keyClasses are the groups whose commands mostly keep to keys of their own, so that
 // not every other reply says that the key holds something else.
-var keyClasses = map[string]int{"set": 1, "hash": 2, "list": 3}
+var keyClasses = map[string]int{"set": 1, "hash": 2, "list": 3, "sorted-set": 4}
 
 // key chooses a key.
 func (w *writer) key() string {
@@ -143,6 +147,19 @@ func required1(a argument) *argument {
 	return &a
 }
 
+func (w *writer) double(a *argument) {
+	switch {
+	case a.name == "timeout":
+		w.fixed(pick(w.r, []string{"0.01", "0.001", "0.01", "-1", "abc"}))
+	case w.spec.group != "sorted-set":
+		w.add(w.float())
+	case a.name == "min" || a.name == "max":
+		w.fixed(pick(w.r, []string{"", "", "("}) + score(w.r))
+	default:
+		w.fixed(score(w.r))
+	}
+}
+
 func (w *writer) float() string {
 	if chance(w.r, 0.5) {
 		return pick(w.r, floats)
@@ -156,12 +173,18 @@ func (w *writer) integer(a *argument) {
 	case "seconds", "milliseconds", "ttl":
 		w.timeToLive(a.name != "seconds")
 		return
+	case "weight": // of another, a zero may become negative; see score
+		w.fixed(pick(w.r, []string{"1", "2", "3", "0.5", "inf", "1", "2", "x", "nan"}))
+		return
 	}
 	if chance(w.r, 0.06) {
 		w.add(pick(w.r, weirdNumbers))
 		return
 	}
 	switch a.name {
+	case "numkeys":
+		w.count = 1 + w.r.IntN(3)
+		w.fixed(strconv.Itoa(w.count))
 	case "increment", "decrement":
 		w.add(w.increment())
 	case "offset":
@@ -303,6 +326,15 @@ var specialArguments map[string]func(*writer) = map[string]func(*writer){
 	"command|getkeysandflags": (*writer).getkeysArguments,
 	"bitfield":                (*writer).bitfieldArguments,
 	"bitpos":                  (*writer).bitposArguments,
+	"zadd":                    (*writer).zaddArguments,
+	"zincrby":                 (*writer).zincrbyArguments,
+	"zrandmember":             (*writer).drawArguments,
+	"zrange":                  (*writer).zrangeArguments,
+	"zrangestore":             (*writer).zrangeArguments,
+	"zrangebylex":             (*writer).lexArguments,
+	"zrevrangebylex":          (*writer).lexArguments,
+	"zlexcount":               (*writer).lexArguments,
+	"zremrangebylex":          (*writer).lexArguments,
 }
 
 // spopArguments take all members or none: which ones else is chance, and the two
@@ -318,9 +350,19 @@ func (w *writer) drawArguments() {
 	w.keyOnly()
 	if chance(w.r, 0.8) {
 		w.fixed(pick(w.r, []string{"0", "1", "2", "5", "100", "-1", "-3", "-40", "abc", "", "9223372036854775807", "-9223372036854775808"}))
-		if w.spec.words[0] == "hrandfield" && chance(w.r, 0.5) {
-			w.add(w.spell("withvalues"))
+		switch w.spec.words[0] {
+		case "hrandfield":
+			w.maybe("withvalues")
+		case "zrandmember":
+			w.maybe("withscores")
 		}
+	}
+}
+
+// maybe adds a word, or does not.
+func (w *writer) maybe(word string) {
+	if chance(w.r, 0.5) {
+		w.add(w.spell(word))
 	}
 }
 

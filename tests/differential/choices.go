@@ -7,7 +7,7 @@ import "strings"
 // Dozo, together with what its arguments need in arguments.go.
 var groupWeights = map[string]float64{
 	"string": 10, "bitmap": 7, "hyperloglog": 4, "generic": 6, "connection": 0.6, "server": 0.3, "transactions": 2,
-	"pubsub": 0.5, "set": 8, "hash": 8, "list": 8,
+	"pubsub": 0.5, "set": 8, "hash": 8, "list": 8, "sorted-set": 10,
 }
 
 // commandWeights overrule the group's weight.
@@ -15,7 +15,7 @@ var commandWeights = map[string]float64{
 	"flushall": 0.1, "flushdb": 0.2, "swapdb": 0.3, "select": 0.5, "move": 2, "randomkey": 1, "keys": 1,
 	"pfdebug": 1, "quit": 0.05, "reset": 0.1, "hello": 0.2, "lcs": 1.5, "auth": 0.2, "restore": 1, "wait": 0.2,
 	"memory|usage": 1, "command|getkeys": 1, "command|getkeysandflags": 1, "exec": 0.4, "discard": 0.2,
-	"debug": 1, "scan": 1, "object|freq": 0.5, "object|encoding": 4, "dump": 3,
+	"debug": 1, "scan": 1, "object|freq": 0.5, "object|encoding": 4, "dump": 3, "zadd": 3, "bzpopmin": 0.1, "bzpopmax": 0.1, "bzmpop": 0.1,
 }
 
 // excluded are the commands that the generator never sends, with the reason. The
@@ -57,6 +57,9 @@ var required = strings.Fields(`
 	lindex linsert llen lmove lmpop lpop lpos lpush lpushx lrange lrem lset ltrim rpop rpoplpush rpush rpushx
 	sadd scard sdiff sdiffstore sinter sintercard sinterstore sismember smembers smismember smove spop srandmember
 	srem sscan sunion sunionstore
+	bzmpop bzpopmax bzpopmin zadd zcard zcount zdiff zdiffstore zincrby zinter zintercard zinterstore zlexcount zmpop
+	zmscore zpopmax zpopmin zrandmember zrange zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex
+	zremrangebyrank zremrangebyscore zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion zunionstore
 	psubscribe publish pubsub|channels pubsub|numpat pubsub|numsub pubsub|shardchannels pubsub|shardnumsub
 	punsubscribe spublish ssubscribe subscribe sunsubscribe unsubscribe
 `)
@@ -66,6 +69,8 @@ var required = strings.Fields(`
 var unmutated = map[string]bool{
 	"exec": true, "discard": true, "multi": true, "quit": true, "reset": true, "wait": true, "debug": true,
 	"hello": true, "client|no-evict": true, "config|get": true, "spop": true, "srandmember": true, "hrandfield": true,
+	"bzpopmin": true, "bzpopmax": true, "bzmpop": true, "zrandmember": true,
+	"zrank": true, "zrevrank": true, // a third argument is of 7.2
 }
 
 // weight is how often a command of the grammar is chosen, 0 for never.

@@ -78,6 +78,9 @@ func (g *Generator) History(number, commands int) *History {
 	c.h.Config["hash-max-listpack-entries"] = pick(r, []string{"0", "12", "128"})
 	c.h.Config["hash-max-listpack-value"] = pick(r, []string{"4", "64"})
 	c.h.Config["list-max-listpack-size"] = pick(r, []string{"-2", "-1", "1", "3", "8", "40"})
+	// No ZADD has more than twelve pairs, for the same reason.
+	c.h.Config["zset-max-listpack-entries"] = pick(r, []string{"0", "12", "128"})
+	c.h.Config["zset-max-listpack-value"] = pick(r, []string{"4", "64"})
 	c.h.Own = map[string]string{
 		"set-max-listpack-entries": pick(r, []string{"0", "0", "4", "128"}), "set-max-listpack-value": pick(r, []string{"3", "64"}),
 	}

@@ -103,6 +103,7 @@ var commandRules = map[string]*Rule{
 	"smembers": mustRule("sorted"), "sinter": mustRule("sorted"), "sunion": mustRule("sorted"), "sdiff": mustRule("sorted"),
 	"hkeys": mustRule("sorted"), "hvals": mustRule("sorted"), "hgetall": mustRule("pairs"), "hrandfield": mustRule("shape"), "hscan": mustRule("shape"),
 	"spop": mustRule("sorted"), "srandmember": mustRule("shape"), "sscan": mustRule("shape"),
+	"zrandmember": mustRule("shape"), "zscan": mustRule("shape"),
 	"object|idletime": mustRule("kind"), // small integers are one shared object to Redis, with one idle time
 	"object|freq":     mustRule("kind"),
 	"object|refcount": mustRule("refcount"),

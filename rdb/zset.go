@@ -1,0 +1,116 @@
+package rdb
+
+import (
+	"encoding/binary"
+	"math"
+
+	"dozo/container/listpack"
+	"dozo/object"
+	"dozo/text"
+)
+
+// The types of sorted sets.
+const (
+	TypeZSet         Type = 3 // with scores as text; only read
+	TypeZSet2        Type = 5
+	TypeZSetZiplist  Type = 12 // only read
+	TypeZSetListpack Type = 17
+)
+
+// scoreBytes is the size of a score of TypeZSet2.
+const scoreBytes = 8
+
+// appendZSet writes a large sorted set from its highest member down, as a genuine
+// server does.
+func (e *Encoder) appendZSet(dst []byte, z object.ZSetValue) []byte {
+	if z.Encoding() == object.EncListpack {
+		return e.AppendString(append(dst, byte(TypeZSetListpack)), z.Bare())
+	}
+	n := z.Len()
+	dst = AppendLen(append(dst, byte(TypeZSet2)), uint64(n))
+	z.Walk(n-1, n, true, func(s object.Scored) bool {
+		dst = e.AppendString(dst, s.Member.Str)
+		dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(s.Score()))
+		return true
+	})
+	return dst
+}
+
+// zset reads members, each followed by a score that the given function reads.
+func (b *Builder) zset(d *Decoder, at object.Place, into *object.Draft, score func(*Decoder) (float64, error)) error {
+	n, err := d.count()
+	if err != nil {
+		return err
+	}
+	l := &b.Limits.ZSet
+	into.Begin(at, at.NewZSet(int(n), 0, l))
+	z := object.ZSetValue{Cell: &into.Cell}
+	for ; n > 0; n-- {
+		m, err1 := b.string(d)
+		s, err2 := score(d)
+		if err1 != nil || err2 != nil {
+			return discard(into)
+		}
+		if _, done := z.Add(m, s, object.ZAddNX, l); done != object.ZAddAdded { // twice the same, or NaN: damaged
+			return discard(into)
+		}
+	}
+	return nil
+}
+
+// binaryScore reads a score of TypeZSet2.
+func binaryScore(d *Decoder) (float64, error) {
+	b, err := d.Take(scoreBytes)
+	if err != nil {
+		return 0, err
+	}
+	return math.Float64frombits(binary.LittleEndian.Uint64(b)), nil
+}
+
+// The lengths of scores as text that stand for what is no number.
+const (
+	textNaN = 253 + iota
+	textInf
+	textMinusInf
+)
+
+// textScore reads a score of TypeZSet.
+func textScore(d *Decoder) (float64, error) {
+	n, err := d.Byte()
+	switch {
+	case err != nil:
+		return 0, err
+	case n == textNaN:
+		return 0, ErrFormat
+	case n >= textInf:
+		return math.Inf(textInf - int(n)), nil
+	}
+	b, err := d.Take(uint64(n))
+	if err != nil {
+		return 0, err
+	}
+	score, ok := text.ParseFloat(b)
+	if !ok {
+		return 0, ErrFormat
+	}
+	return score, nil
+}
+
+// zsetListpack reads a small sorted set. It always looks at the order, which a tree
+// would rely on; whether a member is there twice, with different scores, is looked at
+// as for hashes.
+func (b *Builder) zsetListpack(t Type, d *Decoder, at object.Place, into *object.Draft) error {
+	blob, err := b.string(d)
+	ok := err == nil
+	if t == TypeZSetZiplist && ok {
+		blob, ok = listpackOf(blob)
+	} else if ok {
+		ok = listpack.Validate(blob)
+	}
+	if !ok || listpack.Len(blob) == 0 || !object.IsZSet(blob) || b.Deep && twice(blob, 2) {
+		return ErrFormat
+	}
+	into.Begin(at, at.NewCompact(object.ZSet, object.EncListpack, blob))
+	object.ZSetValue{Cell: &into.Cell}.Expect(listpack.Len(blob)/2, &b.Limits.ZSet)
+	return nil
+}
