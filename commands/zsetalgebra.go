@@ -71,18 +71,18 @@ var storeKeys = []command.KeySpec{
 
 var errWeight error = command.ReplyError("ERR weight value is not a float")
 
-// source is one of the sets and sorted sets that an operation works on; not Ok =
+// weighed is one of the sets and sorted sets that an operation works on; not Ok =
 // empty.
-type source struct {
+type weighed struct {
 	cell   object.Cell
 	weight float64
 }
 
-func (s *source) zset() object.ZSetValue { return object.ZSetValue{Cell: &s.cell} }
+func (s *weighed) zset() object.ZSetValue { return object.ZSetValue{Cell: &s.cell} }
 
-func (s *source) set() object.SetValue { return object.SetValue{Cell: &s.cell} }
+func (s *weighed) set() object.SetValue { return object.SetValue{Cell: &s.cell} }
 
-func (s *source) len() int {
+func (s *weighed) len() int {
 	switch {
 	case !s.cell.Ok():
 		return 0
@@ -93,7 +93,7 @@ func (s *source) len() int {
 }
 
 // each visits the members and their scores, before they are weighted.
-func (s *source) each(visit func(m listpack.Value, score float64) bool) {
+func (s *weighed) each(visit func(m listpack.Value, score float64) bool) {
 	switch {
 	case !s.cell.Ok():
 	case s.cell.Type() == object.Set:
@@ -104,7 +104,7 @@ func (s *source) each(visit func(m listpack.Value, score float64) bool) {
 }
 
 // score is that of a member, before it is weighted.
-func (s *source) score(member []byte) (float64, bool) {
+func (s *weighed) score(member []byte) (float64, bool) {
 	switch {
 	case !s.cell.Ok():
 		return 0, false
@@ -115,7 +115,7 @@ func (s *source) score(member []byte) (float64, bool) {
 }
 
 // weighted is a score times the weight; 0 if that is no number.
-func (s *source) weighted(score float64) float64 {
+func (s *weighed) weighted(score float64) float64 {
 	if score *= s.weight; score == score {
 		return score
 	}
@@ -155,7 +155,7 @@ type algebraForm struct {
 
 // algebra is a call of one of the operations.
 type algebra struct {
-	sources []source
+	sources []weighed
 	join    aggregate
 	scores  bool
 	limit   int64 // 0 = none
@@ -174,7 +174,7 @@ func (a *algebra) parse(c *command.Context, i int, form algebraForm) error {
 		return command.ErrSyntax
 	}
 	keys, words := c.Args[i+1:i+1+int(n)], c.Args[i+1+int(n):]
-	a.sources, a.join = make([]source, n), sumScores
+	a.sources, a.join = make([]weighed, n), sumScores
 	for j, key := range keys {
 		cell := c.Find(key)
 		if cell.Ok() && cell.Type() != object.ZSet && cell.Type() != object.Set {
@@ -183,7 +183,7 @@ func (a *algebra) parse(c *command.Context, i int, form algebraForm) error {
 		if !cell.Ok() {
 			c.Notify(command.EventKeyMiss, "keymiss", c.DB, key)
 		}
-		a.sources[j] = source{cell, 1}
+		a.sources[j] = weighed{cell, 1}
 	}
 	for len(words) > 0 {
 		took, err := a.option(words, form)
@@ -233,7 +233,7 @@ func aggregateArg(arg []byte) (aggregate, error) {
 
 // sort puts the smallest first.
 func (a *algebra) sort() {
-	slices.SortStableFunc(a.sources, func(x, y source) int { return x.len() - y.len() })
+	slices.SortStableFunc(a.sources, func(x, y weighed) int { return x.len() - y.len() })
 }
 
 // intersect visits what all sources have, with the joined scores.
@@ -281,7 +281,7 @@ func uniteScores(a *algebra, out object.ZSetValue) {
 // of them first.
 func subtractScores(a *algebra, out object.ZSetValue) {
 	first, others := &a.sources[0], a.sources[1:]
-	slices.SortStableFunc(others, func(x, y source) int { return y.len() - x.len() })
+	slices.SortStableFunc(others, func(x, y weighed) int { return y.len() - x.len() })
 	var buf digits
 	first.each(func(m listpack.Value, score float64) bool {
 		member := m.Text(buf[:0])

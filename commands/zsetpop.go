@@ -62,8 +62,8 @@ var (
 	wordZpopmax = []byte("ZPOPMAX")
 )
 
-// endArg reads MIN or MAX.
-func endArg(arg []byte) (object.Side, error) {
+// minMaxArg reads MIN or MAX.
+func minMaxArg(arg []byte) (object.Side, error) {
 	switch {
 	case is(arg, "MIN"):
 		return object.Head, nil
@@ -174,7 +174,7 @@ func (o *zmpopOpts) pop(c *command.Context, z object.ZSetValue, key []byte) {
 
 func zmpop(c *command.Context) error {
 	var o zmpopOpts
-	if err := o.parse(c.Args, 1, endArg); err != nil {
+	if err := o.parse(c.Args, 1, minMaxArg); err != nil {
 		return err
 	}
 	cell, key, err := firstZSet(c, o.first, o.keys)
@@ -209,7 +209,7 @@ func bzpop(c *command.Context, from object.Side) error {
 
 func bzmpop(c *command.Context) error {
 	var o zmpopOpts
-	if err := o.parse(c.Args, 2, endArg); err != nil {
+	if err := o.parse(c.Args, 2, minMaxArg); err != nil {
 		return err
 	}
 	timeout, err := command.SecondsTimeout(c.Args[1])
