@@ -7,7 +7,8 @@ const (
 	// scratchMax the largest that it grows to when replies are long.
 	scratchSize = 64 << 10
 	scratchMax  = 1 << 20
-	// scratchLow is the room that a Data call should find in it.
+	// scratchLow is the room that a Data call should find in it, at least; more
+	// where replies are longer, since one that outgrows it is copied to the heap.
 	scratchLow = 8 << 10
 	// writeSize bounds one write, and drainRound what one connection may send of
 	// its pending output in one round.
@@ -51,7 +52,7 @@ func (c *Conn) postpone() {
 	m := n + len(c.Out)
 	l.scratch = l.scratch[:m]
 	c.Out = c.Out[:len(c.Out):len(c.Out)] // what is behind is no longer its own
-	if cap(l.scratch)-m < scratchLow {
+	if cap(l.scratch)-m < max(scratchLow, l.peak) {
 		l.flushDirty()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -261,6 +262,42 @@ func TestNoAllocation(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(2000, trip); n > 0 {
 		t.Errorf("%v allocations for each request", n)
+	}
+}
+
+// Long replies of many connections in one round do not outgrow what is left of the
+// buffer that they share.
+func TestLongRepliesAllocateLittle(t *testing.T) {
+	piece, reply := make([]byte, 1<<10), make([]byte, 50<<10)
+	h := &hooks{data: func(c *Conn, in []byte) int {
+		for range len(reply) / len(piece) {
+			c.Out = append(c.Out, piece...)
+		}
+		return len(in)
+	}}
+	_, addr := start(t, Options{Transport: Epoll}, "tcp4", h)
+	var peers []net.Conn
+	for range 8 {
+		peers = append(peers, dial(t, addr))
+	}
+	round := func() {
+		for _, p := range peers {
+			send(t, p, []byte("x"))
+		}
+		for _, p := range peers {
+			_, _ = io.ReadFull(p, reply)
+		}
+	}
+	round() // the buffer finds its size
+	const rounds = 40
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range rounds {
+		round()
+	}
+	runtime.ReadMemStats(&after)
+	if n := (after.TotalAlloc - before.TotalAlloc) / uint64(rounds*len(peers)); n > 5<<10 {
+		t.Errorf("%d bytes were allocated for each reply of %d", n, len(reply))
 	}
 }
 
