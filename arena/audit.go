@@ -105,6 +105,10 @@ func (h *Heap) auditCounts(held int64, idle int) error {
 		return fmt.Errorf("arena: heap %d counts %d bytes in use, %d by purpose, holds %d; %d idle slabs, counts %d",
 			h.id, h.Used(), sum, held, idle, h.idle)
 	}
+	if h.Waste() < 0 || h.held < held || h.tails < 0 {
+		return fmt.Errorf("arena: heap %d counts %d bytes held, of which %d behind large blocks; %d bytes are in blocks; waste %d",
+			h.id, h.held, h.tails, held, h.Waste())
+	}
 	return nil
 }
 

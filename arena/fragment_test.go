@@ -47,11 +47,12 @@ func (c *crowd) thin(p float64) {
 
 // compact is one pass of active defragmentation; it returns how many moved.
 func (c *crowd) compact() (moved int) {
+	for more := true; more; {
+		_, more = c.heap.MarkSparse()
+	}
 	for i, r := range c.refs {
-		if n := c.sizes[i]; c.heap.Sparse(r, n) {
-			c.refs[i] = c.heap.Alloc(PurposeValue, n)
-			copy(c.arena.Bytes(c.refs[i], n), c.arena.Bytes(r, n))
-			c.heap.Free(PurposeValue, r, n)
+		to, ok := c.heap.MoveSparse(PurposeValue, r, c.sizes[i])
+		if c.refs[i] = to; ok {
 			moved++
 		}
 	}

@@ -4,11 +4,13 @@ import "unsafe"
 
 // The lists of a class: lists 0 to 3 hold the slabs that are filled to a
 // quarter, a half, three quarters and more; listFull those without a free
-// block. The slab that blocks are taken from is on no list.
+// block; listSparse those that are to be emptied (see MarkSparse). The slab that
+// blocks are taken from is on no list.
 const (
-	numLists = 5
-	listFull = 4
-	listNone = 5
+	numLists   = 6
+	listFull   = 4
+	listSparse = 5
+	listNone   = 6
 )
 
 // heapClass is a heap's part of one size class.
@@ -16,7 +18,7 @@ type heapClass struct {
 	slab  uint32 // blocks are taken from here; 0 = no slab
 	lists [numLists]uint32
 	lent  uint8 // blocks that came from the lender class
-	_     [7]byte
+	_     [3]byte
 }
 
 // Heap hands out blocks. It is not safe for concurrent use: whoever holds the
@@ -33,6 +35,9 @@ type Heap struct {
 	id      uint32
 	larges  uint32 // list of large blocks
 	idle    int    // slabs kept though empty
+	held    int64  // bytes of its slabs and large blocks
+	tails   int64  // of these, what lies behind the ends of large blocks
+	marking marking
 
 	used    [purposeSlots]int64
 	classes [classSlots]heapClass
@@ -167,6 +172,24 @@ func (h *Heap) SetPublishStep(n int64) {
 
 // Used is the number of bytes in use, as UsableSize counts them.
 func (h *Heap) Used() int64 { return h.total + h.pending }
+
+// Untouched is the number of bytes that the heap holds and that were never handed
+// out since: the rest of the slabs at hand, and what lies behind the ends of
+// large blocks. As a rule they have no pages.
+func (h *Heap) Untouched() int64 {
+	n := h.tails
+	for c := range numClasses {
+		if g := h.classes[c].slab; g != 0 {
+			d := h.desc(g)
+			n += int64(d.length)<<granuleShift - int64(d.carved)<<3
+		}
+	}
+	return n
+}
+
+// Waste is the number of bytes in freed blocks of slabs that have others in use:
+// what fragmentation costs.
+func (h *Heap) Waste() int64 { return h.held - h.Untouched() - h.Used() }
 
 // UsedBy is the part of Used that is for p.
 func (h *Heap) UsedBy(p Purpose) int64 { return h.used[p&(purposeSlots-1)] }

@@ -3,6 +3,16 @@ package arena
 // granulesFor is the number of granules that hold n bytes.
 func granulesFor(n int) uint32 { return uint32((n + granuleSize - 1) >> granuleShift) }
 
+// tail is what lies behind the end of a large block of n bytes, in its last granule.
+func tail(n int) int64 { return int64(granulesFor(n))<<granuleShift - int64(UsableSize(n)) }
+
+// hold counts what the heap holds for a large block of n bytes that came, or went
+// with sign -1.
+func (h *Heap) hold(n int, sign int64) {
+	h.held += sign * int64(granulesFor(n)) << granuleShift
+	h.tails += sign * tail(n)
+}
+
 // allocLarge is Alloc for blocks that have granules of their own.
 func (h *Heap) allocLarge(p Purpose, n int, zero bool) Ref {
 	if n <= 0 {
@@ -13,6 +23,7 @@ func (h *Heap) allocLarge(p Purpose, n int, zero bool) Ref {
 	d := h.desc(g)
 	d.heap = h.id
 	h.push(&h.larges, d, g)
+	h.hold(n, 1)
 	r := Ref(g) << granuleShift
 	if checked {
 		h.allocated(p, r, UsableSize(n), false)
@@ -38,6 +49,7 @@ func (h *Heap) freeLarge(p Purpose, r Ref, n int) {
 	}
 	h.account(p, -int64(UsableSize(n)))
 	h.unlink(&h.larges, d)
+	h.tails -= tail(n)
 	h.giveRun(g)
 }
 
@@ -54,6 +66,8 @@ func (h *Heap) resizeLarge(p Purpose, r Ref, old, size int) bool {
 		h.resized(p, r, UsableSize(old), UsableSize(size))
 	}
 	h.account(p, int64(UsableSize(size)-UsableSize(old)))
+	h.hold(old, -1)
+	h.hold(size, 1)
 	return true
 }
 
@@ -75,6 +89,8 @@ func (h *Heap) Adopt(from *Heap, p Purpose, r Ref, n int) bool {
 	}
 	from.unlink(&from.larges, d)
 	from.account(p, -int64(UsableSize(n)))
+	from.hold(n, -1)
+	h.hold(n, 1)
 	d.heap = h.id
 	h.push(&h.larges, d, g)
 	h.account(p, int64(UsableSize(n)))

@@ -125,13 +125,10 @@ func (m *model) realloc(i int) {
 func (m *model) move(i int) {
 	b := &m.blocks[i]
 	h, n := m.heaps[b.heap], len(b.contents)
-	if !h.Sparse(b.ref, n) {
-		return
+	if m.rng.IntN(100) == 0 {
+		h.MarkSparse()
 	}
-	to := h.Alloc(b.purpose, n)
-	copy(m.arena.Bytes(to, n), m.arena.Bytes(b.ref, n))
-	h.Free(b.purpose, b.ref, n)
-	b.ref = to
+	b.ref, _ = h.MoveSparse(b.purpose, b.ref, n)
 }
 
 func (m *model) audit() {
@@ -158,6 +155,13 @@ func (m *model) audit() {
 	}
 	if got := m.arena.Used(); got != total {
 		m.t.Fatalf("arena has published %d, heaps use %d", got, total)
+	}
+	var held int64
+	for _, h := range m.heaps {
+		held += h.held
+	}
+	if mapped := m.arena.Stats().Mapped; held != mapped {
+		m.t.Fatalf("arena has given out %d bytes, heaps hold %d", mapped, held)
 	}
 	if err := m.arena.Audit(); err != nil {
 		m.t.Fatal(err)

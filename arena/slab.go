@@ -13,6 +13,9 @@ func (h *Heap) push(head *uint32, d *desc, g uint32) {
 
 // unlink takes slab or large block g off the list.
 func (h *Heap) unlink(head *uint32, d *desc) {
+	if g := h.marking.slab; g != 0 && h.desc(g) == d {
+		h.marking.slab = d.next
+	}
 	if d.prev != 0 {
 		h.desc(d.prev).next = d.next
 	} else {
@@ -58,14 +61,18 @@ func (h *Heap) borrows(c int) bool {
 	return k.slab == 0 && k.lent < lentMax && k.lists == [numLists]uint32{} && lender(c) != c
 }
 
-// nextSlab finds another slab to take blocks from: the fullest that has room,
-// so that the emptier ones have a chance to become empty.
+// roomiest is the order in which slabs with room are taken: the fullest first, so
+// that the emptier ones have a chance to become empty, and before a new one is
+// made one of those that were to be emptied.
+var roomiest = [...]int{3, 2, 1, 0, listSparse}
+
+// nextSlab finds another slab to take blocks from.
 func (h *Heap) nextSlab(c int) *desc {
 	k := &h.classes[c]
 	if k.slab != 0 {
 		h.retire(c)
 	}
-	for l := listFull - 1; l >= 0; l-- {
+	for _, l := range roomiest {
 		if g := k.lists[l]; g != 0 {
 			d := h.desc(g)
 			h.unlink(&k.lists[l], d)
@@ -74,6 +81,7 @@ func (h *Heap) nextSlab(c int) *desc {
 	}
 	granules := classes[c].granMask + 1
 	g, _ := h.arena.takeRun(kindSlab, granules, granules)
+	h.held += int64(granules) << granuleShift
 	d := h.desc(g)
 	d.class, d.heap = uint8(c), h.id
 	d.free, d.carved, d.used = 0, 0, 0
@@ -113,7 +121,13 @@ func (h *Heap) freeSlow(d *desc, g uint32) {
 		h.giveRun(g)
 		return
 	}
-	capacity := uint32(classes[c].capacity)
+	h.sort(k, d, g)
+}
+
+// sort puts a slab that is neither full nor empty on the list that its filling
+// says.
+func (h *Heap) sort(k *heapClass, d *desc, g uint32) {
+	capacity := uint32(classes[d.class&(classSlots-1)].capacity)
 	l := uint32(d.used) * 4 / capacity
 	d.list, d.low = uint8(l), uint16(max((l*capacity+3)/4, 1))
 	h.push(&k.lists[l], d, g)
@@ -133,6 +147,7 @@ func (h *Heap) emptied(k *heapClass, d *desc, g uint32) {
 
 // giveRun gives a run back, and at times a bit of free memory to the system.
 func (h *Heap) giveRun(g uint32) {
+	h.held -= int64(h.desc(g).length) << granuleShift
 	if h.arena.giveRun(g) {
 		h.arena.trimStep()
 	}
@@ -149,36 +164,10 @@ func (h *Heap) Trim() {
 		if d.low == 0 {
 			h.idle--
 		}
+		h.held -= int64(d.length) << granuleShift
 		h.arena.giveRun(k.slab)
 		k.slab, k.lent = 0, 0
 	}
-}
-
-// Sparse tells whether moving the block of n bytes at r to a new place helps to
-// empty its slab. It is true for blocks in slabs that are filled to less than
-// three quarters, when blocks are taken from another slab and there are others
-// at least as full to go on to. So a pass over all blocks that moves the sparse
-// ones ends with at most one such slab in each class.
-func (h *Heap) Sparse(r Ref, n int) bool {
-	if uint(n-1) >= smallMax {
-		return false
-	}
-	g := uint32(r>>granuleShift) &^ classes[classOf(n)].granMask
-	d := h.desc(g)
-	c := d.class & (classSlots - 1)
-	k := &h.classes[c]
-	if d.list >= listFull-1 {
-		return false
-	}
-	if to := h.desc(k.slab); to.free != 0 || to.carved < classes[c].end {
-		return true
-	}
-	for l := d.list; l < listFull; l++ {
-		if k.lists[l] != 0 && k.lists[l] != g {
-			return true
-		}
-	}
-	return d.next != 0
 }
 
 // Close gives back everything at once, also blocks that are in use.
@@ -194,6 +183,7 @@ func (h *Heap) Abandon() {
 	h.pending -= h.total + h.pending
 	h.Publish()
 	h.used = [purposeSlots]int64{}
+	h.held, h.tails, h.marking = 0, 0, marking{}
 }
 
 // CloseSome gives back about n slabs and large blocks of an abandoned heap, and tells

@@ -159,6 +159,7 @@ func TestDefragment(t *testing.T) {
 	sparse, before := 0, w.a.Stats().Mapped
 	pass := func() {
 		sparse = 0
+		w.h.MarkSparse()
 		for rank, begun := 0, false; !begun || rank != 0; begun = true {
 			rank = w.tree.MoveNodes(rank, 4, func(r arena.Ref, size int) bool {
 				if w.h.Sparse(r, size) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"dozo/arena"
+	"dozo/container/entry"
 )
 
 // twin is a table beside a map that must hold the same.
@@ -77,6 +78,32 @@ func (w *twin) move(key string) {
 	w.refs[key] = ref
 }
 
+// moveSparse moves what lies in sparse slabs: blocks of the table, and entries.
+func (w *twin) moveSparse() {
+	if w.r.IntN(4) == 0 {
+		w.h.MarkSparse()
+	}
+	pos, n := w.r.Uint64()&uint64(-w.r.IntN(2))&^0xffff, 1+w.r.IntN(50)
+	slots, next, _, _ := w.table.Gather(pos, nil, n)
+	if next != 0 && len(slots) < n {
+		w.tb.Fatalf("%d slots of %d gathered, and it is not the end", len(slots), n)
+	}
+	for _, s := range slots {
+		key := w.key(s.Ref())
+		if w.refs[key] != s.Ref() {
+			w.tb.Fatalf("gathered %q at %#x, it is at %#x", key, s.Ref(), w.refs[key])
+		}
+		w.refs[key] = w.moved(s)
+	}
+}
+
+// moved moves the entry in a slot, if it is sparse.
+func (b *box) moved(s Slot) arena.Ref {
+	ref, _ := b.h.MoveSparse(arena.PurposeEntry, s.Ref(), entry.At(b.a, s.Ref()).Size())
+	s.SetRef(ref)
+	return ref
+}
+
 func (w *twin) step(grow bool) {
 	p := w.r.IntN(100)
 	switch {
@@ -91,8 +118,10 @@ func (w *twin) step(grow bool) {
 		if w.table.Find(w.hash([]byte(key)), []byte(key)).Ok() {
 			w.tb.Fatalf("found %q", key)
 		}
-	case p < 95:
+	case p < 94:
 		w.find(w.any())
+	case p < 96:
+		w.moveSparse()
 	default:
 		w.scanStep()
 	}

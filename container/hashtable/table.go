@@ -47,6 +47,9 @@ func Attach(h *arena.Heap, hash Hash, r Root) Table {
 // Root is the table at rest. It is outdated by the next Insert or Delete.
 func (t *Table) Root() Root { return t.root }
 
+// Heap is where the table lies, and its entries too.
+func (t *Table) Heap() *arena.Heap { return t.heap }
+
 // Len is the number of entries.
 func (t *Table) Len() int { return int(t.root.count) }
 

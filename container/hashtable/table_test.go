@@ -352,3 +352,51 @@ func TestEmptyKey(t *testing.T) {
 		b.freeAll(&tb)
 	}
 }
+
+// TestGather has tables lie thinly among others that are gone, and moves them.
+func TestGather(t *testing.T) {
+	b := newBox(t)
+	var tables [256]Table
+	for i := range tables {
+		tables[i] = New(b.h, goodHash)
+	}
+	for k := range 1200 { // in turn, so that their blocks are mixed
+		for i := range tables {
+			key := fmt.Appendf(nil, "%d", k)
+			tables[i].Insert(goodHash(key), b.entry(key))
+		}
+	}
+	for i := range tables {
+		if i%8 != 0 {
+			b.freeAll(&tables[i])
+		}
+	}
+	before, moved, directories := b.a.Stats().Mapped, 0, 0
+	b.h.MarkSparse()
+	for i := 0; i < len(tables); i += 8 {
+		tb := &tables[i]
+		top := tb.root.top
+		for pos, begun := uint64(0), false; !begun || pos != 0; begun = true {
+			var slots []Slot
+			var n int
+			slots, pos, n, _ = tb.Gather(pos, nil, 40)
+			moved += n
+			for _, s := range slots {
+				b.moved(s)
+			}
+		}
+		if tb.root.depth > 0 && tb.root.top != top {
+			directories++
+		}
+		check(t, tb)
+	}
+	if moved < 64 || directories < 16 {
+		t.Errorf("%d blocks of 32 tables were moved, %d directories", moved, directories)
+	}
+	if after := b.a.Stats().Mapped; after > before/2 {
+		t.Errorf("%d bytes mapped before and %d after", before, after)
+	}
+	for i := 0; i < len(tables); i += 8 {
+		b.freeAll(&tables[i])
+	}
+}

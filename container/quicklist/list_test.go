@@ -293,6 +293,7 @@ func TestMoveSparse(t *testing.T) {
 	}
 	other.Free()
 	before, moved, next := h.Arena().Stats().Mapped, 0, 0
+	h.MarkSparse()
 	for more := true; more; more = next > 0 {
 		n := 0
 		next, n = l.MoveSparse(next, 100)

@@ -177,6 +177,7 @@ func (w *twin) rest() {
 		w.l.SetPlainFrom(plainFrom)
 	case 1:
 		next := 0
+		w.h.MarkSparse()
 		for more := true; more; more = next > 0 {
 			next, _ = w.l.MoveSparse(next, 1+w.r.IntN(50))
 		}

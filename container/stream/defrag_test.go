@@ -38,6 +38,7 @@ func TestDefrag(t *testing.T) {
 	total := 0
 	for pass := range 3 {
 		moved := 0
+		s.heap.MarkSparse()
 		for at, done := (Position{}), false; !done; {
 			var k int
 			at, k, done = s.Defrag(at, 50)

@@ -197,6 +197,7 @@ func (p *player) copies() {
 	same(p.t, &p.s, p.w)
 	h := p.s.Root()
 	before := p.s.Bytes()
+	p.s.heap.MarkSparse()
 	for at, done := (Position{}), false; !done; {
 		at, _, done = p.s.Defrag(at, 1+p.r.IntN(10))
 	}

@@ -143,6 +143,17 @@ func (w *twin) advance(now int64, budget int) {
 	w.agree()
 }
 
+// move moves some chunks out of sparse slabs.
+func (w *twin) move() {
+	if w.r.IntN(4) == 0 {
+		w.heap.MarkSparse()
+	}
+	left := w.w.Len()
+	if seen, _ := w.w.MoveSparse(1 + w.r.IntN(100)); seen > left {
+		w.t.Fatalf("%d records of %d were seen", seen, left)
+	}
+}
+
 func (w *twin) agree() {
 	if err := w.w.Check(); err != nil {
 		w.t.Fatal(err)
@@ -196,6 +207,7 @@ func TestModel(t *testing.T) {
 			if r.IntN(10) == 0 {
 				now = w.now + r.Int64N(3)
 			}
+			w.move()
 			w.advance(now, 1+r.IntN(200))
 			w.sample()
 		}
@@ -259,6 +271,7 @@ func TestJumps(t *testing.T) {
 			for range r.IntN(5) {
 				w.add(w.now + r.Int64N(1000))
 			}
+			w.move()
 			clear(w.exact) // what is put down again after a jump may be rounded
 			if r.IntN(3) == 0 {
 				w.now = max(0, w.now)
@@ -504,4 +517,42 @@ func TestNoAllocation(t *testing.T) {
 		t.Error("nothing was due")
 	}
 	w.Free()
+}
+
+// TestMoveSparse has a wheel lie thinly among others that are gone, and moves it.
+func TestMoveSparse(t *testing.T) {
+	h := newHeap(t)
+	var wheels [64]Wheel
+	for i := range wheels {
+		wheels[i] = New(h, 1000)
+	}
+	for k := range int64(500) { // in turn, so that their chunks are mixed
+		for i := range wheels {
+			wheels[i].Add(uint64(k)<<restBits, 2000+k*k*k)
+		}
+	}
+	for i := range wheels {
+		if i%8 != 0 {
+			wheels[i].Free()
+		}
+	}
+	before := h.Arena().Stats().Mapped
+	h.MarkSparse()
+	for i := 0; i < len(wheels); i += 8 {
+		w := &wheels[i]
+		rings := w.level[2].rings
+		seen, moved := w.MoveSparse(w.Len())
+		if seen < w.Len() || i > 8 && (moved < 4 || w.level[2].rings == rings) {
+			t.Errorf("wheel %d: %d records of %d seen, %d blocks moved, the rings from %#x to %#x", i, seen, w.Len(), moved, rings, w.level[2].rings)
+		}
+		if err := w.Check(); err != nil {
+			t.Error(err)
+		}
+	}
+	if after := h.Arena().Stats().Mapped; after > before/2 {
+		t.Errorf("%d bytes mapped before and %d after", before, after)
+	}
+	for i := 0; i < len(wheels); i += 8 {
+		wheels[i].Free()
+	}
 }
