@@ -80,7 +80,7 @@ func (x *executor) step() {
 
 // roam does one thing that takes shards by itself.
 func (x *executor) roam(w *Watch) {
-	switch x.below(7) {
+	switch x.below(8) {
 	case 0:
 		x.v.Expire(x.id, x.n, 100)
 	case 1:
@@ -97,6 +97,12 @@ func (x *executor) roam(w *Watch) {
 		x.v.Unwatch(w)
 	case 6:
 		x.v.Evict(1) // only keys with a deadline: the shared ones
+	case 7:
+		for range x.below(30) {
+			if more, _ := x.v.Defrag(x.id, x.n, 100); !more {
+				x.v.BeginDefrag()
+			}
+		}
 	}
 }
 

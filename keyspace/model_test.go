@@ -162,7 +162,7 @@ func (m *twin) held(fn func(), keys ...[]byte) {
 func (m *twin) step() {
 	m.v.DB = m.n(3)
 	key := m.key()
-	switch m.n(18) {
+	switch m.n(19) {
 	case 0, 1, 2:
 		val, dl, raw := m.value(), m.deadline(), m.n(3) == 0
 		m.held(func() { m.v.SetString(key, val, dl, raw) }, key)
@@ -187,6 +187,8 @@ func (m *twin) step() {
 		m.stepTouch(key)
 	case 15:
 		m.stepRandom()
+	case 16:
+		m.stepDefrag()
 	default:
 		m.stepSeldom()
 	}

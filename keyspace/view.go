@@ -40,6 +40,7 @@ type View struct {
 	ready   []*waitQueue
 	recheck []*Wait
 	args    []int
+	defrag  defragPass
 
 	_ [128]byte // what else lies near belongs to another executor
 }
@@ -78,6 +79,10 @@ type Stats struct {
 	ExpiredByLookup   int64
 	ActiveExpireNanos int64
 	LazyFreed         int64 // keys of flushed databases, and large values freed after their keys
+	// Blocks that active defragmentation has moved, and such as it has left where
+	// they were; keys of which it has moved something, and the others.
+	DefragHits, DefragMisses       int64
+	DefragKeyHits, DefragKeyMisses int64
 }
 
 // NewView makes the view of one executor.

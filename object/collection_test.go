@@ -29,6 +29,10 @@ type shelf struct {
 	heap *arena.Heap
 	kit  Kit
 	d    Draft
+
+	ballast ballast
+	mark    DefragMark
+	moves   Moves
 }
 
 func newShelf(t *testing.T) *shelf {
@@ -69,6 +73,7 @@ func (s *shelf) drop() {
 // checkUse compares the memory that is in use with what MemoryUsage says.
 func (s *shelf) checkUse() {
 	s.t.Helper()
+	s.ballast.clear(s.heap)
 	if n := s.heap.Used(); int64(s.d.MemoryUsage(0)) != n {
 		s.t.Fatalf("%s: %d bytes in use, MemoryUsage says %d", s.d.Encoding(), n, s.d.MemoryUsage(0))
 	}
@@ -109,6 +114,7 @@ func TestSetTwin(t *testing.T) {
 			s.d.Begin(s.place(), s.place().NewSet(element(r, few), r.IntN(40), &l))
 			set, twin := SetValue{&s.d.Cell}, map[string]bool{}
 			for range 3 * few {
+				s.shake(r)
 				m := element(r, few)
 				switch {
 				case r.IntN(3) > 0:
@@ -200,6 +206,7 @@ func TestHashTwin(t *testing.T) {
 			s.d.Begin(s.place(), s.place().NewHash())
 			h, twin := HashValue{Cell: &s.d.Cell}, map[string]string{}
 			for range 3 * few {
+				s.shake(r)
 				stepHash(t, r, h, twin, &l, few)
 			}
 			s.checkUse()

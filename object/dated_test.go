@@ -210,6 +210,7 @@ func TestDatedTwin(t *testing.T) {
 			m.l = HashLimits{Listpack: r.IntN(60), Value: 1 + r.IntN(100)}
 			m.s.d.Begin(m.s.place(), m.s.place().NewHash())
 			for i := range 4 * few {
+				m.s.shake(r)
 				m.step()
 				if i%(few/2) == 0 {
 					m.s.checkUse()

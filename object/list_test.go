@@ -28,6 +28,7 @@ func TestListTwin(t *testing.T) {
 			w.d.Begin(w.place(), w.place().NewList())
 			w.ListValue = ListValue{&w.d.Cell}
 			for range steps {
+				w.shake(r)
 				w.step()
 			}
 			w.check()

@@ -66,6 +66,13 @@ func TestStream(t *testing.T) {
 			fill(t, &at, r, n)
 			s.checkUse()
 			want, p := streamText(&at), s.place()
+			for range 200 {
+				s.shake(r)
+			}
+			s.checkUse()
+			if got := streamText(&at); got != want || at.Check() != nil {
+				t.Fatalf("after defragmentation %s\nwant %s", got, want)
+			}
 
 			var copied Draft
 			copied.Begin(p, Copy(&s.d.Cell, s.heap, p.Key, 0))

@@ -99,6 +99,7 @@ func TestZSetTwin(t *testing.T) {
 			s.d.Begin(s.place(), s.place().NewZSet(r.IntN(100), r.IntN(80), &l))
 			z, twin := ZSetValue{&s.d.Cell}, zsetTwin{}
 			for range 3 * few {
+				s.shake(r)
 				stepZSet(t, r, z, twin, &l, few)
 			}
 			checkZSet(s, z, twin, r)

@@ -133,7 +133,7 @@ func (t *infoText) memory() {
 	t.ints("mem_replication_backlog mem_total_replication_buffers", m.log, m.log)
 	t.ints("mem_clients_slaves mem_clients_normal mem_cluster_links mem_aof_buffer", 0, m.clients, 0, 0)
 	t.addf("mem_allocator:dozo-arena")
-	t.zeros("active_defrag_running")
+	t.ints("active_defrag_running", int64(s.defrag.share.Load()))
 	t.addf("lazyfree_pending_objects:%d", s.ks.Graves())
 	t.addf("lazyfreed_objects:%d", s.totals().keys.LazyFreed)
 }
@@ -198,8 +198,10 @@ func (t *infoText) stats() {
 	t.ints("keyspace_hits keyspace_misses", sum.keys.Hits, sum.keys.Misses)
 	t.pubsubStats()
 	t.zeros("latest_fork_usec total_forks migrate_cached_sockets slave_expires_tracked_keys")
-	t.zeros("active_defrag_hits active_defrag_misses active_defrag_key_hits active_defrag_key_misses")
-	t.zeros("total_active_defrag_time current_active_defrag_time")
+	t.ints("active_defrag_hits active_defrag_misses active_defrag_key_hits active_defrag_key_misses",
+		sum.keys.DefragHits, sum.keys.DefragMisses, sum.keys.DefragKeyHits, sum.keys.DefragKeyMisses)
+	currently, total := s.defragTimes()
+	t.ints("total_active_defrag_time current_active_defrag_time", millis(total), millis(currently))
 	t.zeros("tracking_total_keys tracking_total_items tracking_total_prefixes unexpected_error_replies")
 	t.ints("total_error_replies", sum.errorReplies)
 	t.zeros("dump_payload_sanitizations")

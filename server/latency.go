@@ -38,6 +38,7 @@ const (
 	latencyFastCommand = "fast-command"
 	latencyExpire      = "expire-cycle"
 	latencyEviction    = "eviction-cycle"
+	latencyDefrag      = "active-defrag-cycle"
 )
 
 // noteLatency records an event if it took long enough.

@@ -45,6 +45,7 @@ type memoryUse struct {
 	keys                int64
 	databases           []databaseUse
 	arena               arena.Stats
+	untouched           int64 // of what is handed to the keyspace
 }
 
 // databaseUse is a database that has keys.
@@ -56,7 +57,7 @@ type databaseUse struct {
 // memoryUse looks at everything. Only in exclusive mode.
 func (s *Server) memoryUse(v *keyspace.View) (m memoryUse) {
 	s.ks.Publish()
-	m.arena = s.ks.Arena().Stats()
+	m.arena, m.untouched = s.ks.Arena().Stats(), s.ks.Untouched()
 	m.clients = s.countedBeside()
 	m.used = m.arena.Used + m.clients
 	s.notePeak(m.used)
@@ -84,11 +85,12 @@ func (m *memoryUse) datasetPercent() float64 { return 100 * ratio(m.dataset, m.n
 
 func (m *memoryUse) peakPercent() float64 { return 100 * ratio(m.used, m.peak) }
 
-// active is what the allocator holds for blocks in use, and resident what it
-// holds in all.
-func (m *memoryUse) active() int64 { return m.arena.Mapped }
+// active is what the allocator holds for blocks in use, freed ones among them
+// included, and resident what it holds in all. What was never touched counts for
+// neither: it has no pages.
+func (m *memoryUse) active() int64 { return m.arena.Mapped - m.untouched }
 
-func (m *memoryUse) allocatorResident() int64 { return m.arena.Mapped + m.arena.Free + m.arena.Meta }
+func (m *memoryUse) allocatorResident() int64 { return m.active() + m.arena.Free + m.arena.Meta }
 
 // purposes are the bytes of the arena by what they are for. Only in exclusive
 // mode.

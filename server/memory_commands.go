@@ -186,7 +186,7 @@ func memoryMallocStats(c *command.Context) error {
 	fmt.Fprintf(&b, "___ Begin arena statistics ___\n")
 	fmt.Fprintf(&b, "Reserved: %d, committed: %d, handed out: %d, in use: %d\n", a.Reserved, a.Committed, a.Mapped, a.Used)
 	fmt.Fprintf(&b, "Free: %d with pages, %d without; given back so far: %d; descriptors: %d\n", a.Free, a.Clean, a.Purged, a.Meta)
-	fmt.Fprintf(&b, "Heaps: %d, slabs: %d, large blocks: %d\n", a.Heaps, a.Slabs, a.Larges)
+	fmt.Fprintf(&b, "Heaps: %d, slabs: %d, large blocks: %d; handed out, but never touched: %d\n", a.Heaps, a.Slabs, a.Larges, s.ks.Untouched())
 	fmt.Fprintf(&b, "In use by purpose:\n")
 	for p, bytes := range s.purposes() {
 		fmt.Fprintf(&b, "  %-10s %d\n", arena.Purpose(p), bytes)
@@ -245,7 +245,7 @@ func doctorFindings(m *memoryUse, clients int64) []finding {
 		{tooMuch(m.resident, m.used, doctorTotalRatio),
 			"High total RSS: the process has far more memory resident than is in use. The following points say where it is."},
 		{tooMuch(m.active(), m.arena.Used, doctorRatio),
-			"High allocator fragmentation: slabs are partly empty, as after many deletions of mixed sizes. New keys of such sizes fill them again."},
+			"High allocator fragmentation: slabs are partly empty, as after many deletions of mixed sizes. New keys of such sizes fill them again; CONFIG SET activedefrag yes empties them."},
 		{tooMuch(resident, m.active(), doctorRatio),
 			"High allocator RSS overhead: free memory has not gone back to the system yet. MEMORY PURGE gives it back."},
 		{tooMuch(m.resident, resident, doctorRatio),

@@ -99,6 +99,7 @@ type Server struct {
 	overClients   bool // maxmemory-clients is passed and nobody can be evicted
 
 	latency latencyMonitor // has its own lock
+	defrag  defragger
 	// drifted is how many directives a restart would change.
 	drifted atomic.Int64
 

@@ -35,6 +35,7 @@ func (s *Server) bindConfig() error {
 	s.applyHandlers(v)
 	s.applyMemory(v)
 	s.applyMeasuring(v)
+	s.applyDefrag(v)
 	c := s.cfg
 	c.OnChangeOf([]*config.Directive{
 		config.Timeout, config.HZ, config.MaxClients, config.ProtectedMode, config.RequirePass,
@@ -58,6 +59,11 @@ func (s *Server) bindConfig() error {
 		config.SlowlogLogSlowerThan, config.LatencyMonitorThreshold, config.LatencyTracking,
 		config.NotifyKeyspaceEvents, config.ClientQueryBufferLimit,
 	}, s.hook(s.applyMeasuring))
+	c.OnChangeOf([]*config.Directive{
+		config.ActiveDefrag, config.ActiveDefragIgnoreBytes, config.ActiveDefragThresholdLower,
+		config.ActiveDefragThresholdUpper, config.ActiveDefragCycleMin, config.ActiveDefragCycleMax,
+		config.ActiveDefragMaxScanFields,
+	}, s.hook(s.applyDefrag))
 	return nil
 }
 

@@ -73,6 +73,7 @@ func (w *worker) Tick(_ *eventloop.Loop, _ time.Duration) {
 	if w.index == 0 {
 		w.trimDue = trimPerTick
 	}
+	w.measureWaste()
 	w.expire(w.tickLength() * expireShare / 100)
 }
 
@@ -135,6 +136,9 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	}
 	if w.ks.Graves() > 0 && w.view.FreeGraves(w.index, len(w.srv.workers), gravesPerRound) {
 		l.WakeBy(l.Now())
+	}
+	if share := w.srv.defrag.share.Load(); share != 0 {
+		w.defragBetween(time.Duration(share))
 	}
 	if w.expirePending {
 		w.expirePending = false

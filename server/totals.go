@@ -46,6 +46,10 @@ func addKeyStats(sum, o *keyspace.Stats) {
 	sum.ExpiredByLookup += o.ExpiredByLookup
 	sum.ActiveExpireNanos += o.ActiveExpireNanos
 	sum.LazyFreed += o.LazyFreed
+	sum.DefragHits += o.DefragHits
+	sum.DefragMisses += o.DefragMisses
+	sum.DefragKeyHits += o.DefragKeyHits
+	sum.DefragKeyMisses += o.DefragKeyMisses
 }
 
 // addLoopStats adds a loop's counters, or takes them off with sign -1. The number
@@ -81,6 +85,7 @@ func (s *Server) resetStats() {
 	}
 	s.sampled = samples{}
 	s.shortage = shortage{}
+	s.resetDefragTimes()
 }
 
 // changes is the number of changes to the data since the last save. Only in

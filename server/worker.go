@@ -60,6 +60,7 @@ type worker struct {
 	warming bool
 	ahead   readAhead
 
+	defrag        loopDefrag
 	expirePending bool // dead keys are left for the next round
 	trimDue       int  // bytes that may still be given back in this tick
 	heldClients   []*Client
