@@ -10,7 +10,7 @@ import (
 )
 
 // List is the family of lists.
-var List = slices.Concat(pushCommands, elementCommands, popCommands)
+var List = slices.Concat(pushCommands, elementCommands, popCommands, waitCommands)
 
 // pushCommands add elements at the ends.
 var pushCommands = []command.Spec{

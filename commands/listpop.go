@@ -161,7 +161,7 @@ func drop(c *command.Context, v object.ListValue, key []byte, n int, from object
 }
 
 // mpopOpts are what LMPOP and BLMPOP, and ZMPOP and BZMPOP, are called with, from
-// numkeys on.
+// numkeys on; BLPOP and BRPOP have no count.
 type mpopOpts struct {
 	first, keys int // the first key's argument, and how many there are
 	from        object.Side
@@ -197,24 +197,27 @@ func (o *mpopOpts) parse(args [][]byte, numKeys int, side func([]byte) (object.S
 	return nil
 }
 
-// pop serves the call from one of its lists, and logs it as LPOP or RPOP.
-func (o *mpopOpts) pop(c *command.Context, v object.ListValue, key []byte) {
+// popFrom serves the call from the list at argument i, if there is one, and logs it
+// as LPOP or RPOP.
+func (o *mpopOpts) popFrom(c *command.Context, i int) (done bool, err error) {
+	key := c.Args[i]
+	cell, err := c.LookupEdit(key, object.List)
+	if err != nil || !cell.Ok() {
+		return false, err
+	}
+	v := object.ListValue{Cell: &cell}
 	c.Out.Array(2)
 	c.Out.Bulk(key)
+	if o.count == 0 {
+		replyValue(c, v.End(o.from))
+		drop(c, v, key, 1, o.from)
+		c.Propagate(popWord(o.from), key)
+		return true, nil
+	}
 	n := replyAndDrop(c, v, key, o.count, o.from)
 	var d digits
 	c.Propagate(popWord(o.from), key, text.AppendInt(d[:0], int64(n)))
-}
-
-// firstList finds the first of n keys, from argument i on, that is there; cell is not
-// Ok if none is.
-func firstList(c *command.Context, i, n int) (cell object.Cell, key []byte, err error) {
-	for _, key = range c.Args[i : i+n] {
-		if cell, err = c.LookupEdit(key, object.List); err != nil || cell.Ok() {
-			break
-		}
-	}
-	return cell, key, err
+	return true, nil
 }
 
 func lmpop(c *command.Context) error {
@@ -222,15 +225,12 @@ func lmpop(c *command.Context) error {
 	if err := o.parse(c.Args, 1, sideArg); err != nil {
 		return err
 	}
-	cell, key, err := firstList(c, o.first, o.keys)
-	if err != nil {
-		return err
+	for i := o.first; i < o.first+o.keys; i++ {
+		if done, err := o.popFrom(c, i); done || err != nil {
+			return err
+		}
 	}
-	if !cell.Ok() {
-		c.Out.NullArray()
-		return nil
-	}
-	o.pop(c, object.ListValue{Cell: &cell}, key)
+	c.Out.NullArray()
 	return nil
 }
 

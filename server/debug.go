@@ -53,7 +53,7 @@ func debugTable() []debugCommand {
 		{"POPULATE", "<count> [<prefix>] [<size>]", "Make keys without telling replicas.", 3, 5, debugPopulate},
 		{"PROTOCOL", "<type>", "Reply a value of this type of the protocol.", 3, 3, debugProtocol},
 		{"QUICKLIST", "<key> [<0|1>]", "Write a quicklist's shape to the log.", 3, 4, debugQuicklist},
-		{"QUICKLIST-PACKED-THRESHOLD", "<size>", "Accepted: lists keep large elements apart by a limit of their own.", 3, 3, debugPackedThreshold},
+		{"QUICKLIST-PACKED-THRESHOLD", "<size>", "Set the size from which on an element of a list has a node of its own.", 3, 3, debugPackedThreshold},
 		{"REPLYBUFFER", "<PEAK-RESET-TIME|RESIZING> <value>", "Accepted: reply buffers belong to the loop and are not resized by time.", 4, 4, debugReplyBuffer},
 		{"SEGFAULT", "", "Crash by a bad access to memory.", 2, 2, debugSegfault},
 		{"SET-ACTIVE-EXPIRE", "<0|1>", "Stop removing keys when their time is over, or go on with it.", 3, 3, debugActiveExpire},
@@ -175,6 +175,7 @@ func debugPackedThreshold(c *command.Context) error {
 	if !ok || n > packedThresholdMax {
 		return command.ReplyError("ERR argument must be a memory value bigger than 1 and smaller than 4gb")
 	}
+	serverOf(c).changeSettings(func(set *command.Settings) { set.Limits.List.PlainFrom = int(n) })
 	c.Out.OK()
 	return nil
 }

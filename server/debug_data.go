@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"dozo/command"
 	"dozo/keyspace"
@@ -74,15 +75,35 @@ func debugObject(c *command.Context) error {
 	if !fast {
 		line += fmt.Sprintf(" serializedlength:%d", serializedLength(c, &cell))
 	}
-	c.Out.SimpleString(fmt.Sprintf("%s lru:%d lru_seconds_idle:%d", line, cell.Entry.Age(), c.IdleSeconds(cell.Entry)))
+	line += fmt.Sprintf(" lru:%d lru_seconds_idle:%d", cell.Entry.Age(), c.IdleSeconds(cell.Entry))
+	if cell.Encoding() == object.EncQuicklist {
+		line += quicklistFigures(object.ListValue{Cell: &cell})
+	}
+	c.Out.SimpleString(line)
 	return nil
+}
+
+// quicklistFigures are what DEBUG OBJECT says of a large list.
+func quicklistFigures(v object.ListValue) string {
+	size := 0
+	eachRun(v, func(r object.Run) { size += len(r.Bytes) })
+	return fmt.Sprintf(" ql_nodes:%d ql_avg_node:%.2f ql_listpack_max:%d ql_compressed:0 ql_uncompressed_size:%d",
+		v.Nodes(), ratio(int64(v.Len()), int64(v.Nodes())), v.Fill(), size)
+}
+
+// eachRun visits the nodes of a list.
+func eachRun(v object.ListValue, visit func(r object.Run)) {
+	for i, n := 0, v.Len(); i < n; {
+		r := v.Run(i)
+		visit(r)
+		i = r.First + r.Count
+	}
 }
 
 // serializedLength is the length of a value in an RDB file, its type apart.
 func serializedLength(c *command.Context, cell *object.Cell) int {
-	var scratch [24]byte
 	e := rdb.NewEncoder(c.Set.RDBVersion, c.Set.RDBCompression)
-	return len(e.AppendString(nil, cell.Bytes(scratch[:0])))
+	return len(e.AppendObject(nil, cell)) - 1
 }
 
 // populateDefault is the prefix of the keys that DEBUG POPULATE makes.
@@ -238,16 +259,26 @@ func debugTableStatsKey(c *command.Context) error {
 }
 
 func debugListpack(c *command.Context) error {
-	return debugEncoded(c, "Listpack", "listpack", object.EncListpack, object.EncListpackEx)
+	return debugEncoded(c, "Listpack", "listpack", func(cell *object.Cell) string {
+		return text.Quote(cell.Bare()) + "\n"
+	}, object.EncListpack, object.EncListpackEx)
 }
 
 func debugQuicklist(c *command.Context) error {
-	return debugEncoded(c, "Quicklist", "quicklist", object.EncQuicklist)
+	return debugEncoded(c, "Quicklist", "quicklist", func(cell *object.Cell) string {
+		v := object.ListValue{Cell: cell}
+		var out strings.Builder
+		fmt.Fprintf(&out, "%d elements in %d nodes\n", v.Len(), v.Nodes())
+		eachRun(v, func(r object.Run) {
+			fmt.Fprintf(&out, "from %d: %d elements in %d bytes, plain: %t\n", r.First, r.Count, len(r.Bytes), r.Plain)
+		})
+		return out.String()
+	}, object.EncQuicklist)
 }
 
-// debugEncoded writes what is in a value's entry to the log, if its encoding is
-// one of those asked for.
-func debugEncoded(c *command.Context, title, name string, want ...object.Encoding) error {
+// debugEncoded writes what is in a value to the log, if its encoding is one of those
+// asked for.
+func debugEncoded(c *command.Context, title, name string, describe func(*object.Cell) string, want ...object.Encoding) error {
 	cell, err := debugCell(c)
 	switch {
 	case err != nil:
@@ -255,7 +286,7 @@ func debugEncoded(c *command.Context, title, name string, want ...object.Encodin
 	case !slices.Contains(want, cell.Encoding()):
 		return command.ReplyError("ERR Not a " + name + " encoded object.")
 	}
-	serverOf(c).logger.Raw(fmt.Sprintf("%s %s: %s\n", title, text.Quote(c.Args[2]), text.Quote(cell.Entry.Payload())))
+	serverOf(c).logger.Raw(fmt.Sprintf("%s %s: %s", title, text.Quote(c.Args[2]), describe(&cell)))
 	c.Out.SimpleString(title + " structure printed on stdout")
 	return nil
 }

@@ -156,6 +156,7 @@ func (w *worker) accountWait(cl *Client, took time.Duration, failed bool) {
 // held is still held.
 func (w *worker) serveReady() {
 	if w.view.HasReady() {
+		w.view.Now = millis(w.mono + w.wallOffset) // a long step may have outlived its own keys
 		w.view.ServeReady()
 	}
 }

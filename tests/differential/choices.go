@@ -54,7 +54,7 @@ var required = strings.Fields(`
 	monitor shutdown slowlog|get slowlog|len slowlog|reset swapdb time latency|latest latency|reset
 	discard exec multi unwatch watch
 	hdel hexists hget hgetall hincrby hincrbyfloat hkeys hlen hmget hmset hrandfield hscan hset hsetnx hstrlen hvals
-	lindex linsert llen lmove lmpop lpop lpos lpush lpushx lrange lrem lset ltrim rpop rpoplpush rpush rpushx
+	blmove blmpop blpop brpop brpoplpush lindex linsert llen lmove lmpop lpop lpos lpush lpushx lrange lrem lset ltrim rpop rpoplpush rpush rpushx
 	sadd scard sdiff sdiffstore sinter sintercard sinterstore sismember smembers smismember smove spop srandmember
 	srem sscan sunion sunionstore
 	bzmpop bzpopmax bzpopmin zadd zcard zcount zdiff zdiffstore zincrby zinter zintercard zinterstore zlexcount zmpop
@@ -71,6 +71,7 @@ var unmutated = map[string]bool{
 	"hello": true, "client|no-evict": true, "config|get": true, "spop": true, "srandmember": true, "hrandfield": true,
 	"bzpopmin": true, "bzpopmax": true, "bzmpop": true, "zrandmember": true,
 	"zrank": true, "zrevrank": true, // a third argument is of 7.2
+	"blpop": true, "brpop": true, "blmove": true, "brpoplpush": true, "blmpop": true,
 }
 
 // weight is how often a command of the grammar is chosen, 0 for never.
