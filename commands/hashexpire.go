@@ -296,7 +296,7 @@ func hpersist(c *command.Context) error {
 	if !cell.Ok() {
 		return replyEach(c, fields, fieldMissing)
 	}
-	h := beginEdit(c, &cell, key, nil, 1)
+	h := beginEdit(c, &cell, key, fields, 1)
 	changed := false
 	for _, f := range fields {
 		switch deadline, ok := h.FieldDeadline(f); {

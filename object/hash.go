@@ -41,15 +41,15 @@ func (h HashValue) Len() int {
 
 // Get is the value of a field.
 func (h HashValue) Get(field []byte) (v listpack.Value, ok bool) {
-	if h.Encoding() == EncListpack {
+	switch h.Encoding() {
+	case EncListpack:
 		b := h.room()
 		p := listpack.Find(b, listpack.First(b), field, 1)
 		if p == 0 {
 			return v, false
 		}
 		return listpack.Get(b, listpack.Next(b, p)), true
-	}
-	if h.Encoding() == EncListpackEx {
+	case EncListpackEx:
 		return h.getTriple(field)
 	}
 	t := h.table()
@@ -103,13 +103,13 @@ func (h HashValue) Revalue(field, value []byte, l *HashLimits) bool {
 }
 
 func (h HashValue) set(field, value []byte, l *HashLimits, keep bool) bool {
-	if !h.large() && (len(field) > l.Value || len(value) > l.Value) {
+	switch enc := h.Encoding(); {
+	case enc == EncHashtable || enc == EncHashtableEx:
+	case len(field) > l.Value || len(value) > l.Value:
 		h.ToTable()
-	}
-	switch h.Encoding() {
-	case EncListpack:
+	case enc == EncListpack:
 		return h.setSmall(field, value, l)
-	case EncListpackEx:
+	default:
 		return h.setTriple(field, value, l, keep)
 	}
 	t := h.table()
