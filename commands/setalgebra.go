@@ -200,13 +200,12 @@ func sinterstore(c *command.Context) error {
 
 // storeSet gives a set that was made to the destination, and answers its size.
 func storeSet(c *command.Context, d *object.Draft, event string) {
-	storeDraft(c, d, object.SetValue{Cell: &d.Cell}.Len(), command.EventSet, event)
+	storeDraft(c, c.Args[1], d, object.SetValue{Cell: &d.Cell}.Len(), command.EventSet, event)
 }
 
-// storeDraft gives a collection of n elements to the destination, argument 1, and
-// answers its size; an empty one deletes what was there.
-func storeDraft(c *command.Context, d *object.Draft, n int, class command.Event, event string) {
-	key := c.Args[1]
+// storeDraft gives a collection of n elements to the destination and answers its
+// size; an empty one deletes what was there.
+func storeDraft(c *command.Context, key []byte, d *object.Draft, n int, class command.Event, event string) {
 	if n == 0 {
 		c.Discard(key, d)
 		if c.Delete(key) {

@@ -145,6 +145,12 @@ func addScores(c *command.Context, flags object.ZAddFlags) error {
 	if err != nil {
 		return err
 	}
+	return o.apply(c, scores)
+}
+
+// apply gives the members, which are every second of the pairs, their scores, and
+// replies.
+func (o *zaddOpts) apply(c *command.Context, scores []float64) error {
 	key, l := c.Args[1], &c.Set.Limits.ZSet
 	cell, err := c.LookupEdit(key, object.ZSet)
 	switch {

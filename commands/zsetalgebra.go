@@ -376,5 +376,5 @@ func storeAlgebra(c *command.Context, work operation, form algebraForm, event st
 // storeZSet gives a sorted set that was made to the destination, and answers its
 // size.
 func storeZSet(c *command.Context, d *object.Draft, event string) {
-	storeDraft(c, d, object.ZSetValue{Cell: &d.Cell}.Len(), command.EventZSet, event)
+	storeDraft(c, c.Args[1], d, object.ZSetValue{Cell: &d.Cell}.Len(), command.EventZSet, event)
 }

@@ -126,7 +126,7 @@ func (n *Node) build() (err error) {
 	n.log = oplog.New(n.arena, oplog.Options{})
 	n.server, err = server.New(server.Options{
 		Env: o.Env, Config: o.Config, Keyspace: n.ks, Log: n.log, Logger: n.logger,
-		Commands: [][]command.Spec{commands.String, commands.Generic, commands.List, commands.Set, commands.Hash, commands.ZSet, commands.Stream, commands.Bitmap, commands.HyperLogLog, commands.Server},
+		Commands: [][]command.Spec{commands.String, commands.Generic, commands.List, commands.Set, commands.Hash, commands.ZSet, commands.Geo, commands.Stream, commands.Bitmap, commands.HyperLogLog, commands.Server},
 		Loops:    loops, Transport: o.Transport, Executable: o.Executable,
 		OnShutdown: func(server.ShutdownMode) { n.endServing() },
 	})

@@ -335,6 +335,16 @@ var specialArguments map[string]func(*writer) = map[string]func(*writer){
 	"zrevrangebylex":          (*writer).lexArguments,
 	"zlexcount":               (*writer).lexArguments,
 	"zremrangebylex":          (*writer).lexArguments,
+	"geoadd":                  (*writer).geoaddArguments,
+	"geodist":                 (*writer).geoReadArguments,
+	"geohash":                 (*writer).geoReadArguments,
+	"geopos":                  (*writer).geoReadArguments,
+	"georadius":               (*writer).georadiusArguments,
+	"georadius_ro":            (*writer).georadiusArguments,
+	"georadiusbymember":       (*writer).georadiusArguments,
+	"georadiusbymember_ro":    (*writer).georadiusArguments,
+	"geosearch":               (*writer).geosearchArguments,
+	"geosearchstore":          (*writer).geosearchArguments,
 }
 
 // spopArguments take all members or none: which ones else is chance, and the two

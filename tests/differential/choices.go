@@ -7,7 +7,7 @@ import "strings"
 // Dozo, together with what its arguments need in arguments.go.
 var groupWeights = map[string]float64{
 	"string": 10, "bitmap": 7, "hyperloglog": 4, "generic": 6, "connection": 0.6, "server": 0.3, "transactions": 2,
-	"pubsub": 0.5, "set": 8, "hash": 8, "list": 8, "sorted-set": 10,
+	"pubsub": 0.5, "set": 8, "hash": 8, "list": 8, "sorted-set": 10, "geo": 8,
 }
 
 // commandWeights overrule the group's weight.
@@ -15,7 +15,7 @@ var commandWeights = map[string]float64{
 	"flushall": 0.1, "flushdb": 0.2, "swapdb": 0.3, "select": 0.5, "move": 2, "randomkey": 1, "keys": 1,
 	"pfdebug": 1, "quit": 0.05, "reset": 0.1, "hello": 0.2, "lcs": 1.5, "auth": 0.2, "restore": 1, "wait": 0.2,
 	"memory|usage": 1, "command|getkeys": 1, "command|getkeysandflags": 1, "exec": 0.4, "discard": 0.2,
-	"debug": 1, "scan": 1, "object|freq": 0.5, "object|encoding": 4, "dump": 3, "zadd": 3, "bzpopmin": 0.1, "bzpopmax": 0.1, "bzmpop": 0.1,
+	"debug": 1, "scan": 1, "object|freq": 0.5, "object|encoding": 4, "dump": 3, "zadd": 3, "geoadd": 3, "bzpopmin": 0.1, "bzpopmax": 0.1, "bzmpop": 0.1,
 }
 
 // excluded are the commands that the generator never sends, with the reason. The
@@ -60,6 +60,7 @@ var required = strings.Fields(`
 	bzmpop bzpopmax bzpopmin zadd zcard zcount zdiff zdiffstore zincrby zinter zintercard zinterstore zlexcount zmpop
 	zmscore zpopmax zpopmin zrandmember zrange zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex
 	zremrangebyrank zremrangebyscore zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion zunionstore
+	geoadd geodist geohash geopos georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch geosearchstore
 	psubscribe publish pubsub|channels pubsub|numpat pubsub|numsub pubsub|shardchannels pubsub|shardnumsub
 	punsubscribe spublish ssubscribe subscribe sunsubscribe unsubscribe
 `)
