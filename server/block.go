@@ -88,7 +88,7 @@ func (w *worker) fireTimers() {
 	}
 	now := w.srv.clock.Monotonic()
 	for len(w.timers) > 0 && w.timers[0].block.deadline <= now {
-		w.unblock(w.timers[0], false)
+		w.unblock(heap.Pop(&w.timers).(*Client), false) // unless it has just been served
 	}
 	if len(w.timers) > 0 {
 		w.loop.WakeBy(w.timers[0].block.deadline)
