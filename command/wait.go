@@ -19,6 +19,9 @@ type Wait struct {
 	// to hold something else, is of use, too.
 	Type object.Type
 	Gone bool
+	// Rivals is a name that those share who compete for the same, such as the consumers
+	// of a group: when there is nothing for one, there is nothing for the others.
+	Rivals []byte
 	// Timeout is how long the client waits at the most; 0 = for ever.
 	Timeout time.Duration
 	// Serve does what the call wanted with the keys of ready, which are positions in

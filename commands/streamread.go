@@ -190,7 +190,7 @@ func (o *readOpts) wait(c *command.Context, list []source) {
 			c.Args[src.key+o.n] = src.id.Append(nil)
 		}
 	}
-	c.Block(command.Wait{Keys: keys, Type: object.Stream, Gone: o.grouped, Timeout: o.timeout, Serve: o.handler()})
+	c.Block(command.Wait{Keys: keys, Type: object.Stream, Gone: o.grouped, Rivals: o.group, Timeout: o.timeout, Serve: o.handler()})
 	c.Args = args
 }
 

@@ -36,10 +36,12 @@ type View struct {
 	expireNext int
 	due        dueRecords
 	// Of blocking commands: what this step has made of use, and what owners must
-	// look at again. args is scratch space.
+	// look at again. args and losers (rivals that there is nothing for) are scratch
+	// space.
 	ready   []*waitQueue
 	recheck []*Wait
 	args    []int
+	losers  []string
 	defrag  defragPass
 
 	_ [128]byte // what else lies near belongs to another executor

@@ -42,6 +42,7 @@ package keyspace
 
 import (
 	"runtime"
+	"slices"
 	"sync/atomic"
 
 	"dozo/object"
@@ -55,6 +56,10 @@ type Wait struct {
 	Type object.Type
 	// Gone: a key that goes, or comes to hold something else, is of use, too.
 	Gone bool
+	// Rivals is a name that all share of whom one has the same use for a key as the
+	// other, so that when there was nothing for one, the others of this name are not
+	// asked; "" = none.
+	Rivals string
 
 	db    int
 	links []waitLink
@@ -253,14 +258,15 @@ func (v *View) ServeReady() {
 
 // serveQueue offers a key to those who wait for it.
 func (v *View) serveQueue(q *waitQueue) {
-	for l := q.first; l != nil; {
+	there, holds := v.stateOf(q.name)
+	v.losers = v.losers[:0]
+	for l := q.first; l != nil && (there || q.gone > 0); {
 		next, w := l.next, l.wait
-		there, holds := v.stateOf(q.name)
-		if !there && q.gone == 0 {
-			return // it is used up
-		}
-		if w.wants(there, holds) {
-			v.offer(w)
+		if w.wants(there, holds) && !(there && slices.Contains(v.losers, w.Rivals)) && w.claim() {
+			if v.offer(w); w.state.Load() != waitDone && w.Rivals != "" {
+				v.losers = append(v.losers, w.Rivals)
+			}
+			there, holds = v.stateOf(q.name)
 		}
 		if w.state.Load() == waitDone {
 			q.remove(l)
@@ -283,12 +289,9 @@ func (w *Wait) wants(there bool, holds object.Type) bool {
 	return there && holds == w.Type || w.Gone
 }
 
-// offer serves w with what is of use to it among the keys of this step, if nobody
-// else has claimed it.
+// offer serves w, which is claimed, with what is of use to it among the keys of this
+// step.
 func (v *View) offer(w *Wait) {
-	if !w.claim() {
-		return
-	}
 	v.args = v.args[:0]
 	for i := range w.links {
 		if l := &w.links[i]; v.isReady(l.queue) && w.wants(v.stateOf(l.queue.name)) {

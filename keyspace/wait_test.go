@@ -384,3 +384,33 @@ func TestSignal(t *testing.T) {
 		t.Error("a signalled key was not offered")
 	}
 }
+
+// TestRivals: when there is nothing for one, those who want the same are not asked,
+// and others are.
+func TestRivals(t *testing.T) {
+	ks := newTestKeyspace(t, 1, 1, 1)
+	x := &refuser{}
+	x.t, x.all = t, &market{}
+	x.v = ks.NewView(x)
+	key := []byte("key")
+	x.held(func() {
+		for _, rivals := range []string{"a", "a", "b", "a", "b", "", ""} {
+			tw := &takerWait{keys: [][]byte{key}}
+			tw.Rivals = rivals
+			x.wait(tw)
+		}
+		x.push(key, "1")
+	}, key)
+	if x.asked != "ab" {
+		t.Errorf("asked in vain: %q", x.asked)
+	}
+	x.settle(false)
+}
+
+// refuser has nothing for those with rivals.
+type refuser struct {
+	taker
+	asked string
+}
+
+func (x *refuser) Serve(w *Wait, _ []int) bool { x.asked += w.Rivals; return w.Rivals == "" }

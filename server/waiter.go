@@ -42,7 +42,7 @@ func (w *worker) Block(o *command.Wait) {
 	cl, c := w.current, &w.ctx
 	b := &waiter{client: cl, cmd: c.Cmd, db: c.DB, proto: cl.proto, noTouch: c.NoTouch, serve: o.Serve}
 	b.args, b.bytes = copyWords(c.Args)
-	b.Wait.Owner, b.Type, b.Gone = b, o.Type, o.Gone
+	b.Wait.Owner, b.Type, b.Gone, b.Rivals = b, o.Type, o.Gone, string(o.Rivals)
 	keys := make([][]byte, len(o.Keys))
 	for i, at := range o.Keys {
 		keys[i] = b.args[at]
