@@ -46,6 +46,12 @@ func (c *Command) KeysOf(dst []KeyRef, args [][]byte) (refs []KeyRef, ok bool) {
 	return dst, ok
 }
 
+// RunsAlone tells whether a call may touch keys that KeysOf does not find, so that no
+// other executor may be inside a command meanwhile.
+func (c *Command) RunsAlone(args [][]byte) bool {
+	return c.Flags&Exclusive != 0 || c.Alone != nil && c.Alone(args)
+}
+
 // begin is the argument where the search for keys begins, or 0 if the keyword is
 // not there. A keyword at the very end has no keys after it and does not count,
 // nor does the first argument when searching backwards: MIGRATE's host may be

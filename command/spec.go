@@ -43,8 +43,11 @@ type Spec struct {
 	// them for clients. It is needed where some of Keys are Unknown or Incomplete:
 	// SORT's STORE may stand anywhere. It works as KeysOf does.
 	FindKeys func(dst []KeyRef, args [][]byte) (refs []KeyRef, ok bool)
-	Tips     []string
-	History  []Change
+	// Alone tells of a call whether it runs as if its command were Exclusive, since
+	// it may touch keys that are not among its arguments.
+	Alone   func(args [][]byte) bool
+	Tips    []string
+	History []Change
 	// Replaced is the text of DOCS' replaced_by, Deprecated the version; both
 	// empty for commands that are not deprecated.
 	Deprecated, Replaced string

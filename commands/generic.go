@@ -7,7 +7,7 @@ import (
 )
 
 // Generic is the family of commands for keys of any type.
-var Generic = slices.Concat(keyCommands, expireCommands, walkCommands, placeCommands, dumpCommands, objectCommands)
+var Generic = slices.Concat(keyCommands, expireCommands, walkCommands, placeCommands, dumpCommands, objectCommands, sortCommands)
 
 // keyCommands ask for keys and remove them.
 var keyCommands = []command.Spec{

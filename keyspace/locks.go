@@ -28,8 +28,8 @@ package keyspace
 // locked (Options.Loops = 1); the order of calls is the same, and the invariants
 // build checks it the same.
 //
-// LIMITATIONS: a command whose keys cannot be known beforehand (SORT with BY
-// or GET patterns, scripts without declared keys) must be exclusive. Shards are
+// LIMITATIONS: a call whose keys cannot be known beforehand (SORT with BY or GET
+// patterns, scripts without declared keys) must run alone, as if exclusive. Shards are
 // fixed at start; two hot keys in one shard contend although they are distinct.
 
 import (

@@ -288,7 +288,7 @@ func (w *worker) run(cl *Client, cmd *command.Command, args [][]byte) {
 		w.commit(cl)
 		w.serveReady()
 		w.ks.UnlockShard(w.view, shard)
-	case cmd.Flags&command.Exclusive != 0:
+	case cmd.RunsAlone(args):
 		w.alone(func() {
 			w.perform(cl, cmd, args)
 			w.commit(cl)

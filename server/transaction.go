@@ -33,6 +33,9 @@ func (t *transaction) push(cmd *command.Command, args [][]byte) {
 	t.queue = append(t.queue, queued{cmd, words})
 	t.bytes += bytes
 	t.flags |= cmd.Flags
+	if cmd.RunsAlone(words) {
+		t.flags |= command.Exclusive
+	}
 }
 
 // copyWords makes words that outlive the connection's buffer, and says what they

@@ -326,6 +326,8 @@ var specialArguments map[string]func(*writer) = map[string]func(*writer){
 	"command|getkeysandflags": (*writer).getkeysArguments,
 	"bitfield":                (*writer).bitfieldArguments,
 	"bitpos":                  (*writer).bitposArguments,
+	"sort":                    (*writer).sortArguments,
+	"sort_ro":                 (*writer).sortArguments,
 	"zadd":                    (*writer).zaddArguments,
 	"zincrby":                 (*writer).zincrbyArguments,
 	"zrandmember":             (*writer).drawArguments,
@@ -515,5 +517,38 @@ func (w *writer) bitposArguments() {
 	}
 	if chance(w.r, 0.5) {
 		w.add(w.spell(pick(w.r, []string{"byte", "bit", "bits"})))
+	}
+}
+
+// sortArguments leave nothing to the order in which a server keeps the members of a
+// set: with BY, texts are not compared, and what is not sorted is stored.
+func (w *writer) sortArguments() {
+	w.keyOnly()
+	by, store := w.r.IntN(4), w.spec.words[0] == "sort" && chance(w.r, 0.5)
+	switch {
+	case by == 0:
+		w.add("BY")
+		w.add(pick(w.r, []string{"k*", "*", "k*->m1", "*->7", "k1*"}))
+	case by == 1 && store:
+		w.add("BY")
+		w.add("nosort")
+	case chance(w.r, 0.6):
+		w.add(w.spell("ALPHA"))
+	}
+	if chance(w.r, 0.3) {
+		w.add(w.spell("LIMIT"))
+		w.add(strconv.Itoa(w.r.IntN(20) - 3))
+		w.add(strconv.Itoa(w.r.IntN(20) - 3))
+	}
+	for chance(w.r, 0.3) {
+		w.add("GET")
+		w.add(pick(w.r, []string{"#", "k*", "*", "k*->m2", "k1", "k*->", ""}))
+	}
+	if chance(w.r, 0.5) {
+		w.add(w.spell(pick(w.r, []string{"ASC", "DESC"})))
+	}
+	if store {
+		w.add(w.spell("STORE"))
+		w.add(w.key())
 	}
 }

@@ -15,7 +15,7 @@ var commandWeights = map[string]float64{
 	"flushall": 0.1, "flushdb": 0.2, "swapdb": 0.3, "select": 0.5, "move": 2, "randomkey": 1, "keys": 1,
 	"pfdebug": 1, "quit": 0.05, "reset": 0.1, "hello": 0.2, "lcs": 1.5, "auth": 0.2, "restore": 1, "wait": 0.2,
 	"memory|usage": 1, "command|getkeys": 1, "command|getkeysandflags": 1, "exec": 0.4, "discard": 0.2,
-	"debug": 1, "scan": 1, "object|freq": 0.5, "object|encoding": 4, "dump": 3, "zadd": 3, "geoadd": 3, "bzpopmin": 0.1, "bzpopmax": 0.1, "bzmpop": 0.1,
+	"debug": 1, "scan": 1, "sort": 4, "sort_ro": 1.5, "object|freq": 0.5, "object|encoding": 4, "dump": 3, "zadd": 3, "geoadd": 3, "bzpopmin": 0.1, "bzpopmax": 0.1, "bzmpop": 0.1,
 }
 
 // excluded are the commands that the generator never sends, with the reason. The
@@ -35,7 +35,7 @@ var excluded = map[string]string{
 	"latency|graph": "nothing to draw", "latency|histogram": "times",
 	"subscribe": "only in histories of their own", "psubscribe": "only in histories of their own", "ssubscribe": "only in histories of their own",
 	"unsubscribe": "only in histories of their own", "punsubscribe": "only in histories of their own", "sunsubscribe": "only in histories of their own",
-	"acl": "not in scope", "module": "not in scope", "sort": "needs lists", "sort_ro": "needs lists",
+	"acl": "not in scope", "module": "not in scope",
 }
 
 // required are the commands that Dozo must have by now; the others of the
@@ -44,7 +44,7 @@ var required = strings.Fields(`
 	auth client|getname client|id client|info client|kill client|list client|no-evict client|pause client|reply
 	client|setname client|unblock client|unpause echo hello ping quit reset select
 	copy del dump exists expire expireat expiretime keys move object|encoding object|freq object|idletime object|refcount
-	persist pexpire pexpireat pexpiretime pttl randomkey rename renamenx restore scan touch ttl type unlink wait
+	persist pexpire pexpireat pexpiretime pttl randomkey rename renamenx restore scan sort sort_ro touch ttl type unlink wait
 	append decr decrby get getdel getex getrange getset incr incrby incrbyfloat lcs mget mset msetnx psetex set setex
 	setnx setrange strlen substr
 	bitcount bitfield bitfield_ro bitop bitpos getbit setbit
@@ -70,7 +70,7 @@ var required = strings.Fields(`
 var unmutated = map[string]bool{
 	"exec": true, "discard": true, "multi": true, "quit": true, "reset": true, "wait": true, "debug": true,
 	"hello": true, "client|no-evict": true, "config|get": true, "spop": true, "srandmember": true, "hrandfield": true,
-	"bzpopmin": true, "bzpopmax": true, "bzmpop": true, "zrandmember": true,
+	"sort": true, "sort_ro": true, "bzpopmin": true, "bzpopmax": true, "bzmpop": true, "zrandmember": true,
 	"zrank": true, "zrevrank": true, // a third argument is of 7.2
 	"blpop": true, "brpop": true, "blmove": true, "brpoplpush": true, "blmpop": true,
 }
