@@ -4,6 +4,7 @@ import (
 	"dozo/arena"
 	"dozo/container/btree"
 	"dozo/container/entry"
+	"dozo/container/hashtable"
 	"dozo/container/listpack"
 )
 
@@ -147,8 +148,14 @@ func (z ZSetValue) Walk(rank, n int, down bool, visit func(Scored) bool) {
 		walkSmall(z.room(), rank, n, down, visit)
 		return
 	}
-	t := z.tree()
-	for c := t.At(rank); n > 0 && c.Ok(); n-- {
+	t, ahead := z.tree(), warmMax/2
+	if down {
+		ahead = -ahead
+	}
+	c := t.At(rank)
+	z.warmWalk(&c, n, down)
+	for ; n > 0 && c.Ok(); n-- {
+		c.Warm(ahead)
 		if !visit(Scored{Member: listpack.Value{Str: c.Member()}, score: c.Score()}) {
 			return
 		}
@@ -156,6 +163,17 @@ func (z ZSetValue) Walk(rank, n int, down bool, visit func(Scored) bool) {
 			c.Prev()
 		} else {
 			c.Next()
+		}
+	}
+}
+
+// warmWalk asks for the first members of a walk.
+func (z ZSetValue) warmWalk(c *btree.Cursor, n int, down bool) {
+	for i := 1; i < min(n, warmMax/2); i++ {
+		if down {
+			c.Warm(-i)
+		} else {
+			c.Warm(i)
 		}
 	}
 }
@@ -192,17 +210,43 @@ func (z ZSetValue) DeleteRange(from, to int, visit func(Scored)) {
 		return
 	}
 	t, tree := z.table(), z.tree()
-	tree.DeleteRange(from, to, func(score float64, ref arena.Ref) {
-		member := entry.At(z.Heap.Arena(), ref).Key()
-		if visit != nil {
-			visit(Scored{Member: listpack.Value{Str: member}, score: score})
-		}
-		sum := z.Kit.Hash(member)
-		t.Delete(sum, t.FindRef(sum, ref))
-		freeElement(z.Heap, ref)
-	})
+	for from < to {
+		n := min(to-from, warmMax)
+		z.deleteLarge(&t, &tree, from, n, visit)
+		to -= n
+	}
 	z.storeTable(&t)
 	z.storeTree(&tree)
+}
+
+// warmMax is how many members are asked for before the first of them is looked at:
+// each waits for two lines of memory, its entry's and its slot's in the table, and so
+// they are waited for at once.
+const warmMax = 16
+
+// deleteLarge takes n members, warmMax at most, from a rank on out of the tree and the
+// table.
+func (z ZSetValue) deleteLarge(t *hashtable.Table, tree *btree.Tree, from, n int, visit func(Scored)) {
+	var sums [warmMax]uint64
+	a := z.Heap.Arena()
+	c := tree.At(from)
+	for i := range n {
+		c.Warm(i)
+	}
+	for i := range n {
+		sums[i] = z.Kit.Hash(c.Member())
+		t.PrefetchBucket(sums[i])
+		c.Next()
+	}
+	i := 0
+	tree.DeleteRange(from, from+n, func(score float64, ref arena.Ref) {
+		if visit != nil {
+			visit(Scored{Member: listpack.Value{Str: entry.At(a, ref).Key()}, score: score})
+		}
+		t.Delete(sums[i], t.FindRef(sums[i], ref))
+		freeElement(z.Heap, ref)
+		i++
+	})
 }
 
 // deleteSmall is DeleteRange for a listpack.

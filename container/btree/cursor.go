@@ -79,6 +79,15 @@ func (c *Cursor) Ref() arena.Ref { return arena.Ref(c.v.word(leafRefs+c.i*refSiz
 // Member is the key of the item's entry, in place: read only.
 func (c *Cursor) Member() []byte { return c.t.member(c.Ref()) }
 
+// Warm asks for the entry of the item some places further on, or back if ahead is
+// negative, if it is in the same leaf: for walks that look at entries, each of which
+// would be waited for.
+func (c *Cursor) Warm(ahead int) {
+	if i := c.i + ahead; c.v.p != nil && uint(i) < uint(c.v.len()) {
+		c.t.arena.PrefetchBlock(c.v.ref(i))
+	}
+}
+
 // Rank is how many items come before.
 func (c *Cursor) Rank() int { return c.start + c.i }
 

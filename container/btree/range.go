@@ -17,8 +17,20 @@ func (t *Tree) DeleteRange(from, to int, visit func(score float64, ref arena.Ref
 				visit(v.score(j), v.ref(j))
 			}
 		}
+		t.warmBeside(v, i, n)
 		t.remove(&p, n)
 		to -= n
+	}
+}
+
+// warmBeside asks for the entry of the item that takes the place of n removed ones at
+// slot i: who takes items off an end one by one needs it next.
+func (t *Tree) warmBeside(v node, i, n int) {
+	switch {
+	case i+n < v.len():
+		t.arena.PrefetchBlock(v.ref(i + n))
+	case i > 0:
+		t.arena.PrefetchBlock(v.ref(i - 1))
 	}
 }
 
