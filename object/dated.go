@@ -1,6 +1,8 @@
 package object
 
 import (
+	"cmp"
+	"slices"
 	"unsafe"
 
 	"dozo/arena"
@@ -13,8 +15,9 @@ import (
 // A hash whose fields have deadlines of their own is dated. A small one is a
 // listpack of field, value and deadline (0 = none), those with a deadline first, in
 // the order of it; equal ones stand in the order in which Redis has them. A large one is a
-// table whose entries carry the deadlines, as those of keys do, and beside it the
-// same entries in a tree by deadline (package btree), whose ranks tell how many
+// table whose entries carry the deadlines, as those of keys do. Up to unorderedMax
+// fields, long ones most likely, are looked through when the order matters. With more
+// of them the entries with deadlines are in a tree as well (package btree), whose ranks tell how many
 // fields are due: exact in O(log n) however many there are. The tree costs some 16
 // bytes for each field with a deadline, and a hash without any has none of this.
 //
@@ -24,17 +27,20 @@ import (
 //
 // LIMITATIONS: a hash that was dated once stays so (as in Redis, which says so in
 // OBJECT ENCODING), at two bytes for each field of a small one and 56 bytes for a
-// large one. A large hash takes at least 1 KiB for the tree when the first of its
-// fields gets a deadline.
+// large one. A tree takes at least 1 KiB, and stays until no field has a deadline.
 
 // datesSize is what follows the table's root in the payload of a large dated hash.
 const datesSize = int(unsafe.Sizeof(dates{}))
 
 // dates is the order of the deadlines of a large hash.
 type dates struct {
-	tree  btree.Root
-	first int64 // the earliest deadline, 0 = none
+	tree  btree.Root // empty while there are few fields
+	first int64      // the earliest deadline, 0 = none
 }
+
+// unorderedMax is the most fields that a table can have whose deadlines are not in a
+// tree.
+const unorderedMax = 64
 
 // Dated tells hashes whose fields may have deadlines.
 func (e Encoding) Dated() bool { return e >= EncListpackEx }
@@ -53,11 +59,63 @@ func putDates(e entry.Entry, d dates) {
 func (h HashValue) order() btree.Tree { return btree.Attach(h.Heap, datesOf(h.Entry).tree) }
 
 func (h HashValue) putOrder(t *btree.Tree) {
-	d := dates{tree: t.Root()}
+	d := datesOf(h.Entry)
+	ordered := d.tree.Len() > 0
+	d.tree = t.Root()
 	if c := t.First(); c.Ok() {
 		d.first = int64(c.Score())
+	} else if ordered {
+		d.first = 0
 	}
 	putDates(h.Entry, d)
+}
+
+// ordered tells whether the deadlines of a large dated hash are in a tree. Without one
+// there are none, or few fields.
+func (h HashValue) ordered() bool {
+	d := datesOf(h.Entry)
+	return d.tree.Len() > 0
+}
+
+func (h HashValue) putFirst(first int64) {
+	d := datesOf(h.Entry)
+	d.first = first
+	putDates(h.Entry, d)
+}
+
+// putInOrder makes the tree, if there are enough fields for one, or finds the earliest
+// deadline.
+func (h HashValue) putInOrder() {
+	root := rootOf(h.Entry)
+	if root.Len() <= unorderedMax {
+		h.putFirst(h.firstAfter(0, entry.Entry{}))
+		return
+	}
+	order := h.order()
+	h.eachDeadline(func(e entry.Entry, ref arena.Ref) { order.Insert(float64(e.Deadline()), ref) })
+	h.putOrder(&order)
+}
+
+// eachDeadline looks through a table for the fields that have deadlines.
+func (h HashValue) eachDeadline(visit func(e entry.Entry, ref arena.Ref)) {
+	t := hashtable.Attach(h.Heap, nil, rootOf(h.Entry))
+	t.Each(func(ref arena.Ref) bool {
+		if e := entry.At(h.Heap.Arena(), ref); e.HasDeadline() {
+			visit(e, ref)
+		}
+		return true
+	})
+}
+
+// firstAfter looks through a table for the earliest deadline after a time, other than
+// that of one entry.
+func (h HashValue) firstAfter(time int64, but entry.Entry) (first int64) {
+	h.eachDeadline(func(e entry.Entry, _ arena.Ref) {
+		if at := e.Deadline(); e != but && at > time && (first == 0 || at < first) {
+			first = at
+		}
+	})
+	return first
 }
 
 // FieldsDue is when the first field of an entry's is due; 0 = never.
@@ -112,6 +170,9 @@ func (h HashValue) Upcoming() (deadline int64) {
 		return deadline
 	}
 	if h.Encoding() == EncHashtableEx {
+		if !h.ordered() {
+			return h.firstAfter(h.Now, entry.Entry{})
+		}
 		t := h.order()
 		c := t.At(h.Due())
 		if !c.Ok() {
@@ -135,8 +196,7 @@ func (h HashValue) Due() (n int) {
 		return 0
 	}
 	if h.Encoding() == EncHashtableEx {
-		t := h.order()
-		return t.CountBelow(btree.AfterScore(float64(h.Now)))
+		return h.dueEntries()
 	}
 	b := h.room()
 	for p := listpack.First(b); p != 0; n++ {
@@ -145,6 +205,20 @@ func (h HashValue) Due() (n int) {
 			break
 		}
 	}
+	return n
+}
+
+// dueEntries is Due for a large hash.
+func (h HashValue) dueEntries() (n int) {
+	if h.ordered() {
+		t := h.order()
+		return t.CountBelow(btree.AfterScore(float64(h.Now)))
+	}
+	h.eachDeadline(func(e entry.Entry, _ arena.Ref) {
+		if h.due(e.Deadline()) {
+			n++
+		}
+	})
 	return n
 }
 
@@ -287,6 +361,11 @@ func (h HashValue) dateEntry(slot hashtable.Slot, deadline int64) {
 	if old == deadline {
 		return
 	}
+	if root := rootOf(h.Entry); !h.ordered() && root.Len() <= unorderedMax {
+		f.SetDeadline(deadline)
+		h.putFirst(h.firstAfter(0, entry.Entry{}))
+		return
+	}
 	order := h.order()
 	switch {
 	case old != 0 && deadline != 0:
@@ -303,10 +382,14 @@ func (h HashValue) dateEntry(slot hashtable.Slot, deadline int64) {
 
 // undate takes a field that is about to go out of the order.
 func (h HashValue) undate(e entry.Entry) {
-	if e.HasDeadline() {
+	switch {
+	case !e.HasDeadline():
+	case h.ordered():
 		order := h.order()
 		order.Delete(float64(e.Deadline()), e.Key())
 		h.putOrder(&order)
+	default:
+		h.putFirst(h.firstAfter(0, e))
 	}
 }
 
@@ -342,7 +425,7 @@ func newField(h *arena.Heap, name, value []byte, deadline int64) arena.Ref {
 
 // datedTable makes a small dated hash a table.
 func (h HashValue) datedTable() {
-	t, order := hashtable.New(h.Heap, h.Kit.Hash), btree.New(h.Heap)
+	t := hashtable.New(h.Heap, h.Kit.Hash)
 	b := h.room()
 	var f, w [intDigitsMax]byte
 	for p := listpack.First(b); p != 0; {
@@ -350,16 +433,13 @@ func (h HashValue) datedTable() {
 		var deadline int64
 		field, value, deadline, p = readTriple(b, p)
 		name := field.Text(f[:0])
-		ref := newField(h.Heap, name, value.Text(w[:0]), deadline)
-		t.Insert(h.Kit.Hash(name), ref)
-		if deadline != 0 {
-			order.Insert(float64(deadline), ref)
-		}
+		t.Insert(h.Kit.Hash(name), newField(h.Heap, name, value.Text(w[:0]), deadline))
 	}
 	freeValue(h.Heap, h.Entry)
 	h.become(EncHashtableEx, rootSize+datesSize)
 	h.storeTable(&t)
-	h.putOrder(&order)
+	putDates(h.Entry, dates{})
+	h.putInOrder()
 }
 
 // dropMax is the most fields that DropDue takes out at once.
@@ -391,25 +471,41 @@ func (h HashValue) DropDue(max int, visit func(field []byte)) (n int) {
 
 // dropEntries is DropDue for a large hash.
 func (h HashValue) dropEntries(max int, visit func(field []byte)) int {
-	t, order := h.table(), h.order()
-	n := min(max, order.CountBelow(btree.AfterScore(float64(h.Now))))
-	a := h.Heap.Arena()
-	var refs [dropMax]arena.Ref
-	i := 0
-	order.DeleteRange(0, n, func(_ float64, ref arena.Ref) {
-		refs[i] = ref
-		i++
-	})
-	for _, ref := range refs[:n] {
-		name := entry.At(a, ref).Key()
+	var room [dropMax]arena.Ref
+	ordered := h.ordered()
+	refs := h.takeDue(room[:0], max)
+	t := h.table()
+	for _, ref := range refs {
+		name := entry.At(h.Heap.Arena(), ref).Key()
 		visit(name)
 		sum := h.Kit.Hash(name)
 		t.Delete(sum, t.Find(sum, name))
 		freeElement(h.Heap, ref)
 	}
 	h.storeTable(&t)
-	h.putOrder(&order)
-	return n
+	if !ordered {
+		h.putFirst(h.firstAfter(0, entry.Entry{}))
+	}
+	return len(refs)
+}
+
+// takeDue finds the entries that are due first, at most max, in their order, and
+// takes them out of the tree if there is one.
+func (h HashValue) takeDue(refs []arena.Ref, max int) []arena.Ref {
+	if h.ordered() {
+		order := h.order()
+		order.DeleteRange(0, min(max, h.Due()), func(_ float64, ref arena.Ref) { refs = append(refs, ref) })
+		h.putOrder(&order)
+		return refs
+	}
+	a := h.Heap.Arena()
+	h.eachDeadline(func(e entry.Entry, ref arena.Ref) {
+		if h.due(e.Deadline()) {
+			refs = append(refs, ref)
+		}
+	})
+	slices.SortFunc(refs, func(x, y arena.Ref) int { return cmp.Compare(entry.At(a, x).Deadline(), entry.At(a, y).Deadline()) })
+	return refs[:min(max, len(refs))]
 }
 
 // DropField takes a field out if it is due, and tells whether it was.
@@ -486,13 +582,6 @@ func (h HashValue) randomDated(r uint64) (field, value listpack.Value) {
 
 // copyDates makes the order anew for a copy of a large hash.
 func copyDates(h *arena.Heap, e entry.Entry) {
-	t, order := hashtable.Attach(h, nil, rootOf(e)), btree.New(h)
-	a := h.Arena()
-	t.Each(func(ref arena.Ref) bool {
-		if deadline := entry.At(a, ref).Deadline(); deadline != 0 {
-			order.Insert(float64(deadline), ref)
-		}
-		return true
-	})
-	HashValue{Cell: &Cell{Heap: h, Entry: e}}.putOrder(&order)
+	putDates(e, dates{})
+	HashValue{Cell: &Cell{Heap: h, Entry: e}}.putInOrder()
 }

@@ -277,3 +277,40 @@ func TestLargeDatedLeavesAGrave(t *testing.T) {
 	}
 	g.FreeSome(s.heap, math.MaxInt)
 }
+
+// TestDatedNoAllocation: what commands do all the time takes no memory of Go's.
+func TestDatedNoAllocation(t *testing.T) {
+	for _, c := range []struct {
+		n int
+		l HashLimits
+	}{{10, HashLimits{Listpack: 100, Value: 100}}, {10, HashLimits{}}, {1000, HashLimits{}}} {
+		s := newShelf(t)
+		s.d.Begin(s.place(), s.place().NewHash())
+		h := HashValue{Cell: &s.d.Cell}
+		var names [1000][]byte
+		for i := range c.n {
+			names[i] = fmt.Append(nil, "field:", i)
+			h.Set(names[i], []byte("value"), &c.l)
+			h.SetFieldDeadline(names[i], int64(1000+i))
+		}
+		h.Now = 500
+		i := 0
+		n := testing.AllocsPerRun(2000, func() {
+			f := names[i%c.n]
+			i++
+			h.SetFieldDeadline(f, int64(2000+i))
+			h.Set(f, []byte("other"), &c.l)
+			h.SetFieldDeadline(f, int64(3000+i))
+			h.Revalue(f, []byte("third"), &c.l)
+			if v, ok := h.Get(f); !ok || v.Len() != 5 || h.Len() != c.n {
+				t.Fatal("lost")
+			}
+			h.Delete(f)
+			h.Set(f, []byte("value"), &c.l)
+			h.SetFieldDeadline(f, int64(4000+i))
+		})
+		if n != 0 {
+			t.Errorf("%d fields, %s: %v allocations", c.n, h.Encoding(), n)
+		}
+	}
+}

@@ -120,6 +120,9 @@ func (h HashValue) set(field, value []byte, l *HashLimits, keep bool) bool {
 	}
 	t.Insert(sum, newElement(h.Heap, field, value))
 	h.storeTable(&t)
+	if t.Len() == unorderedMax+1 && h.Earliest() != 0 && !h.ordered() {
+		h.putInOrder()
+	}
 	return true
 }
 
@@ -161,7 +164,7 @@ func (h HashValue) overwriteField(slot hashtable.Slot, value []byte, keep bool) 
 		return added
 	}
 	slot.SetRef(newField(h.Heap, key, value, e.Deadline()))
-	if e.HasDeadline() {
+	if e.HasDeadline() && h.ordered() {
 		order := h.order()
 		order.Replace(float64(e.Deadline()), key, slot.Ref())
 		h.putOrder(&order)
