@@ -189,3 +189,17 @@ func BenchmarkKeysOf(b *testing.B) {
 		})
 	}
 }
+
+func TestRunsAlone(t *testing.T) {
+	some := func(args [][]byte) bool { return len(args) > 1 }
+	for _, c := range []struct {
+		spec  Spec
+		words int
+		want  bool
+	}{{Spec{}, 2, false}, {Spec{Flags: Exclusive}, 1, true}, {Spec{Alone: some}, 1, false}, {Spec{Alone: some}, 2, true}} {
+		cmd := Command{Spec: &c.spec, Flags: c.spec.Flags}
+		if got := cmd.RunsAlone(make([][]byte, c.words)); got != c.want {
+			t.Errorf("%+v: %t", c, got)
+		}
+	}
+}

@@ -76,7 +76,7 @@ var (
 	ListMaxListpackSize = encodings.declare(row{name: "list-max-listpack-size", alias: "list-max-ziplist-size", kind: integer(-1<<31, maxInt32), def: "-2",
 		doc: "Elements in one chunk of a list; -1 to -5 are 4, 8, 16, 32 and 64 KiB."})
 	ListCompressDepth = encodings.declare(row{name: "list-compress-depth", kind: integer(0, maxInt32), def: "0", flags: Debug,
-		doc: "Chunks at each end of a list that are not compressed; 0 compresses none."})
+		doc: "Accepted; lists are not compressed in memory, and payloads only by rdbcompression."})
 	SetMaxIntsetEntries = encodings.declare(row{name: "set-max-intset-entries", kind: integer(0, maxInt64), def: "512",
 		doc: "Members up to which a set of integers is an intset."})
 	SetMaxListpackEntries = encodings.declare(row{name: "set-max-listpack-entries", kind: integer(0, maxInt64), def: "128",

@@ -26,7 +26,7 @@ func newShelf(t testing.TB) *shelf {
 	s := &shelf{t: t, heap: a.NewHeap()}
 	s.kit.Hash = func(b []byte) uint64 { return CRC64(0, b) * 0x9e3779b97f4a7c15 }
 	s.Limits = &object.Limits{
-		Set: object.SetLimits{Intset: 4, Listpack: 4, Value: 8}, Hash: object.HashLimits{Listpack: 4, Value: 8},
+		Set: object.SetLimits{Intset: 4, Listpack: 4, Value: 8}, Hash: object.HashLimits{Listpack: 4, Value: 8}, List: object.ListLimits{Fill: 4},
 		ZSet: object.ZSetLimits{Listpack: 4, Value: 8},
 	}
 	s.Deep = true
@@ -103,6 +103,16 @@ func (s *shelf) collections(n int) (bodies [][]byte) {
 		}
 		add(&d)
 	}
+	for _, l := range []object.ListLimits{{Fill: -2}, {Fill: 4}, {Fill: 4, PlainFrom: 3}} {
+		var d object.Draft
+		d.Begin(s.place(), s.place().NewList())
+		v := object.ListValue{Cell: &d.Cell}
+		for i := range n {
+			v.Expect(1, 4, &l)
+			v.Push(fmt.Append(nil, i*i*i), object.Tail, &l)
+		}
+		add(&d)
+	}
 	return bodies
 }
 
@@ -130,6 +140,7 @@ func TestCollections(t *testing.T) {
 		}
 	}
 	for _, body := range []string{
+		"\x01\x00", "\x12\x00", "\x12\x01\x03\x01a", "\x12\x01\x01\x00", "\x12\x01\x02\x07\x07\x00\x00\x00\x00\x00\xff", "\x12\x01\x02\x01a",
 		"\x02\x00", "\x02\x02\x01a\x01a", "\x04\x00", "\x04\x02\x01a\x01b\x01a\x01c", "\x04\x01\x01a",
 		"\x02\x81\xff\xff\xff\xff\xff\xff\xff\xff\x01a", "\x0b\x08\x02\x00\x00\x00\x00\x00\x00\x00",
 		"\x14\x07\x07\x00\x00\x00\x00\x00\xff", "\x10\x07\x07\x00\x00\x00\x00\x00\xff",
