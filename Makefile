@@ -11,9 +11,9 @@ SOAK_TIME ?= 3m
 UNKIND_TIME ?= 30s
 SEED ?= 0
 
-UNITS = $(shell $(GO) list ./... | grep -v -e /tests/differential -e /tests/e2e -e /tests/robustness -e /internal/lint)
+UNITS = $(shell $(GO) list ./... | grep -v -e /tests/differential -e /tests/e2e -e /tests/clients -e /tests/robustness -e /internal/lint)
 
-.PHONY: build run test peers lint testrace testinv diff e2e robust soak fuzz bench generate clean
+.PHONY: build run test peers lint testrace testinv diff e2e clients robust soak fuzz bench generate clean
 
 build:
 	$(GO) build -o bin/dozo ./cmd/dozo
@@ -45,6 +45,10 @@ diff: peers
 # Real programs and client libraries against a real server process.
 e2e: peers
 	$(GO) test -count=1 -v ./tests/e2e
+
+# Applications on go-redis and ioredis, beside redis-server.
+clients: peers
+	$(GO) test -count=1 -v ./tests/clients
 
 # Clients, limits and signals that are unkind to a server process.
 robust:
