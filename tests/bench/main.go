@@ -81,6 +81,7 @@ var parts = []part{
 	{"stalls", (*bench).stalls},
 	{"queue", (*bench).queue},
 	{"expiry", (*bench).expiry},
+	{"defragmentation", (*bench).defragmentation},
 	{"fanout", (*bench).fanout},
 	{"gc", (*bench).collector},
 	{"loops", (*bench).loops},
