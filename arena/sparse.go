@@ -8,7 +8,7 @@ package arena
 
 const (
 	// markMax bounds the slabs that one call of MarkSparse looks at: some 100 us.
-	markMax = 2048
+	markMax = 1024
 	// fillSteps is how finely slabs are told apart by their filling, and
 	// fillEnough from where on emptying one costs more than it gives.
 	fillSteps  = 64

@@ -102,13 +102,13 @@ var (
 	ActiveDefragIgnoreBytes = defragmentation.declare(row{name: "active-defrag-ignore-bytes", kind: bytesize(1, maxInt64), def: "104857600",
 		doc: "Bytes of waste below which nothing is moved."})
 	ActiveDefragThresholdLower = defragmentation.declare(row{name: "active-defrag-threshold-lower", kind: integer(0, 1000), def: "10",
-		doc: "Percentage of waste below which nothing is moved."})
+		doc: "Waste below which nothing is moved, in percent of what is in use."})
 	ActiveDefragThresholdUpper = defragmentation.declare(row{name: "active-defrag-threshold-upper", kind: integer(0, 1000), def: "100",
-		doc: "Percentage of waste from which the most effort is made."})
+		doc: "Waste from which the most effort is made, in percent of what is in use."})
 	ActiveDefragCycleMin = defragmentation.declare(row{name: "active-defrag-cycle-min", kind: integer(1, 99), def: "1",
-		doc: "Percentage of a core spent at the lower threshold."})
+		doc: "Percentage of each loop's time spent at the lower threshold."})
 	ActiveDefragCycleMax = defragmentation.declare(row{name: "active-defrag-cycle-max", kind: integer(1, 99), def: "25",
-		doc: "Percentage of a core spent at the upper threshold."})
+		doc: "Percentage of each loop's time spent at the upper threshold."})
 	ActiveDefragMaxScanFields = defragmentation.declare(row{name: "active-defrag-max-scan-fields", kind: integer(1, maxInt64), def: "1000",
 		doc: "Elements from which a value is handled in several rounds."})
 	JemallocBGThread = defragmentation.declare(row{name: "jemalloc-bg-thread", kind: yesNo(), def: "yes",

@@ -158,9 +158,9 @@ func (h HashValue) defragDated(at *DefragMark, n int, m *Moves) (cost int, done 
 func (c *Cell) defragOrdered(tree *btree.Tree, at *DefragMark, n int, m *Moves, replace func(e entry.Entry, to arena.Ref)) (cost int, done bool) {
 	if at.part == 0 {
 		t := c.table()
-		cost, done = defragTable(&t, &at.at, n, m, replace)
+		cost, done = defragTable(&t, &at.at, (n+1)/2, m, replace)
 		c.storeTable(&t)
-		if !done {
+		if cost *= 2; !done { // the tree is searched for each that moves
 			return cost, false
 		}
 		*at = DefragMark{part: 1}

@@ -18,9 +18,9 @@ import (
 // how far the waste is on its way to the upper threshold. The share is raised
 // during a pass, never lowered.
 //
-// A share is spent in slices of 0.1 ms between the rounds of the loop, so that no
-// command waits for more than that, whatever the share is: Redis works for the share
-// of a tick in one go. What a loop may spend grows with the time, and is kept for
+// A share is spent in slices of 0.05 ms between the rounds of the loop, so that no
+// command waits for more than that and the last step, whatever the share is: Redis
+// works for the share of a tick in one go. What a loop may spend grows with the time, and is kept for
 // creditMax at the most.
 //
 // A pass that finds nothing to be moved, since what is wasted lies in too many places
@@ -28,7 +28,7 @@ import (
 
 const (
 	defragPeriod = time.Second
-	defragSlice  = 100 * time.Microsecond
+	defragSlice  = 50 * time.Microsecond
 	// creditMax lets a loop that has slept, which it does by the millisecond, make
 	// up for it.
 	creditMax  = 2 * time.Millisecond

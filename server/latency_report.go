@@ -96,7 +96,7 @@ var latencyAdvice = map[string]string{
 	latencyExpire: "Very many keys came due at one moment. Spread their times to live, for example by adding a random part.",
 	latencyEviction: "Much had to be evicted at once: large values were written, or maxmemory was lowered by a big step. Lower it in " +
 		"smaller steps, or leave more room.",
-	latencyDefrag: "Active defragmentation works for a tenth of a millisecond at a time, so the time went to the machine: look for other " +
+	latencyDefrag: "Active defragmentation works for a fraction of a millisecond at a time, so the time went to the machine: look for other " +
 		"processes on these cores. A lower active-defrag-cycle-max makes it rarer.",
 }
 
