@@ -35,7 +35,7 @@ type harness struct {
 }
 
 func newTable(t testing.TB) *command.Table {
-	table, err := command.NewTable(String, Generic, Bitmap, HyperLogLog, Hash, Geo, Stream, Server)
+	table, err := command.NewTable(String, Generic, Bitmap, HyperLogLog, List, Hash, Geo, Stream, Server)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func defaultSettings() *command.Settings {
 	return &command.Settings{
 		MaxBulk: 512 << 20, HLLSparseMax: 3000, RDBVersion: 11, RDBCompression: true, SharedIntegers: true,
 		Limits: object.Limits{
-			Hash: object.HashLimits{Listpack: 128, Value: 64}, ZSet: object.ZSetLimits{Listpack: 128, Value: 64}, Stream: object.StreamLimits{NodeBytes: 4096, NodeEntries: 100},
+			Hash: object.HashLimits{Listpack: 128, Value: 64}, List: object.ListLimits{Fill: -2}, ZSet: object.ZSetLimits{Listpack: 128, Value: 64}, Stream: object.StreamLimits{NodeBytes: 4096, NodeEntries: 100},
 		},
 	}
 }

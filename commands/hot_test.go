@@ -21,6 +21,8 @@ var hotCalls = []string{
 	"STRLEN text", "EXISTS text missing", "TTL text", "PTTL text", "TYPE text", "TOUCH text",
 	"EXPIRE text 100", "EXPIRE text 100 LT", "PEXPIREAT text 1800000000000", "PERSIST text",
 	"GETRANGE text 0 2", "GETBIT text 5", "SETBIT text 5 1", "BITCOUNT text", "BITFIELD text SET u8 0 5 GET u8 3",
+	"LRANGE list 0 99", "LRANGE small 0 -1", "LINDEX list 5000", "LLEN list", "LSET list 7 value", "LPOS small c", "LMOVE list list LEFT RIGHT",
+	"LPUSH list value:1", "RPUSH list 12345", "LPOP list", "RPOP list", "RPOP list 3", "LPOP list 3", "LREM small 1 nope", "BLPOP list 0",
 	"PFADD dense a b", "PFCOUNT dense",
 	"XADD log * field value", "XADD log MAXLEN ~ 1000 * field value other 12", "XADD log MAXLEN 50 * field value", "XLEN log",
 	"XREAD COUNT 10 STREAMS log 0", "XREAD STREAMS log $", "XRANGE log - + COUNT 10", "XREVRANGE log + - COUNT 1",
@@ -31,6 +33,7 @@ var hotCalls = []string{
 var hotPairs = [][2]string{
 	{"SET gone v", "DEL gone"}, {"SET gone v", "UNLINK gone"}, {"SET gone v", "GETDEL gone"}, {"SETNX gone v", "DEL gone"},
 	{"APPEND grown xyz", "DEL grown"}, {"INCR gone", "DEL gone"}, {"SETRANGE gone 5 v", "DEL gone"},
+	{"LPUSH gone v", "RPOP gone"}, {"RPUSH gone v w", "LPOP gone 2"}, {"RPUSH from v", "RPOPLPUSH from list"},
 	{"SET gone v EX 100", "PERSIST gone"}, {"SET gone v EX 100", "EXPIRE gone 0"}, {"SETBIT gone 9 1", "DEL gone"},
 }
 
@@ -80,6 +83,10 @@ func newHot(t testing.TB) *harness {
 	h := newHarness(t)
 	h.ctx.NotifyMask = 0
 	h.call("MSET", "text", "some-text", "number", "1", "big", strings.Repeat("x", 4096))
+	for range 10000 {
+		h.call("RPUSH", "list", "value:2")
+	}
+	h.call("RPUSH", "small", "a", "b", "c")
 	h.call("PFADD", "dense", "a")
 	h.call("PFDEBUG", "TODENSE", "dense")
 	h.call("XGROUP", "CREATE", "log", "workers", "0", "MKSTREAM")

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"dozo/command"
+	"dozo/container/listpack"
 	"dozo/object"
 	"dozo/text"
 )
@@ -138,15 +139,30 @@ func replyAndDrop(c *command.Context, v object.ListValue, key []byte, n int64, f
 	if from == object.Head {
 		replyElements(c, v, 0, k)
 	} else {
-		c.Out.Array(k)
-		i := 0
-		for p := v.Seek(-1); i < k; i++ {
-			replyValue(c, p.Value())
-			p.Prev()
-		}
+		replyBackwards(c, v, k)
 	}
 	drop(c, v, key, k, from)
 	return k
+}
+
+// replyBackwards writes the last n elements, the last of them first.
+func replyBackwards(c *command.Context, v object.ListValue, n int) {
+	c.Out.Array(n)
+	for i := v.Len() - 1; n > 0; {
+		r := v.Run(i)
+		k := min(n, i-r.First+1)
+		if r.Plain {
+			c.Out.Bulk(r.Bytes)
+		} else {
+			p := listpack.Seek(r.Bytes, i-r.First)
+			for range k {
+				replyValue(c, listpack.Get(r.Bytes, p))
+				p = listpack.Prev(r.Bytes, p)
+			}
+		}
+		i -= k
+		n -= k
+	}
 }
 
 // drop takes n elements away from a side, and the key with the last, and tells of it.

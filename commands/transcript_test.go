@@ -195,6 +195,8 @@ func (p *player) configure(t *testing.T, name, value string) {
 		s.HLLSparseMax = int(number)
 	case "hash-max-listpack-entries":
 		s.Limits.Hash.Listpack = int(number)
+	case "list-max-listpack-size":
+		s.Limits.List.Fill = int(number)
 	case "rdb-version": // 7.0 writes version 10, and has no choice
 		s.RDBVersion = int(number)
 		p.h.ctx.Set = &s

@@ -173,16 +173,18 @@ func (v ListValue) Drop(n int, from Side) {
 
 // At is the element with an index from 0 on, or from -1 on backwards from the end.
 func (v ListValue) At(index int) (x listpack.Value, ok bool) {
-	if !v.isSmall() {
-		q := v.large()
-		return q.Get(index)
+	n := v.Len()
+	if index < 0 {
+		index += n
 	}
-	b := v.room()
-	p := listpack.Seek(b, index)
-	if p == 0 {
+	if index < 0 || index >= n {
 		return x, false
 	}
-	return listpack.Get(b, p), true
+	r := v.Run(index)
+	if r.Plain {
+		return listpack.Value{Str: r.Bytes}, true
+	}
+	return listpack.Get(r.Bytes, listpack.Seek(r.Bytes, index-r.First)), true
 }
 
 // Set puts s in the place of the element with an index as for At, and tells whether
