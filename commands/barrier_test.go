@@ -16,6 +16,7 @@ import (
 	"dozo/container/entry"
 	"dozo/keyspace"
 	"dozo/object"
+	"dozo/rdb"
 )
 
 // place names a key of any database.
@@ -38,9 +39,21 @@ func image(c *object.Cell) string {
 	if !c.Ok() {
 		return "nothing"
 	}
+	if c.Type() == object.Stream {
+		return streamImage(c)
+	}
 	var d digits
 	b := c.Bytes(d[:])
 	return fmt.Sprintf("%v until %d of %d bytes, sum %x as %v", c.Type(), c.Entry.Deadline(), len(b), crc32.ChecksumIEEE(b), c.Encoding())
+}
+
+// streamImage shows the entries, which those who watch a stream are told of, and a sum
+// of all there is, with the groups.
+func streamImage(c *object.Cell) string {
+	var d object.Digest
+	c.Digest(&d, 0)
+	all := rdb.NewEncoder(rdb.VersionDefault, false).AppendObject(nil, c)
+	return fmt.Sprintf("%x until %d as %x", d, c.Entry.Deadline(), crc32.ChecksumIEEE(all))
 }
 
 // content is what clients see of an image: not the encoding.

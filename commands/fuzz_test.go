@@ -15,6 +15,9 @@ func FuzzCalls(f *testing.F) {
 	}
 	f.Add([]byte("SET K 1\nEXPIRE K 10 NX\nGETEX K PXAT 5\nSCAN 0 COUNT 5\nKEYS *"))
 	f.Add([]byte("PFADD K a\nPFDEBUG GETREG K\nDUMP K\nRESTORE K 0 \"\\x00\\x01\" REPLACE"))
+	f.Add([]byte("XADD K 1-* f v\nXADD K MAXLEN ~ 3 * f v g w\nXRANGE K (1-0 +\nXDEL K 1-0\nXTRIM K MINID 5\nXREAD COUNT 2 STREAMS K 0"))
+	f.Add([]byte("XGROUP CREATE K g 0 MKSTREAM\nXADD K 1-1 f v\nXREADGROUP GROUP g c STREAMS K >\nXCLAIM K g d 0 1-1 FORCE LASTID 7\n" +
+		"XAUTOCLAIM K g e 0 - COUNT 3\nXPENDING K g - + 9\nXINFO STREAM K FULL\nDUMP K\nXACK K g 1-1\nXGROUP DESTROY K g\nXSETID K 9"))
 	f.Fuzz(func(t *testing.T, lines []byte) {
 		h := newHarness(t)
 		s := *h.ctx.Set

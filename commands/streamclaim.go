@@ -250,13 +250,12 @@ func parseAutoClaim(args [][]byte) (o stream.AutoClaim, err error) {
 // xautoclaim collects the entries in the scratch buffer, since the ID to go on from,
 // which is known only afterwards, stands before them in the reply.
 func xautoclaim(c *command.Context) error {
-	o, err := parseAutoClaim(c.Args)
-	if err != nil {
-		return err
-	}
 	key, group := c.Args[1], c.Args[2]
-	s, g, ok, err := findGroup(c, key, group)
+	s, g, ok, err := findGroup(c, key, group) // a missing key is told before a fault
+	o, fault := parseAutoClaim(c.Args)
 	switch {
+	case fault != nil:
+		return fault
 	case err != nil:
 		return err
 	case !ok:

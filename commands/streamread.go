@@ -403,16 +403,16 @@ func (o *readOpts) replyPending(c *command.Context, src *source, who *stream.Con
 // findGroup looks up a group of a stream that is about to change. Groups are no
 // part of what watchers and LRU bits see as the value: the key counts as read.
 func findGroup(c *command.Context, key, name []byte) (s stream.Stream, g stream.Group, ok bool, err error) {
-	cell, err := c.LookupEdit(key, object.Stream)
-	switch {
-	case err != nil:
-		return s, g, false, err
-	case !cell.Ok():
+	cell := c.Edit(key)
+	if !cell.Ok() {
 		c.Stats.Misses++
 		c.Notify(command.EventKeyMiss, "keymiss", c.DB, key)
 		return s, g, false, nil
 	}
 	c.Stats.Hits++
+	if cell.Type() != object.Stream {
+		return s, g, false, command.ErrWrongType
+	}
 	s = streamIn(&cell)
 	g, ok = s.Group(name)
 	return s, g, ok, nil

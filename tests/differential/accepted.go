@@ -89,7 +89,20 @@ var acceptances = []Acceptance{
 	},
 	{
 		Name: "LPOS with the least rank", Command: "lpos", Reason: since72 + ": it has no positive counterpart",
-		Oracle: `:\d+|\*\[.*\]|\$-1|nil|_`, Dozo: `\(error\) ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807`,
+		Oracle: `:\d+|\*\[.*\]|\(nil\)|\(error\) .*`, Dozo: `\(error\) ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807`,
+	},
+	{
+		Name: "consumers that exist since they asked", Command: "xgroup|createconsumer",
+		Reason: since72 + ": XREADGROUP and XCLAIM make a consumer even if there is nothing for it",
+		Oracle: `:1`, Dozo: `:0`,
+	},
+	{
+		Name: "XREAD's list that is not balanced", Command: "xread", Reason: since72 + ": the command's own name",
+		Oracle: `\(error\) ERR Unbalanced XREAD list of streams.*`, Dozo: `\(error\) ERR Unbalanced 'xread' list of streams.*`,
+	},
+	{
+		Name: "XREADGROUP's list that is not balanced", Command: "xreadgroup", Reason: since72 + ": the command's own name and ID",
+		Oracle: `\(error\) ERR Unbalanced XREAD list of streams.*`, Dozo: `\(error\) ERR Unbalanced 'xreadgroup' list of streams.*`,
 	},
 	{
 		Name: "XSETID below the greatest deleted ID", Command: "xsetid", Reason: since72,

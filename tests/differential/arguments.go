@@ -21,9 +21,11 @@ type writer struct {
 	keys  []string
 	big   bool
 	clock *int // number of times to live given out in this history
-	fail  bool // BITFIELD may say OVERFLOW FAIL
-	count int  // of the keys to come, after numkeys; 0 = any
-	out   []word
+	// entries is the number of IDs of new entries given out.
+	entries *int
+	fail    bool // BITFIELD may say OVERFLOW FAIL
+	count   int  // of the keys to come, after numkeys; 0 = any
+	out     []word
 }
 
 func (w *writer) add(text string)   { w.out = append(w.out, word{text: text}) }
@@ -34,9 +36,11 @@ func (w *writer) command() []word {
 	for _, name := range w.spec.words {
 		w.add(w.spell(name))
 	}
-	if special := specialArguments[w.spec.key()]; special != nil {
-		special(w)
-		return w.out
+	for _, table := range []map[string]func(*writer){specialArguments, streamArguments} {
+		if special := table[w.spec.key()]; special != nil {
+			special(w)
+			return w.out
+		}
 	}
 	w.arguments(w.spec.args)
 	return w.out
@@ -125,7 +129,11 @@ func (w *writer) once(a *argument) {
 
 // keyClasses are the groups whose commands mostly keep to keys of their own, so that
 // not every other reply says that the key holds something else.
-var keyClasses = map[string]int{"set": 1, "hash": 2, "list": 3, "sorted-set": 4}
+// Positions are sorted sets.
+var keyClasses = map[string]int{"set": 1, "hash": 2, "list": 3, "sorted-set": 4, "geo": 4, "stream": 5}
+
+// keysApart is how many classes there are, with that of all other groups.
+const keysApart = 6
 
 // key chooses a key.
 func (w *writer) key() string {
@@ -133,12 +141,13 @@ func (w *writer) key() string {
 	switch w.spec.group {
 	case "generic", "transactions":
 	default:
-		if chance(w.r, 0.8) && len(w.keys) > len(keyClasses)+1 {
-			apart := len(keyClasses) + 1
-			i = i/apart*apart + keyClasses[w.spec.group]
+		if class := keyClasses[w.spec.group]; chance(w.r, 0.9) && len(w.keys) > keysApart {
+			if i = i/keysApart*keysApart + class; i >= len(w.keys) {
+				i = class
+			}
 		}
 	}
-	return w.keys[i%len(w.keys)]
+	return w.keys[i]
 }
 
 // required1 is a chosen alternative, which is there whatever its flags say.

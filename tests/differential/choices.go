@@ -7,7 +7,7 @@ import "strings"
 // Dozo, together with what its arguments need in arguments.go.
 var groupWeights = map[string]float64{
 	"string": 10, "bitmap": 7, "hyperloglog": 4, "generic": 6, "connection": 0.6, "server": 0.3, "transactions": 2,
-	"pubsub": 0.5, "set": 8, "hash": 8, "list": 8, "sorted-set": 10, "geo": 8,
+	"pubsub": 0.5, "set": 8, "hash": 8, "list": 8, "sorted-set": 10, "geo": 8, "stream": 3,
 }
 
 // commandWeights overrule the group's weight.
@@ -16,6 +16,8 @@ var commandWeights = map[string]float64{
 	"pfdebug": 1, "quit": 0.05, "reset": 0.1, "hello": 0.2, "lcs": 1.5, "auth": 0.2, "restore": 1, "wait": 0.2,
 	"memory|usage": 1, "command|getkeys": 1, "command|getkeysandflags": 1, "exec": 0.4, "discard": 0.2,
 	"debug": 1, "scan": 1, "sort": 4, "sort_ro": 1.5, "object|freq": 0.5, "object|encoding": 4, "dump": 3, "zadd": 3, "geoadd": 3, "bzpopmin": 0.1, "bzpopmax": 0.1, "bzmpop": 0.1,
+	"xadd": 30, "xreadgroup": 15, "xgroup|create": 15, "xgroup|destroy": 0.5, "xgroup|delconsumer": 0.5, "xgroup|setid": 1,
+	"xsetid": 0.5, "xtrim": 1, "xdel": 2,
 }
 
 // excluded are the commands that the generator never sends, with the reason. The
@@ -61,6 +63,8 @@ var required = strings.Fields(`
 	zmscore zpopmax zpopmin zrandmember zrange zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex
 	zremrangebyrank zremrangebyscore zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion zunionstore
 	geoadd geodist geohash geopos georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch geosearchstore
+	xack xadd xautoclaim xclaim xdel xgroup|create xgroup|createconsumer xgroup|delconsumer xgroup|destroy xgroup|setid
+	xinfo|consumers xinfo|groups xinfo|stream xlen xpending xrange xread xreadgroup xrevrange xsetid xtrim
 	psubscribe publish pubsub|channels pubsub|numpat pubsub|numsub pubsub|shardchannels pubsub|shardnumsub
 	punsubscribe spublish ssubscribe subscribe sunsubscribe unsubscribe
 `)

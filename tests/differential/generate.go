@@ -42,6 +42,10 @@ func (g *Generator) Commands() []string {
 	return out
 }
 
+// eventClasses are the classes of key events that are compared: all but those of
+// streams, where 7.2 makes consumers, and tells so, that 7.0 does not make.
+const eventClasses = "g$lshzxed"
+
 // chapter is a history in the making.
 type chapter struct {
 	*Generator
@@ -53,6 +57,7 @@ type chapter struct {
 	conn    int // the current one
 	inMulti map[int]bool
 	clock   int
+	entries int
 	watches bool // WATCH may be sent; see bitfieldArguments
 }
 
@@ -81,12 +86,14 @@ func (g *Generator) History(number, commands int) *History {
 	// No ZADD has more than twelve pairs, for the same reason.
 	c.h.Config["zset-max-listpack-entries"] = pick(r, []string{"0", "12", "128"})
 	c.h.Config["zset-max-listpack-value"] = pick(r, []string{"4", "64"})
+	c.h.Config["stream-node-max-entries"] = pick(r, []string{"0", "1", "3", "100"})
+	c.h.Config["stream-node-max-bytes"] = pick(r, []string{"0", "60", "4096"})
 	c.h.Own = map[string]string{
 		"set-max-listpack-entries": pick(r, []string{"0", "0", "4", "128"}), "set-max-listpack-value": pick(r, []string{"3", "64"}),
 	}
 	if number%5 == 4 {
 		c.subs = 2
-		c.h.Config["notify-keyspace-events"] = pick(r, []string{"KEA", "Kg$x", "E$", "KEn", "AKEnm", ""})
+		c.h.Config["notify-keyspace-events"] = pick(r, []string{"KE" + eventClasses, "Kg$x", "E$", "KEn", "KEnm" + eventClasses, ""})
 	}
 	for len(c.h.Steps) < commands {
 		c.next()
@@ -200,7 +207,7 @@ func (c *chapter) fromGrammar() {
 	if s.key() == "watch" && !c.watches {
 		return
 	}
-	w := writer{r: c.r, spec: s, keys: c.keys, clock: &c.clock, fail: !c.watches}
+	w := writer{r: c.r, spec: s, keys: c.keys, clock: &c.clock, entries: &c.entries, fail: !c.watches}
 	if chance(c.r, 0.015) {
 		w.keys, w.big = bigKeys, true
 	}

@@ -2,6 +2,7 @@ package differential
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"dozo/internal/testutil"
@@ -78,20 +79,21 @@ func (p *Pair) compareDB(db int) (*Difference, error) {
 
 // keyChecks are asked about every key.
 var keyChecks = []struct {
-	command []string
-	rule    *Rule
+	command, options []string // before and behind the key
+	rule             *Rule
 }{
-	{[]string{"TYPE"}, exact},
-	{[]string{"OBJECT", "ENCODING"}, exact},
-	{[]string{"PEXPIRETIME"}, mustRule("within 2000")},
-	{[]string{"DUMP"}, mustRule("dump")},
+	{[]string{"TYPE"}, nil, exact},
+	{[]string{"OBJECT", "ENCODING"}, nil, exact},
+	{[]string{"PEXPIRETIME"}, nil, mustRule("within 2000")},
+	{[]string{"DUMP"}, nil, mustRule("dump")},
+	{[]string{"XINFO", "STREAM"}, []string{"FULL", "COUNT", "0"}, mustRule("streaminfo")},
 }
 
 func (p *Pair) compareKeys(db int, keys []string) (*Difference, error) {
 	var out []byte
 	for _, k := range keys {
 		for _, c := range keyChecks {
-			out = testutil.AppendCommand(out, append(append([]string{}, c.command...), k)...)
+			out = testutil.AppendCommand(out, slices.Concat(c.command, []string{k}, c.options)...)
 		}
 	}
 	for _, c := range []*testutil.Conn{p.oracle.admin, p.dozo.admin} {
