@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"dozo/container/listpack"
+	"dozo/internal/invariants"
 )
 
 // twinField is what the dumb twin of a dated hash knows of a field.
@@ -280,6 +281,9 @@ func TestLargeDatedLeavesAGrave(t *testing.T) {
 
 // TestDatedNoAllocation: what commands do all the time takes no memory of Go's.
 func TestDatedNoAllocation(t *testing.T) {
+	if invariants.Enabled {
+		t.Skip("the checks allocate")
+	}
 	for _, c := range []struct {
 		n int
 		l HashLimits
