@@ -12,7 +12,8 @@ import (
 
 // templates are calls with blanks: K a key, N a number near what matters for
 // small strings, B a bit offset, V a value, T a field's type, O an overflow mode,
-// U a unit, F a float, P an operation of BITOP. Nothing depends on time.
+// U a unit, F a float, P an operation of BITOP, Z a key of sorted sets, S a score.
+// Nothing depends on time.
 var templates = []string{
 	"SET K V", "SET K V", "SET K V GET", "SET K V NX", "SET K V XX GET", "SET K V EX 1000", "SET K V KEEPTTL", "SETNX K V",
 	"GET K", "GETDEL K", "GETSET K V", "GETEX K PERSIST", "MGET K K K", "MSET K V K V", "MSETNX K V K V",
@@ -25,6 +26,9 @@ var templates = []string{
 	"BITFIELD K OVERFLOW O SET T B N OVERFLOW O INCRBY T B N INCRBY T B N", "BITFIELD K OVERFLOW O INCRBY T #N N",
 	"PFADD K V V", "PFADD K V", "PFCOUNT K", "PFCOUNT K K", "PFMERGE K K", "PFDEBUG ENCODING K",
 	"DEL K", "UNLINK K K", "EXISTS K K", "TYPE K", "RENAME K K", "RENAMENX K K", "COPY K K", "COPY K K REPLACE",
+	"ZADD Z S V S V", "ZADD Z S V S V S V", "ZADD Z GT CH S V S V", "ZADD Z XX INCR S V", "ZINCRBY Z S V", "ZREM Z V V", "ZPOPMIN Z", "ZPOPMAX Z 2",
+	"ZMPOP 2 Z Z MIN COUNT 2", "ZRANGE Z N N WITHSCORES", "ZREMRANGEBYRANK Z N N", "ZREMRANGEBYSCORE Z S S", "ZUNIONSTORE Z 2 Z Z", "ZINTERSTORE Z 2 Z Z",
+	"ZDIFFSTORE Z 2 Z Z", "ZRANGESTORE Z Z N N", "ZRANK Z V", "ZCOUNT Z S S", "ZUNION 2 Z Z WITHSCORES", "COPY Z Z REPLACE", "RENAME Z Z", "DEL Z",
 	"PERSIST K", "TTL K", "EXPIRE K 1000 NX", "OBJECT ENCODING K", "TOUCH K K",
 }
 
@@ -37,6 +41,10 @@ func fill(r *rand.Rand, template string) [][]byte {
 		switch w {
 		case "K":
 			w = pick("a", "b", "c", "d", "e", "hll")
+		case "Z":
+			w = pick("z", "zz", "zzz", "zzz", "a")
+		case "S":
+			w = pick("0", "1", "2", "-1", "1.5", "7", "inf", "-inf", "100", "x")
 		case "N":
 			w = pick("0", "1", "2", "3", "5", "7", "8", "9", "15", "16", "40", "100", "-1", "-2", "-3", "-8", "-9", "-100",
 				"127", "128", "255", "256", "65535", "-128", "-129", "4294967296",
