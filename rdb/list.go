@@ -82,16 +82,19 @@ func (b *Builder) listPart(t Type, d *Decoder, v object.ListValue) bool {
 		return addNode(v, kind, s)
 	}
 	pack, ok := listpackOf(s)
-	if t == TypeListQuicklist {
-		return ok && addNode(v, kind, pack)
+	switch {
+	case !ok:
+		return false
+	case t == TypeListQuicklist:
+		return addNode(v, kind, pack)
 	}
-	for p := listpack.First(pack); ok && p != 0; {
+	for p := listpack.First(pack); p != 0; {
 		var x listpack.Value
 		var digits [20]byte
 		x, p = listpack.Read(pack, p)
 		v.Push(x.Text(digits[:0]), object.Tail, &b.Limits.List)
 	}
-	return ok
+	return true
 }
 
 // addNode adds a node that was read; one without elements is left out.

@@ -78,6 +78,11 @@ func TestDamagedZiplists(t *testing.T) {
 	if _, ok := listpackOf([]byte(good)); !ok {
 		t.Fatal("a good ziplist is refused")
 	}
+	for _, kind := range []Type{TypeListZiplist, TypeListQuicklist} {
+		if _, _, err := newShelf(t).read([]byte{byte(kind), 1, 0}); err != ErrFormat {
+			t.Errorf("type %d with an empty text: %v", kind, err)
+		}
+	}
 	for i := range good {
 		if _, ok := listpackOf([]byte(good[:i])); ok {
 			t.Errorf("a ziplist cut after %d bytes is taken", i)

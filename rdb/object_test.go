@@ -170,6 +170,10 @@ func FuzzObject(f *testing.F) {
 	}
 	f.Add(withGroups("\x01\x01g\x01\x00\x01\x01" + pend1 + "\x01\x01c" + time1 + "\x01" + oneZero))
 	f.Add([]byte("\x00\x03abc"))
+	zip := ziplistOf(oldEntries[:9]...)
+	for _, head := range []string{"\x0a", "\x0e\x01"} {
+		f.Add([]byte(head + string(AppendLen(nil, uint64(len(zip)))) + zip))
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		s := newShelf(t)
 		now, old, err := s.read(body)
