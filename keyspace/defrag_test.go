@@ -70,6 +70,18 @@ func (m *crowd) add(key string) {
 			}
 		case 2:
 			m.v.SetString(k, make([]byte, 1024+m.n(8000)), 0, true)
+		case 3:
+			large := m.v.Add(k, m.v.Place(k).NewQuicklist(&object.ListLimits{Fill: 10}))
+			for i := range 1 + m.n(300) {
+				object.ListValue{Cell: &large}.Push(fmt.Append(nil, i), object.Tail, &object.ListLimits{})
+			}
+		case 4:
+			large := m.v.Add(k, m.v.Place(k).NewHash())
+			for i := range 1 + m.n(300) {
+				h := object.HashValue{Cell: &large}
+				h.Set(fmt.Append(nil, i), make([]byte, m.n(200)), &object.HashLimits{})
+				h.SetFieldDeadline(fmt.Append(nil, i), m.v.Now*int64(2+m.n(2))) // not in this test's time
+			}
 		default:
 			deadline := int64(m.n(2)) * (m.v.Now + int64(m.n(1_000_000)))
 			m.v.SetString(k, []byte(strings.Repeat("v", m.n(300))), deadline, false)
@@ -240,6 +252,8 @@ func change(c *object.Cell, i int) {
 		c.Grow(c.Len() + i)
 	case object.Hash:
 		object.HashValue{Cell: c}.Set(word, make([]byte, i), &object.HashLimits{})
+	case object.List:
+		object.ListValue{Cell: c}.Push(word, object.Head, &object.ListLimits{})
 	case object.ZSet:
 		object.ZSetValue{Cell: c}.Add(word, float64(i), 0, &object.ZSetLimits{})
 	}
