@@ -91,14 +91,8 @@ func unitArg(arg []byte) (float64, error) {
 	return 0, errUnit
 }
 
-// geoaddOpts is a call of GEOADD as one of ZADD.
-type geoaddOpts struct {
-	zaddOpts
-	scores []float64
-}
-
-// parse reads the options, and the positions behind them.
-func (o *geoaddOpts) parse(words [][]byte) error {
+// parsePlaces reads the options of GEOADD, which are some of ZADD's.
+func (o *zaddOpts) parsePlaces(words [][]byte) error {
 options:
 	for ; len(words) > 0; words = words[1:] {
 		switch w := words[0]; {
@@ -112,45 +106,56 @@ options:
 			break options
 		}
 	}
+	o.pairs, o.triples = words, true
 	if len(words) == 0 || len(words)%3 != 0 || o.has(object.ZAddNX|object.ZAddXX) {
 		return command.ErrSyntax
-	}
-	for ; len(words) > 0; words = words[3:] {
-		p, err := pointArg(words[0], words[1])
-		if err != nil {
-			return err
-		}
-		o.scores = append(o.scores, geohash.Score(p))
-		o.pairs = append(o.pairs, nil, words[2])
 	}
 	return nil
 }
 
+// hashes reads the positions.
+func (o *zaddOpts) hashes(out []float64) ([]float64, error) {
+	for words := o.pairs; len(words) > 0; words = words[3:] {
+		p, err := pointArg(words[0], words[1])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, geohash.Score(p))
+	}
+	return out, nil
+}
+
 // geoadd is logged as the ZADD that it is.
 func geoadd(c *command.Context) error {
-	var scores [16]float64
-	var pairs [32][]byte
-	o := geoaddOpts{scores: scores[:0]}
-	o.pairs = pairs[:0]
-	if err := o.parse(c.Args[2:]); err != nil {
+	var o zaddOpts
+	if err := o.parsePlaces(c.Args[2:]); err != nil {
 		return err
 	}
-	if err := o.apply(c, o.scores); err != nil {
+	var room [16]float64
+	scores, err := o.hashes(room[:0])
+	if err != nil {
+		return err
+	}
+	if err := o.apply(c, scores); err != nil {
 		return err
 	}
 	if c.Effects.Enabled && c.Effects.Dirty > 0 {
-		o.log(c)
+		o.log(c, scores)
 	}
 	return nil
 }
 
 // log records the call.
-func (o *geoaddOpts) log(c *command.Context) {
-	options := len(c.Args) - len(o.scores)*3
-	words := append([][]byte{wordZAdd}, c.Args[1:options]...)
-	for i, score := range o.scores {
-		words = append(words, text.AppendInt(nil, int64(score)), o.pairs[2*i+1])
+func (o *zaddOpts) log(c *command.Context, scores []float64) {
+	var room [32][]byte
+	words := append(append(room[:0], wordZAdd), c.Args[1:len(c.Args)-len(o.pairs)]...)
+	texts := slices.Grow(c.Scratch[:0], len(scores)*len(digits{}))
+	for i, score := range scores {
+		word := text.AppendInt(texts[len(texts):], int64(score))
+		texts = texts[:len(texts)+len(word)]
+		words = append(words, word, o.member(i))
 	}
+	c.Scratch = texts
 	c.Propagate(words...)
 }
 

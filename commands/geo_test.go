@@ -211,7 +211,7 @@ func sameDistances(t *testing.T, real *oracle, h *harness) {
 // gets lost.
 func TestSortPart(t *testing.T) {
 	r := newRand(t)
-	order := func(a, b *[2]int) int { return a[0] - b[0] }
+	order := func(a, b [2]int) int { return a[0] - b[0] }
 	for range 2000 {
 		n := 1 + r.IntN(300)
 		s, count := make([][2]int, n), make([]int, 1000)

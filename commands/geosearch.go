@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"cmp"
 	"slices"
 
 	"dozo/command"
@@ -167,7 +166,7 @@ const (
 // geoSearch is a call of one of the searches.
 type geoSearch struct {
 	form              geoForm
-	cell              *object.Cell
+	cell              object.Cell // of the source
 	shape             geohash.Shape
 	center, around    bool // FROMMEMBER, FROMLONLAT
 	circle            bool // BYRADIUS; BYBOX is in the shape
@@ -268,7 +267,7 @@ func (s *geoSearch) shapeOption(words [][]byte) (n int, err error) {
 
 // memberArg takes the position of a member as the centre.
 func (s *geoSearch) memberArg(member []byte) error {
-	p, ok := position(s.cell, member)
+	p, ok := position(&s.cell, member)
 	if !ok {
 		return errNoMember
 	}
@@ -337,17 +336,32 @@ type geoFound struct {
 	member   listpack.Value
 	score    float64
 	distance float64 // in metres
-	at       geohash.Point
+}
+
+// geoRank is the place of a member among those found: by its distance, or against it.
+type geoRank struct {
+	distance float64
+	at       int
+}
+
+func byDistance(a, b geoRank) int {
+	switch {
+	case a.distance < b.distance:
+		return -1
+	case a.distance > b.distance:
+		return 1
+	}
+	return 0
 }
 
 // find gathers the members in the shape, cell by cell; with ANY until there are as
 // many as are wanted.
 func (s *geoSearch) find(found []geoFound) []geoFound {
-	limit := object.ZSetValue{Cell: s.cell}.Len()
+	limit := object.ZSetValue{Cell: &s.cell}.Len()
 	if s.any {
 		limit = int(min(s.count, int64(limit)))
 	}
-	z := object.ZSetValue{Cell: s.cell}
+	z, filter := object.ZSetValue{Cell: &s.cell}, s.shape.Filter()
 	var room [geohash.RangesMax]geohash.Range
 	for _, r := range s.shape.Ranges(room[:0]) {
 		if len(found) == limit {
@@ -355,9 +369,9 @@ func (s *geoSearch) find(found []geoFound) []geoFound {
 		}
 		from, to := z.ScoreRanks(&object.ScoreRange{Min: r.Min, Max: r.Max, MaxEx: true})
 		z.Walk(from, to-from, false, func(m object.Scored) bool {
-			p := geohash.Decode(m.Score())
-			if d, ok := s.shape.Contains(p); ok {
-				found = append(found, geoFound{m.Member, m.Score(), d, p})
+			score := m.Score()
+			if d, ok := filter.Contains(geohash.Decode(score)); ok {
+				found = append(found, geoFound{m.Member, score, d})
 			}
 			return len(found) < limit
 		})
@@ -365,9 +379,9 @@ func (s *geoSearch) find(found []geoFound) []geoFound {
 	return found
 }
 
-// sorted brings what was found in order and takes as much of it as is wanted. Equal
-// distances stay in the order in which they were found, unless only some are wanted.
-func (s *geoSearch) sorted(found []geoFound) []geoFound {
+// ranked is what was found in order, as much of it as is wanted. Equal distances stay
+// in the order in which they were found, unless only some are wanted.
+func (s *geoSearch) ranked(found []geoFound, ranks []geoRank) []geoRank {
 	n := len(found)
 	if s.count != 0 {
 		n = int(min(int64(n), s.count))
@@ -375,31 +389,39 @@ func (s *geoSearch) sorted(found []geoFound) []geoFound {
 			s.order = geoNearest
 		}
 	}
-	order := func(a, b *geoFound) int { return cmp.Compare(a.distance, b.distance) }
+	sign := 1.0
 	if s.order == geoFarthest {
-		order = func(a, b *geoFound) int { return cmp.Compare(b.distance, a.distance) }
+		sign = -1
+	}
+	for i := range found {
+		ranks = append(ranks, geoRank{sign * found[i].distance, i})
 	}
 	switch {
 	case s.order == geoUnsorted:
 	case n < len(found):
-		sortPart(found, 0, n-1, order)
+		sortPart(ranks, 0, n-1, byDistance)
 	default:
-		slices.SortStableFunc(found, func(a, b geoFound) int { return order(&a, &b) })
+		slices.SortFunc(ranks, func(a, b geoRank) int {
+			if order := byDistance(a, b); order != 0 {
+				return order
+			}
+			return a.at - b.at
+		})
 	}
-	return found[:n]
+	return ranks[:n]
 }
 
 // reply lists what was found.
-func (s *geoSearch) reply(c *command.Context, found []geoFound) {
+func (s *geoSearch) reply(c *command.Context, found []geoFound, ranks []geoRank) {
 	extras := 0
 	for _, with := range [...]bool{s.dist, s.hash, s.coord} {
 		if with {
 			extras++
 		}
 	}
-	c.Out.Array(len(found))
-	for i := range found {
-		f := &found[i]
+	c.Out.Array(len(ranks))
+	for _, r := range ranks {
+		f := &found[r.at]
 		if extras > 0 {
 			c.Out.Array(1 + extras)
 		}
@@ -411,20 +433,20 @@ func (s *geoSearch) reply(c *command.Context, found []geoFound) {
 			c.Out.Int(geohash.Hash(f.score))
 		}
 		if s.coord {
-			replyPoint(c, f.at)
+			replyPoint(c, geohash.Decode(f.score))
 		}
 	}
 }
 
 // store makes what was found the value of the destination.
-func (s *geoSearch) store(c *command.Context, found []geoFound) {
+func (s *geoSearch) store(c *command.Context, found []geoFound, ranks []geoRank) {
 	var d object.Draft
 	at, l := c.Place(s.into), &c.Set.Limits.ZSet
-	d.Begin(at, at.NewZSet(len(found), 0, l))
+	d.Begin(at, at.NewZSet(len(ranks), 0, l))
 	z := object.ZSetValue{Cell: &d.Cell}
 	var buf digits
-	for i := range found {
-		f := &found[i]
+	for _, r := range ranks {
+		f := &found[r.at]
 		score := f.score
 		if s.intoDist {
 			score = f.distance / s.shape.Unit
@@ -435,35 +457,35 @@ func (s *geoSearch) store(c *command.Context, found []geoFound) {
 	if s.form&geoOptions != 0 {
 		event = "geosearchstore"
 	}
-	storeDraft(c, s.into, &d, len(found), command.EventZSet, event)
-	if len(found) > 0 {
-		c.Effects.Dirty += int64(len(found)) - 1
+	storeDraft(c, s.into, &d, len(ranks), command.EventZSet, event)
+	if len(ranks) > 0 {
+		c.Effects.Dirty += int64(len(ranks)) - 1
 	}
 }
 
 // run is a search; the source is the argument at index key.
-func (s *geoSearch) run(c *command.Context, key int) error {
-	cell, err := c.Lookup(c.Args[key], object.ZSet)
-	if err != nil {
+func (s *geoSearch) run(c *command.Context, key int) (err error) {
+	if s.cell, err = c.Lookup(c.Args[key], object.ZSet); err != nil {
 		return err
 	}
-	s.cell = &cell
 	if err := s.parse(c.Args[key+1:]); err != nil {
 		return err
 	}
 	if err := s.check(c.Args[0]); err != nil {
 		return err
 	}
-	var room [8]geoFound
-	found := room[:0]
-	if cell.Ok() {
-		found = s.sorted(s.find(found))
+	var foundRoom [8]geoFound
+	var rankRoom [8]geoRank
+	found := foundRoom[:0]
+	if s.cell.Ok() {
+		found = s.find(found)
 	}
+	ranks := s.ranked(found, rankRoom[:0])
 	if s.into != nil {
-		s.store(c, found)
+		s.store(c, found, ranks)
 		return nil
 	}
-	s.reply(c, found)
+	s.reply(c, found, ranks)
 	return nil
 }
 

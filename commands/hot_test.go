@@ -24,6 +24,8 @@ var hotCalls = []string{
 	"LRANGE list 0 99", "LRANGE small 0 -1", "LINDEX list 5000", "LLEN list", "LSET list 7 value", "LPOS small c", "LMOVE list list LEFT RIGHT",
 	"LPUSH list value:1", "RPUSH list 12345", "LPOP list", "RPOP list", "RPOP list 3", "LPOP list 3", "LREM small 1 nope", "BLPOP list 0",
 	"PFADD dense a b", "PFCOUNT dense",
+	"GEOADD places 13.36 38.11 here 13.37 38.12 there", "GEODIST places here there km", "GEOPOS places here there nowhere", "GEOHASH places here there",
+	"GEOSEARCH places FROMMEMBER here BYRADIUS 100 km ASC WITHDIST WITHCOORD", "GEOSEARCH places FROMLONLAT 13 38 BYBOX 200 200 km COUNT 1",
 	"XADD log * field value", "XADD log MAXLEN ~ 1000 * field value other 12", "XADD log MAXLEN 50 * field value", "XLEN log",
 	"XREAD COUNT 10 STREAMS log 0", "XREAD STREAMS log $", "XRANGE log - + COUNT 10", "XREVRANGE log + - COUNT 1",
 	"XREADGROUP GROUP workers me COUNT 1 STREAMS log >", "XREADGROUP GROUP workers me COUNT 2 STREAMS log 0", "XPENDING log workers",
@@ -35,6 +37,7 @@ var hotPairs = [][2]string{
 	{"APPEND grown xyz", "DEL grown"}, {"INCR gone", "DEL gone"}, {"SETRANGE gone 5 v", "DEL gone"},
 	{"LPUSH gone v", "RPOP gone"}, {"RPUSH gone v w", "LPOP gone 2"}, {"RPUSH from v", "RPOPLPUSH from list"},
 	{"SET gone v EX 100", "PERSIST gone"}, {"SET gone v EX 100", "EXPIRE gone 0"}, {"SETBIT gone 9 1", "DEL gone"},
+	{"GEOADD places CH 1 1 moved", "GEOADD places CH 2 2 moved"},
 }
 
 // hot is a harness that does only what the server does for a call.
@@ -88,6 +91,7 @@ func newHot(t testing.TB) *harness {
 	}
 	h.call("RPUSH", "small", "a", "b", "c")
 	h.call("PFADD", "dense", "a")
+	h.call("GEOADD", "places", "13.36", "38.11", "here")
 	h.call("PFDEBUG", "TODENSE", "dense")
 	h.call("XGROUP", "CREATE", "log", "workers", "0", "MKSTREAM")
 	return h

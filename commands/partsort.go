@@ -6,7 +6,7 @@ package commands
 // when it is asked for some of many, and this one takes the same steps, since the
 // order of equal elements, and which of them are among the places, show how it was
 // sorted.
-func sortPart[T any](s []T, first, last int, cmp func(a, b *T) int) {
+func sortPart[T any](s []T, first, last int, cmp func(a, b T) int) {
 	for len(s) >= 7 {
 		less, greater := partition(s, cmp)
 		if less > 1 && first < less {
@@ -24,9 +24,9 @@ func sortPart[T any](s []T, first, last int, cmp func(a, b *T) int) {
 	insertionSort(s, cmp)
 }
 
-func insertionSort[T any](s []T, cmp func(a, b *T) int) {
+func insertionSort[T any](s []T, cmp func(a, b T) int) {
 	for i := range s {
-		for j := i; j > 0 && cmp(&s[j-1], &s[j]) > 0; j-- {
+		for j := i; j > 0 && cmp(s[j-1], s[j]) > 0; j-- {
 			s[j], s[j-1] = s[j-1], s[j]
 		}
 	}
@@ -34,7 +34,7 @@ func insertionSort[T any](s []T, cmp func(a, b *T) int) {
 
 // partition brings the elements that are less than some one to the front and those
 // that are greater to the end, and counts both.
-func partition[T any](s []T, cmp func(a, b *T) int) (less, greater int) {
+func partition[T any](s []T, cmp func(a, b T) int) (less, greater int) {
 	n := len(s)
 	p := pivot(s, cmp)
 	s[0], s[p] = s[p], s[0]
@@ -43,7 +43,7 @@ func partition[T any](s []T, cmp func(a, b *T) int) (less, greater int) {
 	a, b, c, d := 1, 1, n-1, n-1
 	for {
 		for ; b <= c; b++ {
-			order := cmp(&s[b], &s[0])
+			order := cmp(s[b], s[0])
 			if order > 0 {
 				break
 			}
@@ -53,7 +53,7 @@ func partition[T any](s []T, cmp func(a, b *T) int) (less, greater int) {
 			}
 		}
 		for ; b <= c; c-- {
-			order := cmp(&s[c], &s[0])
+			order := cmp(s[c], s[0])
 			if order < 0 {
 				break
 			}
@@ -84,7 +84,7 @@ func swapEnds[T any](s []T, n int) {
 }
 
 // pivot is the middle one of a few elements: of three, or of three times three.
-func pivot[T any](s []T, cmp func(a, b *T) int) int {
+func pivot[T any](s []T, cmp func(a, b T) int) int {
 	n := len(s)
 	low, mid, high := 0, n/2, n-1
 	if n == 7 {
@@ -98,17 +98,17 @@ func pivot[T any](s []T, cmp func(a, b *T) int) int {
 	return middleOf(s, low, mid, high, cmp)
 }
 
-func middleOf[T any](s []T, a, b, c int, cmp func(a, b *T) int) int {
-	up := cmp(&s[a], &s[b]) < 0
+func middleOf[T any](s []T, a, b, c int, cmp func(a, b T) int) int {
+	up := cmp(s[a], s[b]) < 0
 	if up {
-		if cmp(&s[b], &s[c]) < 0 {
+		if cmp(s[b], s[c]) < 0 {
 			return b
 		}
-	} else if cmp(&s[b], &s[c]) > 0 {
+	} else if cmp(s[b], s[c]) > 0 {
 		return b
 	}
 	// The middle is a or c.
-	if (cmp(&s[a], &s[c]) < 0) == up {
+	if (cmp(s[a], s[c]) < 0) == up {
 		return c
 	}
 	return a

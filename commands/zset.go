@@ -79,6 +79,16 @@ type zaddOpts struct {
 	flags  object.ZAddFlags
 	change bool
 	pairs  [][]byte
+	// triples: a score is of two words, as GEOADD's positions are.
+	triples bool
+}
+
+// member is the i-th member.
+func (o *zaddOpts) member(i int) []byte {
+	if o.triples {
+		return o.pairs[3*i+2]
+	}
+	return o.pairs[2*i+1]
 }
 
 func (o *zaddOpts) parse(words [][]byte) error {
@@ -148,8 +158,7 @@ func addScores(c *command.Context, flags object.ZAddFlags) error {
 	return o.apply(c, scores)
 }
 
-// apply gives the members, which are every second of the pairs, their scores, and
-// replies.
+// apply gives the members their scores and replies.
 func (o *zaddOpts) apply(c *command.Context, scores []float64) error {
 	key, l := c.Args[1], &c.Set.Limits.ZSet
 	cell, err := c.LookupEdit(key, object.ZSet)
@@ -162,7 +171,7 @@ func (o *zaddOpts) apply(c *command.Context, scores []float64) error {
 		o.reply(c, 0, 0, 0, false)
 		return nil
 	default:
-		cell = c.Add(key, c.Place(key).NewZSet(len(scores), len(o.pairs[1]), l))
+		cell = c.Add(key, c.Place(key).NewZSet(len(scores), len(o.member(0)), l))
 		notifyNew(c, c.DB, key)
 	}
 	return o.addAll(c, object.ZSetValue{Cell: &cell}, scores)
@@ -172,7 +181,7 @@ func (o *zaddOpts) apply(c *command.Context, scores []float64) error {
 func (o *zaddOpts) addAll(c *command.Context, z object.ZSetValue, scores []float64) error {
 	added, updated, score, done := int64(0), int64(0), 0.0, object.ZAddNothing
 	for i := range scores {
-		score, done = z.Add(o.pairs[2*i+1], scores[i], o.flags, &c.Set.Limits.ZSet)
+		score, done = z.Add(o.member(i), scores[i], o.flags, &c.Set.Limits.ZSet)
 		switch done {
 		case object.ZAddAdded:
 			added++

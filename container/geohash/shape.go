@@ -28,36 +28,89 @@ func latitudes(a, b float64) float64    { return earthRadius * math.Abs(angle(b)
 func within(d, limit float64) bool      { return !(d > limit) }
 func halfSine(from, to float64) float64 { return sine((to - from) / 2) }
 
+// origin is a position to measure from.
+type origin struct {
+	Point
+	lat, lon, cosine float64 // as angles, and that of the latitude
+}
+
+func originAt(p Point) origin {
+	lat := angle(p.Lat)
+	return origin{p, lat, angle(p.Lon), cosine(lat)}
+}
+
+// haversine is the square of the sine of half the way to another position. On one
+// meridian, where flat is true, no sine is needed to tell the way.
+func (o *origin) haversine(p Point) (h float64, flat bool) {
+	v := halfSine(o.lon, angle(p.Lon))
+	if v == 0 {
+		return 0, true
+	}
+	lat := angle(p.Lat)
+	u := halfSine(o.lat, lat)
+	return float64(u*u) + float64(o.cosine*cosine(lat)*v*v), false
+}
+
+// distance is the way to a position of which haversine said so much.
+func (o *origin) distance(p Point, h float64, flat bool) float64 {
+	if flat {
+		return latitudes(o.Lat, p.Lat)
+	}
+	return 2 * earthRadius * arcsine(math.Sqrt(h))
+}
+
 // Distance is the way from one position to another on the ball, by haversines.
 func Distance(a, b Point) float64 {
-	v := halfSine(angle(a.Lon), angle(b.Lon))
-	if v == 0 {
-		return latitudes(a.Lat, b.Lat)
+	o := originAt(a)
+	h, flat := o.haversine(b)
+	return o.distance(b, h, flat)
+}
+
+// Filter tells what is within a shape.
+type Filter struct {
+	shape    *Shape
+	center   origin
+	limit    float64 // of distances from the centre of a circle
+	highest  float64 // no haversine above it is within the limit
+	halfHigh float64 // of a box
+	halfWide float64
+}
+
+// slack is more than all that rounding does to a distance or a haversine.
+const slack = 1e-9
+
+// Filter prepares for asking about many positions.
+func (s *Shape) Filter() Filter {
+	f := Filter{shape: s, center: originAt(s.Center), limit: s.Radius * s.Unit, highest: 2}
+	f.halfHigh, f.halfWide = s.Height*s.Unit/2, s.Width*s.Unit/2
+	if half := f.limit / (2 * earthRadius); half < 1.5 {
+		y := sine(half)
+		f.highest = y * y * (1 + slack)
 	}
-	lat1, lat2 := angle(a.Lat), angle(b.Lat)
-	u := halfSine(lat1, lat2)
-	h := float64(u*u) + float64(cosine(lat1)*cosine(lat2)*v*v)
-	return 2 * earthRadius * arcsine(math.Sqrt(h))
+	return f
 }
 
 // Contains tells whether a position is within the shape, and its distance from the
 // centre if so.
-func (s *Shape) Contains(p Point) (distance float64, ok bool) {
-	if s.Box {
-		if !within(latitudes(p.Lat, s.Center.Lat), s.Height*s.Unit/2) ||
-			!within(Distance(p, Point{s.Center.Lon, p.Lat}), s.Width*s.Unit/2) {
+func (f *Filter) Contains(p Point) (distance float64, ok bool) {
+	north := latitudes(p.Lat, f.shape.Center.Lat)
+	if f.shape.Box {
+		if !within(north, f.halfHigh) || !within(Distance(p, Point{f.shape.Center.Lon, p.Lat}), f.halfWide) {
 			return 0, false
 		}
-		return Distance(s.Center, p), true
+		h, flat := f.center.haversine(p)
+		return f.center.distance(p, h, flat), true
 	}
-	// No way is shorter than the way north or south; the rest is for rounding.
-	const surely = 1 - 1e-9
-	limit := s.Radius * s.Unit
-	if latitudes(s.Center.Lat, p.Lat)*surely > limit {
+	// No way is shorter than the way north or south.
+	if north*(1-slack) > f.limit {
 		return 0, false
 	}
-	distance = Distance(s.Center, p)
-	return distance, within(distance, limit)
+	h, flat := f.center.haversine(p)
+	if h > f.highest {
+		return 0, false
+	}
+	distance = f.center.distance(p, h, flat)
+	return distance, within(distance, f.limit)
 }
 
 // reach is how far the shape reaches from its centre.
