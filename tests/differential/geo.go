@@ -26,33 +26,33 @@ func geoMember(r *rand.Rand) string {
 	if chance(r, 0.1) {
 		return member(r)
 	}
-	return "p" + strconv.Itoa(r.IntN(40))
+	return "p" + strconv.Itoa(r.IntN(20))
 }
 
 // degrees are about some place, or anywhere, or at the edges.
 func degrees(r *rand.Rand, limit, place float64, edges ...string) string {
 	v := (2*r.Float64() - 1) * limit
-	switch r.IntN(12) {
+	switch r.IntN(40) {
 	case 0:
+		return pick(r, []string{"x", "", "nan", "inf", "1000", "180.000001"})
+	case 1, 2, 3:
 		return pick(r, edges)
-	case 1:
-		return pick(r, []string{"x", "", "nan", "inf", "1000", "0"})
-	case 2, 3:
+	case 4, 5, 6, 7:
 		v = math.Round(v)
-	case 4, 5, 6, 7, 8:
+	case 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24:
 		v = place + r.NormFloat64()/10
 	}
 	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
 func (w *writer) point() {
-	w.fixed(degrees(w.r, 180, 13.4, "180", "-180", "179.999999", "-90", "180.000001"))
-	w.fixed(degrees(w.r, 85, 38.1, "85.05112878", "-85.05112878", "85", "-66.1", "85.0512"))
+	w.fixed(degrees(w.r, 180, 13.4, "180", "-180", "179.999999", "-90", "0"))
+	w.fixed(degrees(w.r, 85, 38.1, "85.05112878", "-85.05112878", "85", "-66.1", "0"))
 }
 
 // length is a distance, without its unit.
 func (w *writer) length() {
-	switch w.r.IntN(15) {
+	switch w.r.IntN(25) {
 	case 0:
 		w.fixed(pick(w.r, []string{"0", "-1", "x", "inf", "1e300", "1e-300", "nan", ""}))
 	default:
@@ -61,7 +61,11 @@ func (w *writer) length() {
 }
 
 func (w *writer) unit() {
-	w.add(pick(w.r, []string{"m", "m", "m", "km", "ft", "mi", "M", "Km", "parsec"}))
+	if chance(w.r, 0.02) {
+		w.add("parsec")
+		return
+	}
+	w.add(pick(w.r, []string{"m", "m", "m", "km", "ft", "mi", "M", "Km"}))
 }
 
 func (w *writer) geoaddArguments() {
@@ -125,15 +129,17 @@ func (w *writer) georadiusArguments() {
 
 // geoOptions are those that all searches have.
 func (w *writer) geoOptions(with bool) {
-	for _, option := range []string{"withcoord", "withdist", "withhash", "any", "asc", "desc", "count"} {
-		switch {
-		case option[0] == 'w' && !with, chance(w.r, 0.7):
-		case option == "count":
-			w.add(w.spell(option))
-			w.add(pick(w.r, []string{"1", "2", "3", "5", "10", "100", "0", "-1", "x"}))
-		default:
+	for _, option := range []string{"withcoord", "withdist", "withhash", "asc", "desc"} {
+		if (with || option[0] != 'w') && chance(w.r, 0.3) {
 			w.add(w.spell(option))
 		}
+	}
+	if chance(w.r, 0.4) {
+		w.add(w.spell("count"))
+		w.add(pick(w.r, []string{"1", "2", "3", "5", "10", "100", "1", "2", "3", "5", "10", "0", "-1", "x"}))
+		w.maybe("any")
+	} else if chance(w.r, 0.03) {
+		w.add(w.spell("any"))
 	}
 }
 
