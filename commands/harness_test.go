@@ -35,7 +35,7 @@ type harness struct {
 }
 
 func newTable(t testing.TB) *command.Table {
-	table, err := command.NewTable(String, Generic, Bitmap, HyperLogLog, List, Hash, ZSet, Geo, Stream, Server)
+	table, err := command.NewTable(String, Generic, Bitmap, HyperLogLog, List, Set, Hash, ZSet, Geo, Stream, Server)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -243,6 +243,7 @@ func smove(c *command.Context) error {
 	if err != nil {
 		return err
 	}
+	source = c.Peek(from) // the target may have been dead, and its removal moves others
 	s := object.SetValue{Cell: &source}
 	if string(from) == string(to) {
 		replyFlag(c, s.Has(m))
