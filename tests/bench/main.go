@@ -17,7 +17,8 @@
 // The clock of a server's CPU ticks every 10 ms: with a small -scale, which is for
 // trying the code out, figures of CPU are coarse. The longest delay that a client
 // saw is as long as the machine's own hiccups: the column beside it says how long
-// those are.
+// those are. Where others use the machine, `chrt -r 1` before the built program (as
+// root) keeps them off servers and clients for that part.
 //
 // LIMITATIONS. It needs Linux and two cores. With pipelines the client may be
 // slower than the server: then throughput understates the faster server, and the
