@@ -380,7 +380,7 @@ func getKeys(c *Context, withFlags bool) error {
 	case !cmd.Accepts(len(args)):
 		return errCallArity
 	}
-	refs, ok := cmd.KeysOf(nil, args)
+	refs, ok := cmd.ShownKeys(args)
 	refs = slices.DeleteFunc(refs, func(r KeyRef) bool { return r.Flags&NotKey != 0 })
 	if !ok || len(refs) == 0 {
 		if cmd.Flags&NoMandatoryKeys == 0 {

@@ -28,6 +28,27 @@ func (c *Command) KeysOf(dst []KeyRef, args [][]byte) (refs []KeyRef, ok bool) {
 	if c.FindKeys != nil {
 		return c.FindKeys(dst, args)
 	}
+	return c.keysByRules(dst, args)
+}
+
+// ShownKeys is KeysOf as COMMAND GETKEYS answers it: clients go by the rules that
+// COMMAND INFO gives them, which are fooled by a group that is called STREAMS. Only
+// where these say themselves that they are not enough is FindKeys asked.
+func (c *Command) ShownKeys(args [][]byte) (refs []KeyRef, ok bool) {
+	partial := false
+	for i := range c.Keys {
+		partial = partial || c.Keys[i].Unknown || c.Keys[i].Flags&Incomplete != 0
+	}
+	if !partial {
+		if refs, ok = c.keysByRules(nil, args); ok {
+			return refs, true
+		}
+	}
+	return c.KeysOf(nil, args)
+}
+
+// keysByRules finds keys by the declared positions.
+func (c *Command) keysByRules(dst []KeyRef, args [][]byte) (refs []KeyRef, ok bool) {
 	ok = true
 	for i := range c.Keys {
 		k := &c.Keys[i]
