@@ -115,6 +115,7 @@ func (ks *Keyspace) lockShard(v *View, i int) {
 		sh.mu.lock()
 	}
 	if invariants.Enabled {
+		invariants.Check(ks.exclusive == nil || ks.exclusive == v, "shard %d was taken while another executor runs alone", i)
 		sh.holder = v
 	}
 }

@@ -134,8 +134,8 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	if w.trimDue > 0 && !w.expirePending { // what expires first may be taken again
 		w.trim()
 	}
-	if w.ks.Graves() > 0 && w.view.FreeGraves(w.index, len(w.srv.workers), gravesPerRound) {
-		l.WakeBy(l.Now())
+	if w.ks.Graves() > 0 {
+		w.gated(w.freeGraves)
 	}
 	if share := w.srv.defrag.share.Load(); share != 0 {
 		w.defragBetween(time.Duration(share))
@@ -148,6 +148,14 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	}
 	if len(w.servedHere) != 0 || w.view.HasRechecks() {
 		w.gated(w.endWaits)
+	}
+}
+
+// freeGraves frees some of what is buried, and has the loop come back while there is
+// more.
+func (w *worker) freeGraves() {
+	if w.view.FreeGraves(w.index, len(w.srv.workers), gravesPerRound) {
+		w.loop.WakeBy(w.loop.Now())
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 // TestFloods: clients that send pipelines as fast as they can and never read are
-// held back, and cut off at their limits. What they cost is bounded, others are
+// held back, or cut off at their limits. What they cost is bounded, others are
 // served, and when they are gone so is what was kept for them.
 func TestFloods(t *testing.T) {
 	seed := seeded(t)
@@ -42,8 +42,8 @@ func TestFloods(t *testing.T) {
 	w.verdict()
 	cut := number(t, c, "dozo", "client_output_buffer_limit_disconnections")
 	t.Logf("%d floods were held back, %d cut off", held.Load(), cut)
-	if cut == 0 || held.Load() == 0 {
-		t.Error("some should be held back, and some cut off")
+	if cut == 0 {
+		t.Error("none was cut off")
 	}
 	checkResident(t, most())
 	serverAlone(t, s, c, files)
