@@ -13,7 +13,11 @@ import (
 // counters and bytes. No other executor may be inside.
 func checkKeyspace(t *testing.T, ks *Keyspace) {
 	t.Helper()
-	for v := (&View{ks: ks}); v.FreeGraves(0, 1, 1000); { // what is left is counted
+	v := ks.exclusive
+	if v == nil {
+		v = &View{ks: ks}
+	}
+	for v.FreeGraves(0, 1, 1000) { // what is left is counted
 	}
 	var bytes [arena.NumPurposes]int64
 	collections := int64(0) // bytes of values that have several purposes

@@ -23,6 +23,7 @@ package keyspace
 import (
 	"dozo/container/entry"
 	"dozo/container/hashtable"
+	"dozo/internal/invariants"
 	"dozo/object"
 )
 
@@ -66,6 +67,9 @@ func (p *defragPass) enter(shard, found int) {
 // is more to do, and how many slabs the pass has found so far that can be emptied. No
 // shard is held by the caller.
 func (v *View) Defrag(first, step, fields int) (more bool, found int) {
+	if invariants.Enabled {
+		v.mustBeInside("defragmentation")
+	}
 	p := &v.defrag
 	i := first + p.shard*step
 	if i >= len(v.ks.shards) {

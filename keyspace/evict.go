@@ -1,6 +1,7 @@
 package keyspace
 
 import (
+	"dozo/internal/invariants"
 	"math"
 
 	"dozo/arena"
@@ -90,6 +91,9 @@ const evictFailuresMax = 16
 // keys have gone. False means that memory is still short and nothing can go.
 // No shard is held by the caller.
 func (v *View) Evict(max int) bool {
+	if invariants.Enabled {
+		v.mustBeInside("eviction")
+	}
 	l := v.ks.limits.Load()
 	failures := 0
 	for v.ks.Over() > 0 {

@@ -33,6 +33,7 @@ import (
 	"dozo/container/entry"
 	"dozo/container/hashtable"
 	"dozo/container/wheel"
+	"dozo/internal/invariants"
 	"dozo/object"
 )
 
@@ -58,6 +59,9 @@ const (
 // others, and commands of other executors get in between. No shard is held by the
 // caller.
 func (v *View) Expire(first, step, max int) (more bool) {
+	if invariants.Enabled {
+		v.mustBeInside("expiry")
+	}
 	own := (len(v.ks.shards) - first + step - 1) / step
 	for idle := 0; idle < own; v.expireNext++ {
 		if max <= 0 {

@@ -19,6 +19,7 @@ import (
 	"dozo/arena"
 	"dozo/container/hashtable"
 	"dozo/container/wheel"
+	"dozo/internal/invariants"
 	"dozo/object"
 )
 
@@ -105,6 +106,9 @@ func (ks *Keyspace) Graves() int64 { return ks.buried.Load() }
 // (every step-th from first), and tells whether there are more. No shard is held by
 // the caller.
 func (v *View) FreeGraves(first, step, n int) (more bool) {
+	if invariants.Enabled {
+		v.mustBeInside("graves are freed")
+	}
 	if v.ks.Graves() == 0 {
 		return false
 	}
