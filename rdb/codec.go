@@ -250,8 +250,8 @@ func (d *Decoder) integer(encoding uint64) (int64, error) {
 	return int64(int32(binary.LittleEndian.Uint32(b))), nil
 }
 
-// compressed reads an LZF string. The length it claims is checked against the
-// most that its bytes can give before memory is taken for it.
+// compressed reads an LZF string. Before memory is taken for it, its bytes are gone
+// through to see whether they give what it claims.
 func (d *Decoder) compressed(buf []byte) ([]byte, error) {
 	packed, err := d.Len()
 	if err != nil {
@@ -262,7 +262,7 @@ func (d *Decoder) compressed(buf []byte) ([]byte, error) {
 		return nil, err
 	}
 	src, err := d.Take(packed)
-	if err != nil || length > uint64(len(src))*lzfExpansion {
+	if err != nil || !unpacksTo(src, length) {
 		return nil, ErrFormat
 	}
 	out := slices.Grow(buf[:0], int(length))[:length]

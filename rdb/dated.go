@@ -62,9 +62,9 @@ func (b *Builder) hashDated(d *Decoder, at object.Place, into *object.Draft, t T
 	if err != nil || first > deadlineMax {
 		return ErrFormat
 	}
-	n, err := d.Len()
-	if err != nil || n == 0 || n > uint64(d.Left()) {
-		return ErrFormat
+	n, err := d.count()
+	if err != nil {
+		return err
 	}
 	l := &b.Limits.Hash
 	into.Begin(at, at.NewHash())
@@ -100,12 +100,14 @@ func (b *Builder) setField(d *Decoder, h object.HashValue) bool {
 	return err == nil && h.Set(b.field, v, &b.Limits.Hash)
 }
 
+// hashDatedListpack looks in any case whether a field is there twice: in the order of
+// deadlines two that are due together would pass for one another.
 func (b *Builder) hashDatedListpack(d *Decoder, at object.Place, into *object.Draft, t Type) error {
 	if _, err := firstDeadline(d, t == typeHashDatedLPEarly); err != nil {
 		return ErrFormat
 	}
-	blob, err := b.string(d)
-	if err != nil || !listpack.Validate(blob) || !inOrder(blob) || b.Deep && twice(blob, 3) {
+	blob, ok := b.packed(d, false, 3, 0)
+	if !ok || !inOrder(blob) {
 		return ErrFormat
 	}
 	into.Begin(at, at.NewCompact(object.Hash, object.EncListpackEx, blob))
@@ -115,13 +117,9 @@ func (b *Builder) hashDatedListpack(d *Decoder, at object.Place, into *object.Dr
 	return nil
 }
 
-// inOrder tells whether a listpack has fields, each with its value and a deadline, in
-// the order of the deadlines.
+// inOrder tells whether a listpack of triples has deadlines as their third elements,
+// in order.
 func inOrder(blob []byte) bool {
-	n := listpack.Len(blob)
-	if n == 0 || n%3 != 0 {
-		return false
-	}
 	last, i := int64(0), 0
 	for p := listpack.First(blob); p != 0; i++ {
 		var v listpack.Value

@@ -99,3 +99,29 @@ func TestDamagedZiplists(t *testing.T) {
 		}
 	}
 }
+
+// TestOldHashes: hashes as they were written before Redis 7.0.
+func TestOldHashes(t *testing.T) {
+	s := newShelf(t)
+	body := func(entries ...string) []byte {
+		return NewEncoder(0, true).AppendString([]byte{byte(TypeHashZiplist)}, []byte(ziplistOf(entries...)))
+	}
+	now, _, err := s.read(body("\x01a", "\x01b", "\xf1", "\x0212"))
+	want := "\x10\x11\x11\x00\x00\x00\x04\x00\x81a\x02\x81b\x02\x00\x01\x0c\x01\xff"
+	if err != nil || string(now) != want {
+		t.Errorf("%x, %v; want %x", now, err, want)
+	}
+	many := make([]string, 0, 20)
+	for i := range 10 {
+		many = append(many, string([]byte{1, byte('a' + i)}), "\xf1")
+	}
+	if now, _, err = s.read(body(many...)); err != nil || Type(now[0]) != TypeHash {
+		t.Errorf("many fields: %x, %v", now, err)
+	}
+	for name, entries := range map[string][]string{"odd": {"\x01a"}, "none": {}, "twice": {"\x01a", "\x01b", "\x01a", "\x01b"}} {
+		s.Deep = name == "odd"
+		if _, _, err := s.read(body(entries...)); err != ErrFormat {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

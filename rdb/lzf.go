@@ -33,7 +33,6 @@ const (
 	lzfOffsetMax = 1 << 13
 	lzfMatchMax  = 264
 	lzfLongMark  = 7
-	lzfExpansion = 88 // lzfMatchMax bytes from 3: nothing expands more
 )
 
 // compressor holds the table of positions. To clear it costs more than to
@@ -170,6 +169,22 @@ func matchLen(p []byte, a, b int) int {
 		n++
 	}
 	return n
+}
+
+// unpacksTo tells whether src gives just length bytes, if its references are sound:
+// to be asked before memory is taken for them.
+func unpacksTo(src []byte, length uint64) bool {
+	for len(src) > 0 {
+		n, head := int(src[0])+1, int(src[0])+2
+		if src[0] >= lzfRunMax {
+			_, n, head = backReference(src)
+		}
+		if head == 0 || head > len(src) || uint64(n) > length {
+			return false
+		}
+		src, length = src[head:], length-uint64(n)
+	}
+	return length == 0
 }
 
 // decompress fills out from src and reports whether src is sound and gives just

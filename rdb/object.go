@@ -30,6 +30,7 @@ const (
 const (
 	TypeList          Type = 1
 	TypeListZiplist   Type = 10
+	TypeHashZiplist   Type = 13
 	TypeListQuicklist Type = 14
 	// Hashes with deadlines as release candidates wrote them.
 	typeHashDatedEarly   Type = 22
@@ -111,7 +112,7 @@ func (b *Builder) Object(d *Decoder, at object.Place, into *object.Draft) error 
 	}
 	switch Type(t) {
 	case TypeString:
-		s, err := b.string(d)
+		s, err := b.text(d)
 		if err == nil {
 			into.Begin(at, object.NewString(at.Heap, at.Key, s, at.Attrs))
 		}
@@ -124,8 +125,8 @@ func (b *Builder) Object(d *Decoder, at object.Place, into *object.Draft) error 
 		return b.setListpack(d, at, into)
 	case TypeHash:
 		return b.hash(d, at, into)
-	case TypeHashListpack:
-		return b.hashListpack(d, at, into)
+	case TypeHashListpack, TypeHashZiplist:
+		return b.hashListpack(Type(t), d, at, into)
 	case TypeList, TypeListZiplist, TypeListQuicklist, TypeListQuicklist2:
 		return b.lists(Type(t), d, at, into)
 	case TypeHashDated, typeHashDatedEarly:
@@ -144,13 +145,35 @@ func (b *Builder) Object(d *Decoder, at object.Place, into *object.Draft) error 
 	return ErrFormat
 }
 
-// string reads a string, which is valid until the next one is read.
+// elementMax is the longest element: their lengths have 32 bits.
+const elementMax = 1<<32 - 1
+
+// string reads an element, which is valid until the next one is read.
 func (b *Builder) string(d *Decoder) ([]byte, error) {
+	s, err := b.text(d)
+	if uint64(len(s)) > elementMax {
+		return nil, ErrFormat
+	}
+	return s, err
+}
+
+// text reads a string of any length.
+func (b *Builder) text(d *Decoder) ([]byte, error) {
 	s, err := d.String(b.Buf)
 	if d.inBuffer && cap(s) > cap(b.Buf) {
 		b.Buf = s[:0]
 	}
 	return s, err
+}
+
+// Trim drops scratch space that has become larger than max.
+func (b *Builder) Trim(max int) {
+	if cap(b.Buf) > max {
+		b.Buf = nil
+	}
+	if cap(b.field) > max {
+		b.field = nil
+	}
 }
 
 // discard gives a draft up that cannot be finished.
@@ -162,9 +185,9 @@ func discard(d *object.Draft) error {
 }
 
 func (b *Builder) set(d *Decoder, at object.Place, into *object.Draft) error {
-	n, err := d.Len()
-	if err != nil || n == 0 || n > uint64(d.Left()) {
-		return ErrFormat
+	n, err := d.count()
+	if err != nil {
+		return err
 	}
 	l := &b.Limits.Set
 	hint := 0
@@ -193,8 +216,8 @@ func (b *Builder) setIntset(d *Decoder, at object.Place, into *object.Draft) err
 }
 
 func (b *Builder) setListpack(d *Decoder, at object.Place, into *object.Draft) error {
-	blob, err := b.string(d)
-	if err != nil || !listpack.Validate(blob) || listpack.Len(blob) == 0 || b.Deep && twice(blob, 1) {
+	blob, ok := b.packed(d, false, 1, b.Limits.Set.Listpack)
+	if !ok {
 		return ErrFormat
 	}
 	into.Begin(at, at.NewCompact(object.Set, object.EncListpack, blob))
@@ -203,9 +226,9 @@ func (b *Builder) setListpack(d *Decoder, at object.Place, into *object.Draft) e
 }
 
 func (b *Builder) hash(d *Decoder, at object.Place, into *object.Draft) error {
-	n, err := d.Len()
-	if err != nil || n == 0 || n > uint64(d.Left()) {
-		return ErrFormat
+	n, err := d.count()
+	if err != nil {
+		return err
 	}
 	l := &b.Limits.Hash
 	into.Begin(at, at.NewHash())
@@ -227,9 +250,9 @@ func (b *Builder) hash(d *Decoder, at object.Place, into *object.Draft) error {
 	return nil
 }
 
-func (b *Builder) hashListpack(d *Decoder, at object.Place, into *object.Draft) error {
-	blob, err := b.string(d)
-	if err != nil || !listpack.Validate(blob) || listpack.Len(blob) == 0 || listpack.Len(blob)%2 != 0 || b.Deep && twice(blob, 2) {
+func (b *Builder) hashListpack(t Type, d *Decoder, at object.Place, into *object.Draft) error {
+	blob, ok := b.packed(d, t == TypeHashZiplist, 2, b.Limits.Hash.Listpack)
+	if !ok {
 		return ErrFormat
 	}
 	into.Begin(at, at.NewCompact(object.Hash, object.EncListpack, blob))
@@ -237,6 +260,30 @@ func (b *Builder) hashListpack(d *Decoder, at object.Place, into *object.Draft) 
 		h.ToTable()
 	}
 	return nil
+}
+
+// packed reads a listpack, or a ziplist as one (zip), of groups of step elements, of
+// which there must be one. That no two groups begin alike is looked at if Deep; in a
+// ziplist, as in Redis; and when there are more than max groups, which go into a table
+// that each of them must be found in.
+func (b *Builder) packed(d *Decoder, zip bool, step, max int) (blob []byte, ok bool) {
+	blob, err := b.string(d)
+	switch {
+	case err != nil:
+		return nil, false
+	case zip:
+		blob, ok = listpackOf(blob)
+	default:
+		ok = listpack.Validate(blob)
+	}
+	if !ok {
+		return nil, false
+	}
+	n := listpack.Len(blob)
+	if n == 0 || n%step != 0 {
+		return nil, false
+	}
+	return blob, !(b.Deep || zip || n/step > max) || !twice(blob, step)
 }
 
 // twice tells whether an element of a listpack, or the first of each group of step,
@@ -256,5 +303,5 @@ func twice(b []byte, step int) bool {
 		}
 		seen[m] = struct{}{}
 	}
-	return i%step != 0
+	return false
 }

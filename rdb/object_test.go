@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"runtime"
 	"testing"
 
 	"dozo/arena"
+	"dozo/container/listpack"
 	"dozo/object"
 )
 
@@ -189,4 +191,47 @@ func FuzzObject(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestTwiceTheSame: what is there twice is refused in any case where it would go into
+// a table, or into an order of deadlines.
+func TestTwiceTheSame(t *testing.T) {
+	s := newShelf(t)
+	s.Deep = false
+	body := func(kind Type, head string, groups int, group ...string) []byte {
+		lp := listpack.AppendEmpty(nil)
+		for range groups {
+			for _, w := range group {
+				e := listpack.String([]byte(w))
+				lp = listpack.Append(lp, &e)
+			}
+		}
+		return NewEncoder(0, false).AppendString(append([]byte{byte(kind)}, head...), lp)
+	}
+	first := "\x00\x10\x00\x00\x00\x00\x00\x00"
+	for name, bad := range map[string][]byte{
+		"set": body(TypeSetListpack, "", 5, "a"), "hash": body(TypeHashListpack, "", 5, "a", "b"),
+		"dated hash": body(TypeHashDatedLP, first, 2, "a", "b", "4096"),
+	} {
+		if _, _, err := s.read(bad); err != ErrFormat {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestNoMemoryForClaims: a string that claims more than its bytes give is refused
+// before there is memory for it.
+func TestNoMemoryForClaims(t *testing.T) {
+	junk := bytes.Repeat([]byte{0xe0, 0xff, 0}, 1<<20)
+	body := AppendLen(AppendLen([]byte{byte(TypeString), kindEnc + encLZF}, uint64(len(junk))), uint64(len(junk))*88-1)
+	s := newShelf(t)
+	in := NewDecoder(append(body, junk...))
+	var d object.Draft
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := s.Object(&in, s.place(), &d)
+	runtime.ReadMemStats(&after)
+	if taken := after.TotalAlloc - before.TotalAlloc; err != ErrFormat || taken > 1<<20 {
+		t.Errorf("%v, and %d bytes taken", err, taken)
+	}
 }

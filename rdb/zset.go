@@ -97,17 +97,10 @@ func textScore(d *Decoder) (float64, error) {
 }
 
 // zsetListpack reads a small sorted set. It always looks at the order, which a tree
-// would rely on; whether a member is there twice, with different scores, is looked at
-// as for hashes.
+// would rely on. A member that is there twice, with different scores, does no harm.
 func (b *Builder) zsetListpack(t Type, d *Decoder, at object.Place, into *object.Draft) error {
-	blob, err := b.string(d)
-	ok := err == nil
-	if t == TypeZSetZiplist && ok {
-		blob, ok = listpackOf(blob)
-	} else if ok {
-		ok = listpack.Validate(blob)
-	}
-	if !ok || listpack.Len(blob) == 0 || !object.IsZSet(blob) || b.Deep && twice(blob, 2) {
+	blob, ok := b.packed(d, t == TypeZSetZiplist, 2, math.MaxInt)
+	if !ok || !object.IsZSet(blob) {
 		return ErrFormat
 	}
 	into.Begin(at, at.NewCompact(object.ZSet, object.EncListpack, blob))
