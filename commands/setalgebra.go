@@ -278,18 +278,20 @@ func uniteSets(out object.SetValue, sets []operand, l *object.SetLimits) {
 // of the others out of a copy of the first, whichever is less work.
 func subtractSets(out object.SetValue, sets []operand, l *object.SetLimits) {
 	first, others := &sets[0], sets[1:]
-	lookups, removals := 0, first.len()
+	lookups, removals := first.len(), first.len()
 	for i := range others {
 		if string(others[i].key) == string(first.key) {
 			return
 		}
-		lookups += first.len()
-		removals += others[i].len()
+		if others[i].cell.Ok() { // which way is taken shows in the encoding
+			lookups += first.len()
+			removals += others[i].len()
+		}
 	}
 	if !first.cell.Ok() {
 		return
 	}
-	if (lookups+first.len())/2 > removals {
+	if lookups/2 > removals {
 		uniteSets(out, sets[:1], l)
 		removeMembers(out, others)
 		return
