@@ -159,7 +159,7 @@ func (h *harness) guarded(cmd *command.Command, args [][]byte, fn func()) {
 func (h *harness) held(cmd *command.Command, args [][]byte, fn func()) {
 	view := h.ctx.View
 	switch {
-	case cmd.Flags&command.Exclusive != 0:
+	case cmd.RunsAlone(args):
 		h.ks.BeginExclusive(view)
 		fn()
 		h.ks.EndExclusive(view)

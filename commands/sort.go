@@ -284,6 +284,9 @@ func (o *sortOpts) weigh(c *command.Context, elements []sorted) bool {
 				continue
 			}
 			weight = v.Text(nil)
+			if o.alpha { // a later look-up may take other fields out of the same hash
+				weight = append([]byte{}, weight...)
+			}
 		}
 		if o.alpha {
 			e.by = weight

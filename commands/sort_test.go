@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -21,5 +22,25 @@ func TestSortAlone(t *testing.T) {
 		if got := sortAlone(args); got != want {
 			t.Errorf("%s: alone = %t", call, got)
 		}
+	}
+}
+
+// TestSortByVanishingFields: looking up one field has others removed that are due, of
+// which the hash has more than are removed at once.
+func TestSortByVanishingFields(t *testing.T) {
+	h := newHarness(t)
+	for _, w := range []string{"b", "a"} {
+		key := "w_" + map[string]string{"b": "1", "a": "2"}[w]
+		for i := range 100 {
+			field := fmt.Sprint("due", i)
+			h.call("HSET", key, field, "zzzz")
+			h.call("HPEXPIRE", key, "10", "FIELDS", "1", field)
+		}
+		h.call("HSET", key, "f", w)
+	}
+	h.call("RPUSH", "l", "1", "2", "1", "2", "1")
+	h.ctx.Now += 100
+	if got := fmt.Sprint(h.call("SORT", "l", "BY", "w_*->f", "ALPHA").Strings()); got != "[2 2 1 1 1]" {
+		t.Errorf("sorted: %s", got)
 	}
 }
