@@ -557,7 +557,7 @@ func (h HashValue) hidden(ref arena.Ref) bool {
 const randomTries = 100
 
 // randomDated is Random for a dated hash. When nearly all fields are due the one that
-// it finds is the first from some place on.
+// it finds is the first from some place on, which costs a walk over those before it.
 func (h HashValue) randomDated(r uint64) (field, value listpack.Value) {
 	if h.Encoding() == EncListpackEx {
 		due := h.Due()
@@ -572,12 +572,22 @@ func (h HashValue) randomDated(r uint64) (field, value listpack.Value) {
 		ref = t.Random(r)
 	}
 	if h.hidden(ref) {
-		t.Each(func(other arena.Ref) bool {
-			ref = other
-			return h.hidden(other)
-		})
+		ref = h.firstShown(&t, r)
 	}
 	return h.pair(ref)
+}
+
+// firstShown is the first field of a table that is not due from a position on, going
+// round. There must be one.
+func (h HashValue) firstShown(t *hashtable.Table, pos uint64) (ref arena.Ref) {
+	for ref == 0 {
+		pos = t.Scan(pos, func(other arena.Ref) {
+			if !h.hidden(other) {
+				ref = other
+			}
+		})
+	}
+	return ref
 }
 
 // copyDates makes the order anew for a copy of a large hash.

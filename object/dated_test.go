@@ -318,3 +318,32 @@ func TestDatedNoAllocation(t *testing.T) {
 		}
 	}
 }
+
+// TestRandomAmongDue: the few fields that are not due are all found among many that are.
+func TestRandomAmongDue(t *testing.T) {
+	s := newShelf(t)
+	s.d.Begin(s.place(), s.place().NewHash())
+	h := HashValue{&s.d.Cell, 0}
+	const fields, shown, draws = 20_000, 10, 500
+	for i := range fields {
+		f := fmt.Append(nil, "field", i)
+		h.Set(f, nil, &HashLimits{})
+		if i >= shown {
+			h.SetFieldDeadline(f, 1000)
+		}
+	}
+	h.Now = 1000
+	seen := map[string]int{}
+	for i := range draws {
+		f, _ := h.Random(uint64(i) * 0x9e3779b97f4a7c15)
+		seen[string(f.Str)]++
+	}
+	for f, n := range seen {
+		if n > draws*3/4 {
+			t.Errorf("%s was drawn %d times of %d", f, n, draws)
+		}
+	}
+	if len(seen) < shown-2 {
+		t.Errorf("%d of %d fields were drawn", len(seen), shown)
+	}
+}
