@@ -60,12 +60,6 @@ func NewRawString(h *arena.Heap, key, val []byte, at Attrs) arena.Ref {
 	return newBytes(h, key, val, enc, at)
 }
 
-// NewEncodedString makes an entry for bytes in the encoding named, raw or
-// embstr.
-func NewEncodedString(h *arena.Heap, key, val []byte, enc Encoding, at Attrs) arena.Ref {
-	return newBytes(h, key, val, enc, at)
-}
-
 // NewZeros makes an entry for a raw string of n zero bytes, to be filled in.
 func NewZeros(h *arena.Heap, key []byte, n int, at Attrs) arena.Ref {
 	s := bytesShape(n, EncRaw, at)
