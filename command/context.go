@@ -18,6 +18,10 @@ type Context struct {
 	Cmd  *Command
 	// Out takes the reply.
 	Out *resp.Writer
+	// OutMax is how long Out may become before the client is closed for it, 0 = any. Cut
+	// says that this has happened, and that the reply ends in the middle.
+	OutMax int
+	Cut    bool
 	// Set are the settings that handlers depend on.
 	Set *Settings
 	// Table is what Cmd comes from.

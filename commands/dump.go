@@ -13,6 +13,9 @@ var (
 	errTTL      error = command.ReplyError("ERR Invalid TTL value, must be >= 0")
 )
 
+// codecKept is the largest scratch buffer that is kept between calls of RESTORE.
+const codecKept = 64 << 10
+
 // freqMax is the largest LFU counter.
 const freqMax = 255
 
@@ -146,8 +149,9 @@ func decodeDump(c *command.Context, d *object.Draft) error {
 	if err != nil {
 		return err
 	}
-	in := rdb.NewDecoder(body)
-	return codecOf(c).builder.Object(&in, c.Place(c.Args[1]), d)
+	in, b := rdb.NewDecoder(body), &codecOf(c).builder
+	defer b.Trim(codecKept)
+	return b.Object(&in, c.Place(c.Args[1]), d)
 }
 
 // put stores what RESTORE has decoded. A value whose time is over already only
@@ -157,12 +161,8 @@ func (o *restoreOpts) put(c *command.Context, key []byte, d *object.Draft, deadl
 	if deadline != 0 && deadline <= c.Now {
 		c.Discard(key, d)
 		if replaced {
-			verb := wordDel
-			if c.Set.LazyServerDel {
-				verb = wordUnlink
-			}
 			c.Modified(key, command.EventGeneric, "del")
-			c.Propagate(verb, key)
+			c.Propagate(delWord(c), key)
 		}
 		return
 	}

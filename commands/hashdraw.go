@@ -32,11 +32,12 @@ func hrandfield(c *command.Context) error {
 	case !cell.Ok() || n == 0:
 		c.Out.Array(0)
 	case n < 0:
+		mark := len(c.Out.Buf)
 		drawnHeader(c, int(-n), values)
-		for ; n < 0; n++ {
+		return drawAgain(c, mark, -n, func() {
 			f, v := h.Random(c.Rand.Uint64())
 			replyDrawn(c, f, v, values)
-		}
+		})
 	default:
 		some := int(min(n, int64(h.Len())))
 		drawnHeader(c, some, values)

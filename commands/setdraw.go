@@ -2,6 +2,7 @@ package commands
 
 import (
 	"math"
+	"slices"
 
 	"dozo/command"
 	"dozo/container/listpack"
@@ -46,6 +47,9 @@ const (
 	// keptShare: SPOP that leaves less than one in so many members makes what it
 	// leaves anew, so that it may become small in its encoding, too.
 	keptShare = 5
+	// againMax and againShare bound how many elements are passed over since they were
+	// drawn already: so many, and so many for each that is wanted.
+	againMax, againShare = 1000, 10
 )
 
 // choice goes through size members and picks n of them; any n are as likely.
@@ -79,7 +83,8 @@ func (m members) Random(r uint64) (name, value listpack.Value) {
 }
 
 // draw visits n different elements, any of them as likely. visit must not change the
-// collection.
+// collection. (One that was restored from damaged bytes may have an element several
+// times; then some are visited again when there are no others.)
 func draw(c *command.Context, from elements, n int, visit func(name, value listpack.Value)) {
 	size := from.Len()
 	if n*drawShare > size {
@@ -94,14 +99,36 @@ func draw(c *command.Context, from elements, n int, visit func(name, value listp
 	}
 	var buf digits
 	seen := make(map[string]struct{}, n)
-	for len(seen) < n {
+	for left := againMax + againShare*n; n > 0; {
 		name, value := from.Random(c.Rand.Uint64())
 		text := name.Text(buf[:0])
-		if _, again := seen[string(text)]; !again {
-			seen[string(text)] = struct{}{}
-			visit(name, value)
+		if _, again := seen[string(text)]; again && left > 0 {
+			left--
+			continue
+		}
+		seen[string(text)] = struct{}{}
+		visit(name, value)
+		n--
+	}
+}
+
+// drawAgain calls one n times, which replies an element by chance; the reply began at
+// mark. Any number may be asked for, so a reply that grows longer than a string may be
+// is taken back. One that is longer than the client may be sent ends where it is: the
+// client is closed for it.
+func drawAgain(c *command.Context, mark int, n int64, one func()) error {
+	for ; n > 0; n-- {
+		one()
+		switch size := len(c.Out.Buf); {
+		case c.OutMax > 0 && size > c.OutMax:
+			c.Cut = true
+			return nil
+		case int64(size-mark) > c.Set.MaxBulk:
+			c.Out.Buf = slices.Clone(c.Out.Buf[:mark])
+			return errCountRange
 		}
 	}
+	return nil
 }
 
 func srandmember(c *command.Context) error {
@@ -143,11 +170,9 @@ func srandmembers(c *command.Context) error {
 	}
 	s := object.SetValue{Cell: &cell}
 	if n < 0 {
+		mark := len(c.Out.Buf)
 		c.Out.Array(int(-n))
-		for ; n < 0; n++ {
-			replyValue(c, s.Random(c.Rand.Uint64()))
-		}
-		return nil
+		return drawAgain(c, mark, -n, func() { replyValue(c, s.Random(c.Rand.Uint64())) })
 	}
 	some := int(min(n, int64(s.Len())))
 	c.Out.Array(some)

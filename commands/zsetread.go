@@ -222,11 +222,12 @@ func zrandmember(c *command.Context) error {
 	case !cell.Ok() || n == 0:
 		c.Out.Array(0)
 	case n < 0:
+		mark := len(c.Out.Buf)
 		drawnHeader(c, int(-n), scores)
-		for ; n < 0; n++ {
+		return drawAgain(c, mark, -n, func() {
 			s := z.Random(c.Rand.Uint64())
 			replyScored(c, &s, scores)
-		}
+		})
 	default:
 		drawScored(c, z, int(min(n, int64(z.Len()))), scores)
 	}

@@ -273,6 +273,16 @@ const (
 	DozoVersion  = "0.1.0"
 )
 
+// outputMax is how long a client's output may become before enforceOutput ends it; 0 =
+// any.
+func (w *worker) outputMax(cl *Client) int {
+	hard := w.srv.live.Load().output[cl.class()].Hard
+	if hard == 0 {
+		return 0
+	}
+	return int(max(hard, replyShort))
+}
+
 // enforceOutput ends clients that read too slowly for what they are sent. Short
 // output does not count, as CLIENT LIST's omem has it: under a limit of a few bytes
 // everybody would be cut at the first reply, who wants to raise it too.
@@ -285,11 +295,12 @@ func (w *worker) enforceOutput(cl *Client) {
 	if pending <= replyShort {
 		pending = 0
 	}
-	limit := &live.output[cl.class()]
-	if limit.Hard == 0 && limit.Soft == 0 || cl.freed || cl.conn.IsClosed() {
+	limit, cut := &live.output[cl.class()], w.ctx.Cut
+	w.ctx.Cut = false
+	if limit.Hard == 0 && limit.Soft == 0 && !cut || cl.freed || cl.conn.IsClosed() {
 		return
 	}
-	over := limit.Hard != 0 && pending > limit.Hard
+	over := cut || limit.Hard != 0 && pending > limit.Hard
 	if limit.Soft != 0 && pending > limit.Soft {
 		if cl.softSince == 0 {
 			cl.softSince = w.mono

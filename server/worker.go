@@ -307,6 +307,7 @@ func (w *worker) beginBatch(cl *Client) {
 		}
 	}
 	w.ctx.Effects.Enabled = w.srv.log.Active()
+	w.ctx.OutMax = w.outputMax(cl)
 }
 
 func (w *worker) endBatch(cl *Client) {
