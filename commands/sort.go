@@ -150,9 +150,14 @@ func (o *sortOpts) window(n int) (first, count int) {
 
 // sorted is an element with what it is sorted by.
 type sorted struct {
-	text  []byte
-	by    []byte // with ALPHA and BY; nil if there is none
+	text []byte
+	by   []byte // with ALPHA and BY; nil if there is none
+}
+
+// sortRank is an element's place, which is moved in its stead.
+type sortRank struct {
 	score float64
+	at    int // where it was, which decides between equal ones
 }
 
 func sortAny(c *command.Context) error { return sortElements(c, false) }
@@ -168,12 +173,17 @@ func sortElements(c *command.Context, readOnly bool) error {
 		return err
 	}
 	if !o.still {
-		if !o.weigh(c, elements) {
+		ranks, ok := o.weigh(c, elements)
+		if !ok {
 			return errSortScore
 		}
-		slices.SortStableFunc(elements, o.compare)
+		slices.SortFunc(ranks, func(a, b sortRank) int { return o.compare(elements, a, b) })
 		first, n := o.window(len(elements))
-		elements = elements[first : first+n]
+		chosen := make([]sorted, n)
+		for i, r := range ranks[first : first+n] {
+			chosen[i] = elements[r.at]
+		}
+		elements = chosen
 	}
 	if o.store != 0 {
 		o.keep(c, elements)
@@ -273,10 +283,11 @@ func (o *sortOpts) loadZSet(z object.ZSetValue) []sorted {
 
 // weigh finds what elements are sorted by, and tells whether all have it that need
 // it to be a number.
-func (o *sortOpts) weigh(c *command.Context, elements []sorted) bool {
-	good := true
+func (o *sortOpts) weigh(c *command.Context, elements []sorted) (ranks []sortRank, good bool) {
+	ranks, good = make([]sortRank, len(elements)), true
 	for i := range elements {
 		e := &elements[i]
+		ranks[i].at = i
 		weight := e.text
 		if o.by != nil {
 			v, ok := sortLookup(c, o.by, e.text)
@@ -293,9 +304,9 @@ func (o *sortOpts) weigh(c *command.Context, elements []sorted) bool {
 			continue
 		}
 		n, ok := sortScore(weight)
-		e.score, good = n, good && ok
+		ranks[i].score, good = n, good && ok
 	}
-	return good
+	return ranks, good
 }
 
 // sortScore reads a number as strtod does: white space in front is no fault, and
@@ -309,11 +320,11 @@ func sortScore(s []byte) (float64, bool) {
 
 // compare orders two elements. Without STORE texts are compared as C compares them,
 // up to a zero byte.
-func (o *sortOpts) compare(a, b sorted) int {
+func (o *sortOpts) compare(elements []sorted, x, y sortRank) int {
 	order := 0
-	switch {
+	switch a, b := &elements[x.at], &elements[y.at]; {
 	case !o.alpha:
-		if order = cmp.Compare(a.score, b.score); order == 0 {
+		if order = cmp.Compare(x.score, y.score); order == 0 {
 			order = bytes.Compare(a.text, b.text)
 		}
 	case a.by == nil || b.by == nil:
@@ -323,7 +334,10 @@ func (o *sortOpts) compare(a, b sorted) int {
 	default:
 		order = bytes.Compare(upToZero(a.by), upToZero(b.by))
 	}
-	if o.desc {
+	switch {
+	case order == 0:
+		return x.at - y.at
+	case o.desc:
 		return -order
 	}
 	return order
