@@ -67,8 +67,9 @@ func (t *Tree) freeBelow(r arena.Ref) {
 // does not change; a change may cause a node to be met twice, or not at all.
 func (t *Tree) MoveNodes(rank, leaves int, want func(r arena.Ref, size int) bool) (next int) {
 	var p path
+	rank = max(rank, 0)
 	for ; leaves > 0 && rank < t.Len(); leaves-- {
-		t.findRank(&p, max(rank, 0))
+		t.findRank(&p, rank)
 		rank += p[0].len() - p[0].i
 		for level := 0; level < int(t.root.height) && (level == 0 || p[level].i == 0); level++ {
 			t.moveNode(&p, level, want)

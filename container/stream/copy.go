@@ -40,11 +40,11 @@ type Position struct {
 	From  ID
 }
 
-// Defrag moves blocks that lie in sparse slabs. It looks at n nodes or pending
-// entries, and tells where to go on, and how many blocks it has moved; done when
+// Defrag moves blocks that lie in sparse slabs. It looks at n nodes, pending entries
+// or groups, and tells where to go on, and how many blocks it has moved; done when
 // there is nothing further. Streams, groups and consumers stay where they are.
 func (s *Stream) Defrag(at Position, n int) (next Position, moved int, done bool) {
-	for n > 0 {
+	for ; n > 0; n-- {
 		if at.Group > s.Groups() {
 			return at, moved, true
 		}
@@ -69,7 +69,6 @@ func (s *Stream) Defrag(at Position, n int) (next Position, moved int, done bool
 		} else {
 			moved += g.movePending(spot.pair())
 		}
-		n--
 		var ok bool
 		if at.From, ok = k.Next(); !ok {
 			at = Position{Group: at.Group + 1}
