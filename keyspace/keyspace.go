@@ -96,10 +96,11 @@ type shard struct {
 	watched map[watchKey][]watcher
 	waiting map[watchKey]*waitQueue // clients in blocking commands, see wait.go
 	leads   *leads                  // nil: serving them needs no other shard
+	ends    int                     // queues in which somebody waits for the key to go
 	left    *graveyard              // what is still to be freed, see graves.go; nil: nothing
 	holder  *View                   // who holds mu, kept in the invariants build only
 	index   int
-	_       [32]byte
+	_       [24]byte
 }
 
 // database is the part of a database that lies in one shard.

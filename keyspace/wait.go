@@ -38,7 +38,9 @@ package keyspace
 //
 // LIMITATIONS: a Wait that was served by one key stays in the queues of its others,
 // to be passed over, until its owner's loop has taken it out. Clients that wait for
-// the same key with commands of another type are asked each time, and cost a step.
+// the same key with commands of another type are asked each time, and cost a step. Only
+// what is of use is looked at when a client is served: Redis 7.2 runs the whole call again,
+// so that it fails if another of its keys has come to hold something else meanwhile.
 
 import (
 	"runtime"
@@ -141,7 +143,9 @@ func (q *waitQueue) append(l *waitLink) {
 	}
 	q.last = l
 	if l.wait.Gone {
-		q.gone++
+		if q.gone++; q.gone == 1 {
+			q.shard.ends++
+		}
 	}
 	if to := l.wait.leads; to >= 0 {
 		q.shard.addLead(to)
@@ -165,7 +169,9 @@ func (q *waitQueue) remove(l *waitLink) {
 		l.next.prev = l.prev
 	}
 	if l.wait.Gone {
-		q.gone--
+		if q.gone--; q.gone == 0 {
+			q.shard.ends--
+		}
 	}
 	if to := l.wait.leads; to >= 0 {
 		q.shard.dropLead(to)
@@ -419,6 +425,9 @@ func (v *View) End(w *Wait) {
 
 // noteFlushed and noteSwapped are for databases as wholes, in exclusive mode.
 func (v *View) noteFlushed(sh *shard, db int) {
+	if sh.ends == 0 {
+		return
+	}
 	for k, q := range sh.waiting {
 		if k.db == db && q.gone > 0 {
 			v.note(q)
@@ -434,16 +443,12 @@ func (v *View) noteSwapped(sh *shard, a, b int) {
 	}
 }
 
-// WaitedKeys counts the keys of a shard range that clients wait for, and of these the
-// ones that somebody wants to hear the end of. Exclusive mode only.
+// WaitedKeys is the number of keys that clients wait for, and of these the number of
+// those that somebody wants to hear the end of. Exclusive mode only.
 func (v *View) WaitedKeys() (keys, gone int) {
 	for i := range v.ks.shards {
-		for _, q := range v.ks.shards[i].waiting {
-			keys++
-			if q.gone > 0 {
-				gone++
-			}
-		}
+		keys += len(v.ks.shards[i].waiting)
+		gone += v.ks.shards[i].ends
 	}
 	return keys, gone
 }
