@@ -153,11 +153,11 @@ func (l *Loop) timeout() time.Duration {
 	if len(l.ready) > 0 || l.inbox.count.Load() > 0 || l.gatesMoved() {
 		return 0
 	}
-	until := l.nextTick
+	until, now := l.nextTick, l.now
 	if l.wakeBy != 0 && l.wakeBy < until {
-		until = l.wakeBy
+		until, now = l.wakeBy, l.clock.Monotonic() // the round may have been long
 	}
-	return max(until-l.now, 0)
+	return max(until-now, 0)
 }
 
 // work is one round after the sleep.
