@@ -15,8 +15,9 @@ type blockState struct {
 	index    int           // in the worker's timers, -1 = not there
 	// timedOut writes the reply when the time is over.
 	timedOut func(out *resp.Writer)
-	muted    bool // CLIENT REPLY has the reply dropped
-	began    time.Duration
+	muted    bool          // CLIENT REPLY has the reply dropped
+	over     bool          // somebody ends the wait
+	took     time.Duration // by the call before it waited
 	// waiter is what waits for keys; nil for commands that wait for something else.
 	waiter *waiter
 }
@@ -32,7 +33,7 @@ func (b *blockState) bytes() int64 {
 // block makes the client wait. timeout 0 means for ever.
 func (w *worker) block(cl *Client, timeout time.Duration, timedOut func(out *resp.Writer)) {
 	now := w.srv.clock.Monotonic()
-	cl.block = blockState{index: -1, timedOut: timedOut, muted: cl.muted(), began: now}
+	cl.block = blockState{index: -1, timedOut: timedOut, muted: cl.muted()}
 	cl.set(blocked, true)
 	w.blockedClients++
 	if timeout > 0 {
@@ -42,11 +43,23 @@ func (w *worker) block(cl *Client, timeout time.Duration, timedOut func(out *res
 	}
 }
 
-// unblock ends a wait from outside: as if its time were over, or by an error.
-func (w *worker) unblock(cl *Client, byError bool) {
-	if cl.freed || !cl.has(blocked) || cl.block.waiter != nil && !cl.block.waiter.Abandon() {
-		return // or it has been served, and the reply is on its way
+// claim takes the right to end a wait from outside, so that nobody serves the client
+// any more: false if somebody has it, or the client has been served, and the reply is on
+// its way. For the client's own loop, or whoever runs alone.
+func (b *blockState) claim() bool {
+	if b.over || b.waiter != nil && !b.waiter.Abandon() {
+		return false
 	}
+	b.over = true
+	return true
+}
+
+// unblock ends a wait that was claimed: as if its time were over, or by an error.
+func (w *worker) unblock(cl *Client, byError bool) {
+	if cl.freed {
+		return
+	}
+	b := cl.block.waiter
 	out := resp.Writer{Proto: cl.proto}
 	if byError {
 		w.stats.countError("UNBLOCKED")
@@ -58,7 +71,7 @@ func (w *worker) unblock(cl *Client, byError bool) {
 		w.push(cl, out.Buf)
 	}
 	w.endBlock(cl)
-	w.accountWait(cl, 0, byError)
+	w.accountWait(cl, b, 0, byError)
 	cl.conn.Kick()
 }
 
@@ -88,7 +101,9 @@ func (w *worker) fireTimers() {
 	}
 	now := w.srv.clock.Monotonic()
 	for len(w.timers) > 0 && w.timers[0].block.deadline <= now {
-		w.unblock(heap.Pop(&w.timers).(*Client), false) // unless it has just been served
+		if cl := heap.Pop(&w.timers).(*Client); cl.block.claim() {
+			w.unblock(cl, false)
+		}
 	}
 	if len(w.timers) > 0 {
 		w.loop.WakeBy(w.timers[0].block.deadline)

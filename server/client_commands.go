@@ -335,7 +335,7 @@ func clientUnblock(c *command.Context) error {
 		return err
 	}
 	cl := clientOf(c).worker.srv.clientByID(id)
-	if cl == nil || !cl.has(blocked) {
+	if cl == nil || !cl.has(blocked) || !cl.block.claim() {
 		c.Out.Int(0)
 		return nil
 	}

@@ -445,6 +445,7 @@ func (w *worker) account(cl *Client, cmd *command.Command, args [][]byte) {
 	w.mono = now
 	cl.commands++
 	if cl.has(blocked) {
+		cl.block.took = took
 		return // it counts when the wait is over
 	}
 	s := &w.stats.commands[cmd.ID]

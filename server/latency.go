@@ -50,9 +50,6 @@ func (s *Server) noteLatency(event string, took time.Duration) {
 
 // noticeLong records a command that took longer than one of the thresholds.
 func (w *worker) noticeLong(cl *Client, cmd *command.Command, args [][]byte, took time.Duration) {
-	if cl.has(blocked) {
-		return // it has only begun
-	}
 	if int64(took) >= w.srv.slowNanos.Load() {
 		w.noteSlow(cl, cmd, args, took)
 	}

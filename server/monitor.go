@@ -72,7 +72,7 @@ func redactedFrom(cmd *command.Command, args [][]byte) (from, to int) {
 
 // feedMonitors shows a command to everyone in MONITOR.
 func (w *worker) feedMonitors(cl *Client, cmd *command.Command, args [][]byte) {
-	if cmd.Flags&(command.SkipMonitor|command.Admin) != 0 || cl.has(blocked) {
+	if cmd.Flags&(command.SkipMonitor|command.Admin) != 0 {
 		return
 	}
 	line := w.monitorLine(cl, cmd, args)

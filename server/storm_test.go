@@ -20,7 +20,18 @@ var stormCommands = []string{
 	"CONFIG SET hz 10%d", "CONFIG GET *", "CONFIG RESETSTAT", "MEMORY STATS", "MEMORY USAGE k%d", "LATENCY HISTOGRAM", "LATENCY LATEST",
 	"SLOWLOG GET", "CLIENT KILL TYPE pubsub", "CLIENT KILL ID 1%d", "MONITOR", "RESET", "CLIENT PAUSE 2 WRITE", "CLIENT UNPAUSE", "WAIT 1 2",
 	"CLIENT UNBLOCK 2%d", "CLIENT SETNAME s%d", "SET e%d v PX 5", "DEBUG DIGEST", "DEBUG SLEEP 0.0001", "DBSIZE", "SCAN 0", "HELLO 3", "HELLO 2",
+	"BLPOP l%d l%d 0.01", "BLMOVE l%d l%d LEFT RIGHT 0.01", "RPUSH l%d v", "XREAD BLOCK 5 STREAMS s%d $", "XADD s%d * f v", "SWAPDB 0 1",
+	manyFields(), "UNLINK h%d h%d",
 	"CLIENT NO-EVICT ON", "CONFIG SET maxmemory-clients %d00kb", "CONFIG SET maxmemory-clients 0", "COMMAND COUNT", "QUIT", "FLUSHALL", "KEYS *",
+}
+
+// manyFields makes a hash that is freed in steps.
+func manyFields() string {
+	line := []byte("HSET h%d")
+	for i := range 600 {
+		line = fmt.Appendf(line, " field:%d v", i)
+	}
+	return string(line)
 }
 
 // TestStorm has many clients do everything at once, for the race detector and the

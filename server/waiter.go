@@ -135,12 +135,14 @@ func (w *worker) deliver(b *waiter) {
 		}
 	}
 	w.endBlock(cl)
-	w.accountWait(cl, b.took, b.failed)
+	w.accountWait(cl, b, b.took, b.failed)
 	cl.conn.Kick()
 }
 
-// accountWait counts a call that has waited, when it is over.
-func (w *worker) accountWait(cl *Client, took time.Duration, failed bool) {
+// accountWait counts a call that has waited, when it is over. b is nil if that was not
+// for keys. Waiting itself takes no time.
+func (w *worker) accountWait(cl *Client, b *waiter, took time.Duration, failed bool) {
+	took += cl.block.took
 	s := &w.stats.commands[cl.last.ID]
 	s.calls++
 	s.nanos += int64(took)
@@ -149,6 +151,9 @@ func (w *worker) accountWait(cl *Client, took time.Duration, failed bool) {
 	}
 	if w.srv.trackLatency.Load() {
 		s.record(int64(took))
+	}
+	if b != nil && int64(took) >= w.srv.noticeNanos.Load() {
+		w.noticeLong(cl, b.cmd, b.args, took)
 	}
 }
 
@@ -177,6 +182,7 @@ func (w *worker) recheck(b *waiter) {
 	w.mono = w.srv.clock.Monotonic()
 	w.view.Now = millis(w.mono + w.wallOffset)
 	w.ctx.Effects.Enabled = w.srv.log.Active()
+	w.ctx.NotifyMask = command.Event(w.srv.notifyMask.Load())
 	var set keyspace.LockSet
 	w.ks.AddWaited(&set, &b.Wait)
 	w.ks.Lock(w.view, &set)
