@@ -110,7 +110,7 @@ func (p *Pair) Run(h *History) (*Difference, error) {
 	if err := p.reset(h); err != nil {
 		return nil, err
 	}
-	r := run{Pair: p, h: h, queued: map[int][]*Rule{}}
+	r := run{Pair: p, h: h, queued: map[int][]queuedCall{}}
 	for i := 0; i < len(h.Steps); {
 		next, diff := r.step(i)
 		if diff != nil {
@@ -153,9 +153,9 @@ func (p *Pair) reset(h *History) error {
 type run struct {
 	*Pair
 	h *History
-	// queued holds, for each connection in MULTI, the rules of its queue, for
+	// queued holds, for each connection in MULTI, the calls of its queue, for
 	// the elements of EXEC's reply.
-	queued map[int][]*Rule
+	queued map[int][]queuedCall
 }
 
 // step runs the step at i, or the batch that begins there, and returns the index
@@ -363,6 +363,13 @@ func (r *run) inTransaction(s *Step, frame []byte) bool {
 	return len(r.queued[s.Conn]) > 0 || bytes.HasPrefix(frame, []byte("+QUEUED"))
 }
 
+// queuedCall is a call that waits for EXEC: its reply is compared as if it had come
+// by itself.
+type queuedCall struct {
+	command string
+	rule    *Rule
+}
+
 // values compares two parsed replies to step i.
 func (r *run) values(i int, o, d Value) *Difference {
 	s := &r.h.Steps[i]
@@ -375,7 +382,7 @@ func (r *run) values(i int, o, d Value) *Difference {
 		if s.Kind == Scan {
 			rule = commandRules["scan"]
 		}
-		r.queued[s.Conn] = append(queue, rule)
+		r.queued[s.Conn] = append(queue, queuedCall{s.command(), rule})
 		rule = exact
 	case s.command() == "exec" && len(o.Elems) == len(queue) && len(d.Elems) == len(queue) && o.Kind == d.Kind:
 		delete(r.queued, s.Conn)
@@ -386,9 +393,9 @@ func (r *run) values(i int, o, d Value) *Difference {
 	return r.one(i, s.command(), rule, o, d)
 }
 
-func (r *run) elements(i int, o, d Value, rules []*Rule) *Difference {
-	for k := range o.Elems {
-		if diff := r.one(i, "exec", rules[k], o.Elems[k], d.Elems[k]); diff != nil {
+func (r *run) elements(i int, o, d Value, queue []queuedCall) *Difference {
+	for k, call := range queue {
+		if diff := r.one(i, call.command, call.rule, o.Elems[k], d.Elems[k]); diff != nil {
 			diff.Rule += fmt.Sprintf(" (element %d)", k)
 			return diff
 		}
