@@ -39,6 +39,7 @@ func (w *worker) block(cl *Client, timeout time.Duration, timedOut func(out *res
 	if timeout > 0 {
 		cl.block.deadline = now + timeout
 		heap.Push(&w.timers, cl)
+		w.timed.Add(1)
 		w.loop.WakeBy(w.timers[0].block.deadline)
 	}
 }
@@ -84,6 +85,7 @@ func (w *worker) endBlock(cl *Client) {
 	w.blockedClients--
 	if cl.block.index >= 0 {
 		heap.Remove(&w.timers, cl.block.index)
+		w.timed.Add(-1)
 	}
 	cl.block.timedOut = nil
 	if b := cl.block.waiter; b != nil {
@@ -101,6 +103,7 @@ func (w *worker) fireTimers() {
 	}
 	now := w.srv.clock.Monotonic()
 	for len(w.timers) > 0 && w.timers[0].block.deadline <= now {
+		w.timed.Add(-1)
 		if cl := heap.Pop(&w.timers).(*Client); cl.block.claim() {
 			w.unblock(cl, false)
 		}

@@ -125,7 +125,7 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	if w.srv.attends(attnMaxMemory) && w.ks.Over() > 0 {
 		w.gated(w.evictBetween)
 	}
-	if len(w.timers) != 0 || len(w.served) != 0 || len(w.heldClients) != 0 || !w.local.queue.empty() {
+	if w.timed.Load() != 0 || len(w.served) != 0 || len(w.heldClients) != 0 || !w.local.queue.empty() {
 		w.gated(w.endRound)
 	}
 	if w.pushed = 0; !w.local.queue.empty() {

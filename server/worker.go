@@ -66,6 +66,7 @@ type worker struct {
 	heldClients   []*Client
 	// timers are the clients whose blocking command has a timeout.
 	timers         timers
+	timed          atomic.Int32 // how many they are, to be asked outside the gate
 	blockedClients int
 	// servedHere are clients of this loop that it has served and has not told yet.
 	servedHere []*waiter
