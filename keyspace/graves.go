@@ -26,6 +26,15 @@ import (
 // graveShare is how many elements are freed with one shard held: some 20 us.
 const graveShare = 64
 
+const (
+	// slabsAtOnce is how much of a heap is given back by the flush itself: more than
+	// a shard with few keys has.
+	slabsAtOnce = 16
+	// flushesKept is how many flushes may wait to be freed in a shard. Who flushes
+	// faster than that frees some at once, so that memory does not grow without bound.
+	flushesKept = 4
+)
+
 // graveyard is what a shard still has to free.
 type graveyard struct {
 	values []object.Grave
@@ -78,6 +87,10 @@ func (ks *Keyspace) buryBase(sh *shard, db int) {
 	left := sh.graves()
 	left.bases = append(left.bases, flushedBase{d.table.Remains(), d.wheel})
 	ks.buried.Add(1)
+	for v := (&View{ks: ks}); len(left.bases) > flushesKept; {
+		v.freeBase(sh, math.MaxInt)
+		ks.buried.Add(-1)
+	}
 }
 
 // buryHeap keeps the shard's heap with all that is in it, also what was buried, and
@@ -90,10 +103,17 @@ func (ks *Keyspace) buryHeap(sh *shard) (keys int) {
 		}
 	}
 	left := sh.graves()
-	ks.buried.Add(1 - int64(len(left.values)+len(left.bases)))
+	ks.buried.Add(-int64(left.count()))
 	left.values, left.bases = nil, nil
-	sh.heap.Abandon()
-	left.heaps = append(left.heaps, sh.heap)
+	if sh.heap.Abandon(); sh.heap.CloseSome(slabsAtOnce) {
+		left.heaps = append(left.heaps, sh.heap)
+	}
+	for len(left.heaps) > flushesKept {
+		left.freeHeap(math.MaxInt)
+	}
+	if ks.buried.Add(int64(left.count())); left.count() == 0 {
+		sh.left = nil
+	}
 	sh.heap = ks.arena.NewHeap()
 	sh.heap.SetPublishStep(ks.publishStep(ks.limits.Load()))
 	return keys
