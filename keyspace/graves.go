@@ -87,8 +87,8 @@ func (ks *Keyspace) buryBase(sh *shard, db int) {
 	left := sh.graves()
 	left.bases = append(left.bases, flushedBase{d.table.Remains(), d.wheel})
 	ks.buried.Add(1)
-	for v := (&View{ks: ks}); len(left.bases) > flushesKept; {
-		v.freeBase(sh, math.MaxInt)
+	if len(left.bases) > flushesKept {
+		(&View{ks: ks}).freeBase(sh, math.MaxInt)
 		ks.buried.Add(-1)
 	}
 }
