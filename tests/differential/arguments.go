@@ -159,7 +159,7 @@ func required1(a argument) *argument {
 func (w *writer) double(a *argument) {
 	switch {
 	case a.name == "timeout":
-		w.fixed(pick(w.r, []string{"0.01", "0.001", "0.01", "-1", "abc"}))
+		w.fixed(pick(w.r, timeouts))
 	case w.spec.group != "sorted-set":
 		w.add(w.float())
 	case a.name == "min" || a.name == "max":
@@ -167,6 +167,13 @@ func (w *writer) double(a *argument) {
 	default:
 		w.fixed(score(w.r))
 	}
+}
+
+// timeouts are of calls that block: nearly all end at once, so that a history goes
+// on, and a few take long enough for what happens to a client that waits.
+var timeouts = []string{
+	"0.001", "0.001", "0.001", "0.001", "0.001", "0.001", "0.001", "0.001", "0.001", "0.001", "0.001", "0.001", "0.001",
+	"0.0001", "1e-3", "0.01", "0.02", "-1", "-0.5", "abc", "", "nan",
 }
 
 func (w *writer) float() string {
