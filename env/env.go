@@ -6,6 +6,7 @@ package env
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"net"
@@ -30,6 +31,7 @@ type Rand interface {
 // File is an open file as the durability packages need it.
 type File interface {
 	io.Reader
+	io.ReaderAt
 	io.Writer
 	io.Seeker
 	io.Closer
@@ -49,7 +51,14 @@ type FS interface {
 	Mkdir(name string, perm fs.FileMode) error
 	// SyncDir makes renames and removals in the folder durable.
 	SyncDir(name string) error
+	// Lock takes an exclusive lock that ends with the process at the latest, on a
+	// file that is created if it is not there. It does not wait: the error wraps
+	// ErrLocked when another process, or another owner in this one, has it.
+	Lock(name string) (io.Closer, error)
 }
+
+// ErrLocked is wrapped by what Lock returns when another has the lock.
+var ErrLocked = errors.New("locked by another process")
 
 // Dialer opens outgoing connections.
 type Dialer interface {
