@@ -63,7 +63,7 @@ func content(image string) string {
 }
 
 // BeforeChange implements keyspace.Barrier.
-func (g *guard) BeforeChange(_, db int, key []byte, old *object.Cell) {
+func (g *guard) BeforeChange(_ *keyspace.View, _, db int, _ uint64, key []byte, old *object.Cell) {
 	p := place{db, string(key)}
 	if _, ok := g.told[p]; !ok {
 		g.told[p] = image(old)
@@ -71,7 +71,7 @@ func (g *guard) BeforeChange(_, db int, key []byte, old *object.Cell) {
 }
 
 // BeforeFlush implements keyspace.Barrier.
-func (g *guard) BeforeFlush(db int) { g.flushed[db] = true }
+func (g *guard) BeforeFlush(_ *keyspace.View, db int) { g.flushed[db] = true }
 
 // BeforeSwap implements keyspace.Barrier.
 func (g *guard) BeforeSwap(a, b int) { g.flushed[a], g.flushed[b] = true, true }

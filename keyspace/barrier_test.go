@@ -62,9 +62,12 @@ func newRecorder(ks *Keyspace, databases int) *recorder {
 	return r
 }
 
-func (r *recorder) BeforeChange(shard, db int, key []byte, old *object.Cell) {
+func (r *recorder) BeforeChange(_ *View, shard, db int, hash uint64, key []byte, old *object.Cell) {
 	if got := r.ks.shardOf(r.ks.Hash(key)); got != shard {
 		panic(fmt.Sprintf("%q is told of in shard %d, but lies in %d", key, shard, got))
+	}
+	if r.ks.tableHash(key) != hash {
+		panic(fmt.Sprintf("%q is told of with another hash", key))
 	}
 	s := spot{r.was[db], string(key)}
 	if _, ok := r.kept[s]; ok {
@@ -76,7 +79,7 @@ func (r *recorder) BeforeChange(shard, db int, key []byte, old *object.Cell) {
 	}
 }
 
-func (r *recorder) BeforeFlush(db int) {
+func (r *recorder) BeforeFlush(_ *View, db int) {
 	for s, image := range rawState(r.ks) {
 		if s.db == db {
 			r.keep(s, image)

@@ -72,20 +72,6 @@ type Keyspace struct {
 	exclusive *View
 }
 
-// Barrier is told of each change before it happens, so that a snapshot can keep
-// the pre-image. It may be told of one key any number of times.
-type Barrier interface {
-	// BeforeChange precedes a change of one key, with the shard held. old is not
-	// Ok when the key is not there.
-	BeforeChange(shard, db int, key []byte, old *object.Cell)
-	// BeforeFlush precedes the removal of everything in one database, with all
-	// executors stopped.
-	BeforeFlush(db int)
-	// BeforeSwap precedes the exchange of two databases, with all executors
-	// stopped: what was told of one before is the other's from now on.
-	BeforeSwap(a, b int)
-}
-
 // shard is one part of the keyspace. Everything in it is protected by mu, or by
 // the exclusive mode. It fills two cache lines, the unit in which processors
 // fetch, so that the locks of neighbours do not disturb each other.
@@ -157,10 +143,6 @@ func (ks *Keyspace) Shards() int { return len(ks.shards) }
 
 // Arena is where the data lives.
 func (ks *Keyspace) Arena() *arena.Arena { return ks.arena }
-
-// SetBarrier puts the snapshot's hook in place, or removes it with nil. Only in
-// exclusive mode.
-func (ks *Keyspace) SetBarrier(b Barrier) { ks.barrier = b }
 
 // Hash is the hash of a key: its top bits name the shard, the rest the place in
 // the shard's table.

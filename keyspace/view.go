@@ -43,6 +43,7 @@ type View struct {
 	args    []int
 	losers  []string
 	defrag  defragPass
+	shown   object.Cell // to a snapshot
 
 	_ [128]byte // what else lies near belongs to another executor
 }
@@ -169,12 +170,6 @@ func (v *View) remove(sh *shard, d *database, db int, h uint64, slot hashtable.S
 	ref := slot.Ref()
 	d.table.Delete(h, slot)
 	v.ks.bury(sh, object.Free(sh.heap, ref))
-}
-
-// edit tells the snapshot's barrier that an entry is about to change. The cell
-// is a copy, which goes to Go's heap: only here, while there is a barrier.
-func (v *View) edit(sh *shard, db int, key []byte, c object.Cell) {
-	v.ks.barrier.BeforeChange(sh.index, db, key, &c)
 }
 
 // Find looks a key up for reading: hits and misses are counted, and the key

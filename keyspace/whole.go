@@ -14,7 +14,7 @@ func (v *View) Flush(db int) int {
 	for i := range v.ks.databases {
 		if db < 0 || i == db {
 			if v.ks.barrier != nil {
-				v.ks.barrier.BeforeFlush(i)
+				v.ks.barrier.BeforeFlush(v, i)
 			}
 			n += v.Len(i)
 		}

@@ -92,7 +92,9 @@ type Encoder struct {
 	Compress bool // rdbcompression
 	// Now is when fields of hashes are left out that are due, 0 = never.
 	Now int64
-	lzf compressor
+	// key of the record that is being written; it follows the type.
+	record *RecordHead
+	lzf    compressor
 }
 
 // NewEncoder gives an encoder for a version of the format, 0 for the default.

@@ -27,7 +27,7 @@ func (e *Encoder) appendDated(dst []byte, h object.HashValue, first int64) []byt
 	if small {
 		t = TypeHashDatedLP
 	}
-	dst = binary.LittleEndian.AppendUint64(append(dst, byte(t)), uint64(first))
+	dst = binary.LittleEndian.AppendUint64(e.begin(dst, t), uint64(first))
 	if small {
 		return e.AppendString(dst, h.Bare())
 	}

@@ -13,7 +13,7 @@ const (
 )
 
 func (e *Encoder) appendList(dst []byte, v object.ListValue) []byte {
-	dst = AppendLen(append(dst, byte(TypeListQuicklist2)), uint64(v.Nodes()))
+	dst = AppendLen(e.begin(dst, TypeListQuicklist2), uint64(v.Nodes()))
 	for i, n := 0, v.Len(); i < n; {
 		r := v.Run(i)
 		kind := uint64(nodePacked)

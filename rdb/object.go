@@ -55,19 +55,19 @@ func (e *Encoder) AppendObject(dst []byte, c *object.Cell) []byte {
 		return e.appendZSet(dst, object.ZSetValue{Cell: c})
 	default:
 		var digits [20]byte
-		return e.AppendString(append(dst, byte(TypeString)), c.Bytes(digits[:]))
+		return e.AppendString(e.begin(dst, TypeString), c.Bytes(digits[:]))
 	}
 }
 
 func (e *Encoder) appendSet(dst []byte, s object.SetValue) []byte {
 	switch enc := s.Encoding(); {
 	case enc == object.EncIntset:
-		return e.AppendString(append(dst, byte(TypeSetIntset)), s.Bare())
+		return e.AppendString(e.begin(dst, TypeSetIntset), s.Bare())
 	case enc == object.EncListpack && e.Version >= listpackSets:
-		return e.AppendString(append(dst, byte(TypeSetListpack)), s.Bare())
+		return e.AppendString(e.begin(dst, TypeSetListpack), s.Bare())
 	}
 	var digits [20]byte
-	dst = AppendLen(append(dst, byte(TypeSet)), uint64(s.Len()))
+	dst = AppendLen(e.begin(dst, TypeSet), uint64(s.Len()))
 	s.Each(func(v listpack.Value) bool {
 		dst = e.AppendString(dst, v.Text(digits[:0]))
 		return true
@@ -77,13 +77,13 @@ func (e *Encoder) appendSet(dst []byte, s object.SetValue) []byte {
 
 func (e *Encoder) appendHash(dst []byte, h object.HashValue) []byte {
 	if h.Encoding() == object.EncListpack {
-		return e.AppendString(append(dst, byte(TypeHashListpack)), h.Bare())
+		return e.AppendString(e.begin(dst, TypeHashListpack), h.Bare())
 	}
 	if first := h.Upcoming(); first != 0 {
 		return e.appendDated(dst, h, first)
 	}
 	var digits [20]byte
-	dst = AppendLen(append(dst, byte(TypeHash)), uint64(h.Len()))
+	dst = AppendLen(e.begin(dst, TypeHash), uint64(h.Len()))
 	h.Each(func(f, v listpack.Value) bool {
 		dst = e.AppendString(dst, f.Text(digits[:0]))
 		dst = e.AppendString(dst, v.Text(digits[:0]))

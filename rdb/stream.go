@@ -34,7 +34,7 @@ func (e *Encoder) streamType() Type {
 // appendStream writes nodes as they are, the state, and the groups.
 func (e *Encoder) appendStream(dst []byte, v object.StreamValue) []byte {
 	t, s := e.streamType(), v.Open()
-	dst = AppendLen(append(dst, byte(t)), uint64(s.Nodes()))
+	dst = AppendLen(e.begin(dst, t), uint64(s.Nodes()))
 	var key [stream.IDSize]byte
 	for from, more := (stream.ID{}), true; more; {
 		master, b, ok := s.NodeFrom(from)

@@ -24,10 +24,10 @@ const scoreBytes = 8
 // server does.
 func (e *Encoder) appendZSet(dst []byte, z object.ZSetValue) []byte {
 	if z.Encoding() == object.EncListpack {
-		return e.AppendString(append(dst, byte(TypeZSetListpack)), z.Bare())
+		return e.AppendString(e.begin(dst, TypeZSetListpack), z.Bare())
 	}
 	n := z.Len()
-	dst = AppendLen(append(dst, byte(TypeZSet2)), uint64(n))
+	dst = AppendLen(e.begin(dst, TypeZSet2), uint64(n))
 	z.Walk(n-1, n, true, func(s object.Scored) bool {
 		dst = e.AppendString(dst, s.Member.Str)
 		dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(s.Score()))

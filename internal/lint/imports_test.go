@@ -41,7 +41,7 @@ var importTable = []layer{
 	{folder: "pubsub", imports: "text"},
 	{folder: "scripting", imports: "command resp", modules: []string{"github.com/yuin/gopher-lua"}},
 	// Durability and replication.
-	{folder: "snapshot", imports: "keyspace object"},
+	{folder: "snapshot", imports: "keyspace object rdb"},
 	{folder: "oplog", imports: "arena env"},
 	{folder: "aof", imports: "oplog env text"},
 	{folder: "client", imports: "resp env"},

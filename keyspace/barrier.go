@@ -1,0 +1,122 @@
+package keyspace
+
+// What a snapshot stands on: it is told of each change before it happens, and walks
+// through the shards one at a time.
+
+import (
+	"dozo/arena"
+	"dozo/container/entry"
+	"dozo/container/hashtable"
+	"dozo/object"
+)
+
+// Barrier is told of each change before it happens, so that a snapshot can keep
+// the pre-image. It may be told of one key any number of times.
+type Barrier interface {
+	// BeforeChange precedes a change of one key, with the shard held. hash is the key's
+	// within the shard (see Held.Scan); old is not Ok when the key is not there.
+	BeforeChange(v *View, shard, db int, hash uint64, key []byte, old *object.Cell)
+	// BeforeFlush precedes the removal of everything in one database, with all
+	// executors stopped.
+	BeforeFlush(v *View, db int)
+	// BeforeSwap precedes the exchange of two databases, with all executors
+	// stopped: what was told of one before is the other's from now on.
+	BeforeSwap(a, b int)
+}
+
+// SetBarrier puts the snapshot's hook in place, or removes it with nil. Only in
+// exclusive mode.
+func (ks *Keyspace) SetBarrier(b Barrier) { ks.barrier = b }
+
+// edit tells the snapshot's barrier that an entry is about to change. It is given a
+// copy of the cell, in the view, so that those of ordinary commands stay off Go's heap.
+func (v *View) edit(sh *shard, db int, key []byte, c object.Cell) {
+	v.shown = c
+	v.ks.barrier.BeforeChange(v, sh.index, db, v.ks.tableHash(key), key, &v.shown)
+}
+
+// Held is a shard that is held.
+type Held struct {
+	v  *View
+	sh *shard
+}
+
+// Hold runs fn with shard i held, as roaming commands do.
+func (v *View) Hold(i int, fn func(Held)) {
+	v.roam(i, func(sh *shard) { fn(Held{v, sh}) })
+}
+
+// Len is the number of keys in the shard's part of a database.
+func (h Held) Len(db int) int {
+	if d := h.sh.dbs[db]; d != nil {
+		return d.table.Len()
+	}
+	return 0
+}
+
+// Volatile is how many of them have a deadline.
+func (h Held) Volatile(db int) int {
+	if d := h.sh.dbs[db]; d != nil {
+		return d.volatile
+	}
+	return 0
+}
+
+// Scan visits the keys of one bucket of a database, those whose hash is cursor or
+// more, dead ones too, and returns where the next begins; 0 is the end. It goes in the
+// order of the hashes: a key with a hash below what was returned has been visited, or
+// was not there yet when it was its turn.
+func (h Held) Scan(db int, cursor uint64, visit func(hash uint64, c *object.Cell)) (next uint64) {
+	d := h.sh.dbs[db]
+	if d == nil {
+		return 0
+	}
+	return d.table.ScanSlots(cursor, func(s hashtable.Slot) {
+		h.v.shown = h.v.cell(h.sh, s, entry.At(h.v.ks.arena, s.Ref()))
+		visit(h.v.ks.tableHash(h.v.shown.Entry.Key()), &h.v.shown)
+	})
+}
+
+// Names is a set of names of keys of one shard, outside Go's heap. The zero value is
+// empty.
+type Names struct {
+	heap  *arena.Heap
+	table hashtable.Table
+}
+
+// Has tells whether a name is in the set.
+func (n *Names) Has(hash uint64, key []byte) bool {
+	return n.heap != nil && n.table.Find(hash, key).Ok()
+}
+
+// AddName puts a name in a set that does not have it.
+func (ks *Keyspace) AddName(n *Names, hash uint64, key []byte) {
+	if n.heap == nil {
+		n.heap = ks.arena.NewHeap()
+		n.table = hashtable.New(n.heap, ks.tableHash)
+	}
+	shape := entry.Shape{}
+	ref := n.heap.Alloc(arena.PurposeSnapshot, entry.SizeFor(len(key), shape))
+	entry.Init(ks.arena, ref, key, shape)
+	n.table.Insert(hash, ref)
+}
+
+// Free empties the set.
+func (n *Names) Free() {
+	if n.heap != nil {
+		n.heap.Close()
+		*n = Names{}
+	}
+}
+
+// Aging is what an RDB file says of how a key was used: how many seconds it was idle
+// under an LRU policy, its counter under an LFU policy; -1 = nothing.
+func (v *View) Aging(e entry.Entry) (idle int64, freq int) {
+	switch p := v.ks.limits.Load().Policy; {
+	case p.lfu():
+		return -1, int(v.Frequency(e))
+	case p == AllKeysLRU || p == VolatileLRU:
+		return int64(v.IdleSeconds(e)), -1
+	}
+	return -1, -1
+}

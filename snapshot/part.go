@@ -1,0 +1,147 @@
+package snapshot
+
+import (
+	"sync/atomic"
+
+	"dozo/keyspace"
+	"dozo/object"
+	"dozo/rdb"
+)
+
+const (
+	// chunkSize is how large a chunk gets before it is handed on.
+	chunkSize = 16 << 10
+	// walkShare is how many bytes of records are made with a shard held: some 10 us.
+	walkShare = 4 << 10
+	// bucketCost is what a bucket counts of them, though it be empty.
+	bucketCost = 64
+)
+
+// part is what concerns one shard.
+type part struct {
+	s     *Snapshot
+	shard int
+	// The walk's place: databases below db have been written down, and in db the keys
+	// with a hash below pos.
+	db      int
+	pos     uint64
+	through atomic.Bool
+	bases   []base
+	enc     rdb.Encoder
+	head    rdb.RecordHead // of the record that is written
+	_       [64]byte       // what lies next belongs to another executor
+}
+
+// base is a part's share of one database, by its number at the epoch.
+type base struct {
+	db   int
+	out  []byte         // records, to become a chunk
+	kept keyspace.Names // what the walk passes over
+}
+
+func (p *part) init(s *Snapshot, shard int) {
+	p.s, p.shard, p.bases = s, shard, make([]base, len(s.sizes))
+	for db := range p.bases {
+		p.bases[db].db = db
+	}
+	p.enc = rdb.Encoder{Version: s.opts.Version, Now: s.epoch}
+	if p.enc.Version == 0 {
+		p.enc.Version = rdb.VersionDefault
+	}
+}
+
+// past tells whether the walk has left a database behind.
+func (p *part) past(db int) bool { return db < p.db || p.through.Load() }
+
+// walk goes on for a while and says how much it has done.
+func (p *part) walk(v *keyspace.View, h keyspace.Held, n int) (done int) {
+	n = min(n, walkShare)
+	for ; p.db < len(p.bases); p.db, p.pos = p.db+1, 0 {
+		b := &p.bases[p.db]
+		for more := h.Len(p.s.now[p.db]) > 0; more; more = p.pos != 0 {
+			if done >= n {
+				return done
+			}
+			before := len(b.out)
+			p.pos = h.Scan(p.s.now[p.db], p.pos, func(hash uint64, c *object.Cell) {
+				if key := c.Entry.Key(); !b.kept.Has(hash, key) {
+					p.write(v, b, key, c)
+				}
+			})
+			done += len(b.out) - before + bucketCost
+			p.handOn(b, chunkSize)
+		}
+	}
+	p.finish()
+	return done
+}
+
+// keep writes a key of a database of the epoch down before it changes, unless that has
+// been done.
+func (p *part) keep(v *keyspace.View, db int, hash uint64, key []byte, old *object.Cell) {
+	b := &p.bases[db]
+	if db < p.db || db == p.db && hash < p.pos || b.kept.Has(hash, key) {
+		return
+	}
+	p.s.ks.AddName(&b.kept, hash, key)
+	if old.Ok() {
+		before := len(b.out)
+		if p.write(v, b, key, old); len(b.out) > before {
+			p.s.kept.Add(1)
+		}
+		p.handOn(b, chunkSize)
+	}
+}
+
+// keepAll writes down what is left of a database, which had another number perhaps.
+func (p *part) keepAll(v *keyspace.View, h keyspace.Held, db int) {
+	was := p.s.was[db]
+	pos := uint64(0)
+	if was == p.db {
+		pos = p.pos
+	}
+	for more := !p.past(was) && h.Len(db) > 0; more; more = pos != 0 {
+		pos = h.Scan(db, pos, func(hash uint64, c *object.Cell) { p.keep(v, was, hash, c.Entry.Key(), c) })
+	}
+}
+
+// finish ends the walk of this part.
+func (p *part) finish() {
+	p.forget()
+	for i := range p.bases {
+		p.handOn(&p.bases[i], 1)
+		p.bases[i].out = nil
+	}
+	p.through.Store(true)
+	if p.s.walking.Add(-1) == 0 {
+		p.s.queue.close(nil)
+	}
+}
+
+// forget gives the names back.
+func (p *part) forget() {
+	for i := range p.bases {
+		p.bases[i].kept.Free()
+	}
+}
+
+// handOn makes a chunk of the records, if they are so many bytes.
+func (p *part) handOn(b *base, least int) {
+	if len(b.out) < least {
+		return
+	}
+	p.s.queue.add(&Chunk{DB: b.db, Records: b.out})
+	b.out = p.s.queue.buffer()
+}
+
+// write appends a key's record, unless its time was over at the epoch.
+func (p *part) write(v *keyspace.View, b *base, key []byte, c *object.Cell) {
+	deadline := c.Entry.Deadline()
+	if deadline != 0 && deadline <= p.s.epoch || object.AllDue(c, p.s.epoch) {
+		return
+	}
+	p.head = rdb.RecordHead{Key: key, Deadline: deadline}
+	p.head.Idle, p.head.Freq = v.Aging(c.Entry)
+	b.out = p.enc.AppendRecord(b.out, &p.head, c)
+	p.s.keys.Add(1)
+}

@@ -1,0 +1,224 @@
+// Package snapshot takes a picture of a keyspace as it is at one moment, the epoch,
+// while commands go on changing it, without fork.
+//
+//	s := snapshot.Begin(view, options)       // no other executor runs
+//	...
+//	more := s.Step(view, first, step, n)     // each executor, between commands
+//	...
+//	for {                                    // whoever writes it down
+//		c, err := s.Next()               // waits; nil, nil: this was all
+//		write(c.DB, c.Records)
+//		s.Recycle(c)
+//	}
+//	...
+//	s.End()                                  // no other executor runs
+//
+// # How
+//
+// The executors walk through their shards in the order of the hashes, as SCAN does, and
+// write each key down as the record that an RDB file has for it. Whatever is about to
+// change a key tells the snapshot before it does (keyspace.Barrier). A key whose hash
+// lies before the walk's place has been written down. One that lies beyond is written
+// down there and then, as it still is, and its name is kept, so that the walk passes it
+// over; of a key that is not there only the name is kept. So each key that there was at
+// the epoch is written once, in the state of the epoch, and no other.
+//
+// Records of one shard and database are gathered into chunks, which go into a queue.
+// The walk pauses while the queue is full; pre-images cannot wait and go beyond it.
+//
+// Units: times are Unix milliseconds, sizes bytes. Records are those of package rdb,
+// with strings as they are: compression is for the one who writes, on another thread.
+//
+// # Invariants
+//
+//   - What concerns a shard (part) is touched with the shard held, or alone.
+//   - A name is kept only for a hash at or beyond the walk's place.
+//   - Chunks hold whole records, each of one database.
+//
+// # LIMITATIONS
+//
+// Keys that are over by the epoch are left out. How idle a key was is that of the
+// moment in which it was written down.
+//
+// A pre-image takes memory until it is written; if everything is overwritten faster
+// than it can be written down, that is as much as the data had at the epoch. Redis
+// after fork pays whole pages for it.
+package snapshot
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"dozo/keyspace"
+	"dozo/object"
+)
+
+// Options are what a snapshot is begun with.
+type Options struct {
+	// Version is that of the RDB format to write; 0 = the default.
+	Version int
+	// QueueMax is how many bytes of chunks may wait for their writer before the walk
+	// pauses; 0 = QueueDefault.
+	QueueMax int64
+}
+
+// QueueDefault is the default of Options.QueueMax.
+const QueueDefault = 8 << 20
+
+// ErrFlushed is why a snapshot was given up when a database that it had not come to was
+// emptied: to keep all of that would take a step for each key, with everybody waiting.
+// The next one will be short.
+var ErrFlushed = errors.New("a database was flushed before the snapshot had come to it")
+
+// Database is the size of a database at the epoch.
+type Database struct{ Keys, Volatile int }
+
+// Snapshot is one picture being taken.
+type Snapshot struct {
+	ks    *keyspace.Keyspace
+	epoch int64
+	opts  Options
+	parts []part
+	sizes []Database
+	// was is the number that each database had at the epoch, now that of the
+	// database which had a number then. They change in exclusive mode only.
+	was, now []int
+
+	queue   queue
+	walking atomic.Int32 // parts that are not through
+	over    atomic.Bool  // it was given up, or all is written down
+	keys    atomic.Int64 // records made
+	kept    atomic.Int64 // of them pre-images
+}
+
+// Begin begins a snapshot of what there is now: view.Now is its epoch. No other
+// executor runs, and there is no other snapshot. Nothing is walked through yet.
+func Begin(v *keyspace.View, o Options) *Snapshot {
+	ks := v.Keyspace()
+	if o.QueueMax == 0 {
+		o.QueueMax = QueueDefault
+	}
+	s := &Snapshot{
+		ks: ks, epoch: v.Now, opts: o, parts: make([]part, ks.Shards()),
+		sizes: make([]Database, ks.Databases()), was: make([]int, ks.Databases()), now: make([]int, ks.Databases()),
+	}
+	for db := range s.sizes {
+		s.was[db], s.now[db] = db, db
+	}
+	for i := range s.parts {
+		s.parts[i].init(s, i)
+		v.Hold(i, func(h keyspace.Held) { s.measure(h) })
+	}
+	s.walking.Store(int32(len(s.parts)))
+	s.queue.init(o.QueueMax)
+	ks.SetBarrier(s)
+	return s
+}
+
+func (s *Snapshot) measure(h keyspace.Held) {
+	for db := range s.sizes {
+		s.sizes[db].Keys += h.Len(db)
+		s.sizes[db].Volatile += h.Volatile(db)
+	}
+}
+
+// Epoch is the moment that the snapshot shows, in Unix milliseconds.
+func (s *Snapshot) Epoch() int64 { return s.epoch }
+
+// Databases are the sizes at the epoch, keys that were over included.
+func (s *Snapshot) Databases() []Database { return s.sizes }
+
+// Progress is how many keys have been written down, of how many, and how many of them
+// because they were about to change.
+func (s *Snapshot) Progress() (keys, of, preimages int64) {
+	for _, d := range s.sizes {
+		of += int64(d.Keys)
+	}
+	return s.keys.Load(), of, s.kept.Load()
+}
+
+// Held is how many bytes of records wait for their writer.
+func (s *Snapshot) Held() int64 { return s.queue.held.Load() }
+
+// Walked tells whether there is nothing left for Step to do.
+func (s *Snapshot) Walked() bool { return s.walking.Load() == 0 || s.over.Load() }
+
+// Cancel gives the snapshot up; Next returns why from then on. It may be called by
+// anyone, and does nothing when all has been handed out.
+func (s *Snapshot) Cancel(why error) {
+	s.over.Store(true)
+	s.queue.close(why)
+}
+
+// End takes the snapshot out of the keyspace's way, whatever its state. No other
+// executor runs.
+func (s *Snapshot) End() {
+	if s.walking.Load() > 0 {
+		s.Cancel(errors.New("the snapshot was ended before it was whole"))
+	}
+	s.over.Store(true)
+	s.ks.SetBarrier(nil)
+	for i := range s.parts {
+		s.parts[i].forget()
+	}
+}
+
+// Step walks on through the shards of one executor (every step-th from first), about n
+// bytes of records, and tells whether there is more to do at once: not when the walk is
+// through, nor when the queue is full. No shard is held by the caller.
+func (s *Snapshot) Step(v *keyspace.View, first, step, n int) (more bool) {
+	for i := first; i < len(s.parts); i += step {
+		p := &s.parts[i]
+		for !p.through.Load() {
+			if s.over.Load() || s.queue.full() {
+				return false
+			}
+			if n <= 0 {
+				return true
+			}
+			v.Hold(i, func(h keyspace.Held) { n -= p.walk(v, h, n) })
+		}
+	}
+	return false
+}
+
+// BeforeChange keeps a key as it is, unless it has been written down. (keyspace.Barrier)
+func (s *Snapshot) BeforeChange(v *keyspace.View, shard, db int, hash uint64, key []byte, old *object.Cell) {
+	if p := &s.parts[shard]; !s.over.Load() && !p.through.Load() {
+		p.keep(v, s.was[db], hash, key, old)
+	}
+}
+
+// flushMax is how many keys are written down when their database is flushed. More
+// would take longer than everyone should have to wait.
+const flushMax = 20_000
+
+// BeforeFlush writes down what is left of a database, if that is not too much.
+// (keyspace.Barrier)
+func (s *Snapshot) BeforeFlush(v *keyspace.View, db int) {
+	if s.Walked() {
+		return
+	}
+	left := 0
+	for i := range s.parts {
+		v.Hold(i, func(h keyspace.Held) {
+			if !s.parts[i].past(s.was[db]) {
+				left += h.Len(db)
+			}
+		})
+	}
+	if left > flushMax {
+		s.Cancel(fmt.Errorf("%w (number %d, with up to %d keys left to be saved)", ErrFlushed, db, left))
+		return
+	}
+	for i := range s.parts {
+		v.Hold(i, func(h keyspace.Held) { s.parts[i].keepAll(v, h, db) })
+	}
+}
+
+// BeforeSwap follows the databases to their new numbers. (keyspace.Barrier)
+func (s *Snapshot) BeforeSwap(a, b int) {
+	s.was[a], s.was[b] = s.was[b], s.was[a]
+	s.now[s.was[a]], s.now[s.was[b]] = a, b
+}
