@@ -93,21 +93,9 @@ func unitArg(arg []byte) (float64, error) {
 
 // parsePlaces reads the options of GEOADD, which are some of ZADD's.
 func (o *zaddOpts) parsePlaces(words [][]byte) error {
-options:
-	for ; len(words) > 0; words = words[1:] {
-		switch w := words[0]; {
-		case is(w, "NX"):
-			o.flags |= object.ZAddNX
-		case is(w, "XX"):
-			o.flags |= object.ZAddXX
-		case is(w, "CH"):
-			o.change = true
-		default:
-			break options
-		}
-	}
-	o.pairs, o.triples = words, true
-	if len(words) == 0 || len(words)%3 != 0 || o.has(object.ZAddNX|object.ZAddXX) {
+	o.triples = true
+	o.pairs = o.options(words)
+	if len(o.pairs) == 0 || len(o.pairs)%3 != 0 || o.has(object.ZAddNX|object.ZAddXX) {
 		return command.ErrSyntax
 	}
 	return nil

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"slices"
 
 	"dozo/command"
@@ -402,10 +403,7 @@ func (s *geoSearch) ranked(found []geoFound, ranks []geoRank) []geoRank {
 		sortPart(ranks, 0, n-1, byDistance)
 	default:
 		slices.SortFunc(ranks, func(a, b geoRank) int {
-			if order := byDistance(a, b); order != 0 {
-				return order
-			}
-			return a.at - b.at
+			return cmp.Or(byDistance(a, b), a.at-b.at)
 		})
 	}
 	return ranks[:n]
@@ -463,8 +461,12 @@ func (s *geoSearch) store(c *command.Context, found []geoFound, ranks []geoRank)
 	}
 }
 
-// run is a search; the source is the argument at index key.
-func (s *geoSearch) run(c *command.Context, key int) (err error) {
+// searchPositions is a call of the form given; the source is the argument at index key.
+func searchPositions(c *command.Context, form geoForm, key int) (err error) {
+	s := geoSearch{form: form}
+	if form&geoInto != 0 {
+		s.into = c.Args[1]
+	}
 	if s.cell, err = c.Lookup(c.Args[key], object.ZSet); err != nil {
 		return err
 	}
@@ -489,32 +491,16 @@ func (s *geoSearch) run(c *command.Context, key int) (err error) {
 	return nil
 }
 
-func georadius(c *command.Context) error {
-	s := geoSearch{form: geoAround}
-	return s.run(c, 1)
-}
+func georadius(c *command.Context) error { return searchPositions(c, geoAround, 1) }
 
-func georadiusRO(c *command.Context) error {
-	s := geoSearch{form: geoAround | geoNoStore}
-	return s.run(c, 1)
-}
+func georadiusRO(c *command.Context) error { return searchPositions(c, geoAround|geoNoStore, 1) }
 
-func georadiusbymember(c *command.Context) error {
-	s := geoSearch{form: geoAroundBy}
-	return s.run(c, 1)
-}
+func georadiusbymember(c *command.Context) error { return searchPositions(c, geoAroundBy, 1) }
 
 func georadiusbymemberRO(c *command.Context) error {
-	s := geoSearch{form: geoAroundBy | geoNoStore}
-	return s.run(c, 1)
+	return searchPositions(c, geoAroundBy|geoNoStore, 1)
 }
 
-func geosearch(c *command.Context) error {
-	s := geoSearch{form: geoOptions}
-	return s.run(c, 1)
-}
+func geosearch(c *command.Context) error { return searchPositions(c, geoOptions, 1) }
 
-func geosearchstore(c *command.Context) error {
-	s := geoSearch{form: geoOptions | geoInto, into: c.Args[1]}
-	return s.run(c, 2)
-}
+func geosearchstore(c *command.Context) error { return searchPositions(c, geoOptions|geoInto, 2) }

@@ -279,15 +279,21 @@ func hdel(c *command.Context) error {
 			}
 		}
 	}
-	if removed > 0 {
-		emptied := h.done(c, key)
-		modifiedBy(c, key, removed, command.EventHash, "hdel")
-		if emptied {
-			removeEmpty(c, key)
-		}
-	}
+	h.deleted(c, key, removed)
 	c.Out.Int(removed)
 	return nil
+}
+
+// deleted ends a change that has deleted n fields; the key goes with the last.
+func (h *editedHash) deleted(c *command.Context, key []byte, n int64) {
+	if n == 0 {
+		return
+	}
+	emptied := h.done(c, key)
+	modifiedBy(c, key, n, command.EventHash, "hdel")
+	if emptied {
+		removeEmpty(c, key)
+	}
 }
 
 func hincrby(c *command.Context) error {

@@ -1,8 +1,6 @@
 package commands
 
 import (
-	"math"
-
 	"dozo/command"
 	"dozo/object"
 	"dozo/text"
@@ -161,39 +159,43 @@ func hexpireFrom(c *command.Context, base, unit int64) error {
 		return err
 	}
 	only, rest := fieldCondition(c.Args[3:])
-	fields, err := fieldsArg(rest, errFieldsAbove0)
+	h, fields, err := editFields(c, &cell, rest, errFieldsAbove0, replyMissing)
 	if err != nil {
 		return err
 	}
-	c.Out.Array(len(fields))
-	if !cell.Ok() {
-		return replyEach(c, fields, fieldMissing)
-	}
-	d := dating{editedHash: beginEdit(c, &cell, key, fields, 1), when: when}
+	d := dating{editedHash: h, when: when}
 	for _, f := range fields {
 		c.Out.Int(d.field(c, f, only))
 	}
-	d.finish(c, key)
-	if len(d.updated) > 0 {
-		options := c.Args[3 : len(c.Args)-len(rest)]
-		c.Propagate(d.words(c, key, options)...)
-	}
+	d.finish(c, key, c.Args[3:len(c.Args)-len(rest)])
 	return nil
 }
 
-// replyEach answers the same for each field.
-func replyEach(c *command.Context, fields [][]byte, answer int64) error {
-	for range fields {
-		c.Out.Int(answer)
+// editFields begins a call that changes the fields it names in the hash of a cell that
+// LookupEdit gave: it reads FIELDS and what follows, and begins the reply, which has an
+// element for each. If there is no hash, missing writes them, and no fields are returned.
+func editFields(c *command.Context, cell *object.Cell, words [][]byte, number error, missing func(*command.Context)) (h editedHash, fields [][]byte, err error) {
+	if fields, err = fieldsArg(words, number); err != nil {
+		return h, nil, err
 	}
-	return nil
+	c.Out.Array(len(fields))
+	if !cell.Ok() {
+		for range fields {
+			missing(c)
+		}
+		return h, nil, nil
+	}
+	return beginEdit(c, cell, c.Args[1], fields, 1), fields, nil
 }
 
-// dating gives fields of a hash a deadline.
+// replyMissing is the answer for a field that is not there.
+func replyMissing(c *command.Context) { c.Out.Int(fieldMissing) }
+
+// dating gives fields of a hash a deadline, or takes it from them.
 type dating struct {
 	editedHash
 	when    int64
-	updated [][]byte // fields that have got it
+	updated [][]byte // fields that have got it, or lost theirs
 	deleted int      // those that are gone because it is over
 }
 
@@ -218,8 +220,8 @@ func (d *dating) field(c *command.Context, f []byte, only conditions) int64 {
 	return fieldDone
 }
 
-// finish says what has become of the hash, of which at least one field was found.
-func (d *dating) finish(c *command.Context, key []byte) {
+// finish says what has become of the hash. options are the call's condition, for the log.
+func (d *dating) finish(c *command.Context, key []byte, options [][]byte) {
 	n := int64(d.deleted + len(d.updated))
 	if n == 0 {
 		return
@@ -232,6 +234,9 @@ func (d *dating) finish(c *command.Context, key []byte) {
 	modifiedBy(c, key, n, command.EventHash, event)
 	if emptied {
 		removeEmpty(c, key)
+	}
+	if len(d.updated) > 0 && c.Effects.Enabled {
+		c.Propagate(d.words(c, key, options)...)
 	}
 }
 
@@ -265,12 +270,12 @@ func replyFieldTimes(c *command.Context, base, unit int64) error {
 		return err
 	}
 	c.Out.Array(len(fields))
-	if !cell.Ok() {
-		return replyEach(c, fields, fieldMissing)
-	}
-	h := hashOf(c, &cell)
 	for _, f := range fields {
-		switch deadline, ok := h.FieldDeadline(f); {
+		deadline, ok := int64(0), false
+		if cell.Ok() {
+			deadline, ok = hashOf(c, &cell).FieldDeadline(f)
+		}
+		switch {
 		case !ok:
 			c.Out.Int(fieldMissing)
 		case deadline == 0:
@@ -288,34 +293,30 @@ func hpersist(c *command.Context) error {
 	if err != nil {
 		return err
 	}
-	fields, err := fieldsArg(c.Args[2:], errFieldsNumber)
+	h, fields, err := editFields(c, &cell, c.Args[2:], errFieldsNumber, replyMissing)
 	if err != nil {
 		return err
 	}
-	c.Out.Array(len(fields))
-	if !cell.Ok() {
-		return replyEach(c, fields, fieldMissing)
-	}
-	h := beginEdit(c, &cell, key, fields, 1)
-	changed := false
+	d := dating{editedHash: h}
 	for _, f := range fields {
-		switch deadline, ok := h.FieldDeadline(f); {
-		case !ok:
-			c.Out.Int(fieldMissing)
-		case deadline == 0:
-			c.Out.Int(fieldNoTime)
-		default:
-			h.SetFieldDeadline(f, 0)
-			changed = true
-			c.Out.Int(fieldDone)
-		}
+		c.Out.Int(d.persist(f))
 	}
-	if changed {
-		h.done(c, key)
+	if len(d.updated) > 0 {
+		d.done(c, key)
 		c.Modified(key, command.EventHash, "hpersist")
 	}
 	return nil
 }
 
-// numFieldsMax is the largest number of fields that HSETEX reads.
-const numFieldsMax = math.MaxInt32
+// persist keeps one field from expiring, and returns the answer for it.
+func (d *dating) persist(f []byte) int64 {
+	switch deadline, ok := d.FieldDeadline(f); {
+	case !ok:
+		return fieldMissing
+	case deadline == 0:
+		return fieldNoTime
+	}
+	d.SetFieldDeadline(f, 0)
+	d.updated = append(d.updated, f)
+	return fieldDone
+}

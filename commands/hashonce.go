@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"math"
+
 	"dozo/command"
 	"dozo/object"
 	"dozo/text"
@@ -48,15 +50,10 @@ func hgetdel(c *command.Context) error {
 	if err != nil {
 		return err
 	}
-	fields, err := fieldsArg(c.Args[2:], errFieldsNumber)
+	h, fields, err := editFields(c, &cell, c.Args[2:], errFieldsNumber, replyNull)
 	if err != nil {
 		return err
 	}
-	c.Out.Array(len(fields))
-	if !cell.Ok() {
-		return replyNulls(c, fields)
-	}
-	h := beginEdit(c, &cell, key, fields, 1)
 	removed := int64(0)
 	for _, f := range fields {
 		replyField(c, &cell, f)
@@ -64,24 +61,15 @@ func hgetdel(c *command.Context) error {
 			removed++
 		}
 	}
-	if removed == 0 {
-		return nil
+	h.deleted(c, key, removed)
+	if removed > 0 && c.Effects.Enabled {
+		c.Propagate(append(append(make([][]byte, 0, len(c.Args)), wordHdel, key), fields...)...)
 	}
-	emptied := h.done(c, key)
-	modifiedBy(c, key, removed, command.EventHash, "hdel")
-	if emptied {
-		removeEmpty(c, key)
-	}
-	c.Propagate(append(append(make([][]byte, 0, len(c.Args)), wordHdel, key), fields...)...)
 	return nil
 }
 
-func replyNulls(c *command.Context, fields [][]byte) error {
-	for range fields {
-		c.Out.Null()
-	}
-	return nil
-}
+// replyNull is the answer with the value of a field that is not there.
+func replyNull(c *command.Context) { c.Out.Null() }
 
 // fieldExpiry is the options of HGETEX and HSETEX that say when fields expire.
 type fieldExpiry struct {
@@ -138,15 +126,11 @@ func hgetex(c *command.Context) error {
 	if err != nil {
 		return err
 	}
-	fields, err := fieldsArg(rest, errFieldsNumber)
+	h, fields, err := editFields(c, &cell, rest, errFieldsNumber, replyNull)
 	if err != nil {
 		return err
 	}
-	c.Out.Array(len(fields))
-	if !cell.Ok() {
-		return replyNulls(c, fields)
-	}
-	d := dating{editedHash: beginEdit(c, &cell, key, fields, 1), when: o.when}
+	d := dating{editedHash: h, when: o.when}
 	for _, f := range fields {
 		replyField(c, &cell, f)
 		switch {
@@ -162,20 +146,13 @@ func hgetex(c *command.Context) error {
 		modifiedBy(c, key, int64(len(d.updated)), command.EventHash, "hpersist")
 		c.Propagate(append(append(make([][]byte, 0, len(c.Args)), wordHPersist, key), rest...)...)
 	case o.dates():
-		if d.finish(c, key); len(d.updated) > 0 {
-			c.Propagate(d.words(c, key, nil)...)
-		}
+		d.finish(c, key, nil)
 	}
 	return nil
 }
 
-// persist keeps one field from expiring.
-func (d *dating) persist(f []byte) {
-	if deadline, _ := d.FieldDeadline(f); deadline != 0 {
-		d.SetFieldDeadline(f, 0)
-		d.updated = append(d.updated, f)
-	}
-}
+// numFieldsMax is the largest number of fields that HSETEX reads.
+const numFieldsMax = math.MaxInt32
 
 // hsetexOpts are the arguments of HSETEX.
 type hsetexOpts struct {

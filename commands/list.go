@@ -144,15 +144,16 @@ func push(c *command.Context, at object.Side, create bool) error {
 		v.Push(w, at, l)
 	}
 	c.Out.Int(int64(v.Len()))
-	modifiedBy(c, key, int64(len(words)), command.EventList, pushEvent(at))
+	modifiedBy(c, key, int64(len(words)), command.EventList, atSide(at, "lpush", "rpush"))
 	return nil
 }
 
-func pushEvent(at object.Side) string {
+// atSide is the first of two for the head of a list, and the second for its tail.
+func atSide[T any](at object.Side, head, tail T) T {
 	if at == object.Head {
-		return "lpush"
+		return head
 	}
-	return "rpush"
+	return tail
 }
 
 func llen(c *command.Context) error {
@@ -198,9 +199,9 @@ func rangeArgs(c *command.Context) (start, stop int64, err error) {
 	return start, stop, err
 }
 
-// listRange makes the range start..stop, where negative numbers count from the end,
+// existingRange makes the range start..stop, where negative numbers count from the end,
 // one of existing elements 0..n-1; count is 0 when it is empty.
-func listRange(start, stop int64, n int) (first, count int) {
+func existingRange(start, stop int64, n int) (first, count int) {
 	if start < 0 {
 		start = max(start+int64(n), 0)
 	}
@@ -228,7 +229,7 @@ func lrange(c *command.Context) error {
 		return nil
 	}
 	v := object.ListValue{Cell: &cell}
-	first, n := listRange(start, stop, v.Len())
+	first, n := existingRange(start, stop, v.Len())
 	replyElements(c, v, first, n)
 	return nil
 }
@@ -460,7 +461,7 @@ func ltrim(c *command.Context) error {
 	if cell.Ok() {
 		v := object.ListValue{Cell: &cell}
 		have := v.Len()
-		first, n := listRange(start, stop, have)
+		first, n := existingRange(start, stop, have)
 		modifiedBy(c, key, int64(have-n), command.EventList, "ltrim")
 		if n == 0 {
 			removeEmpty(c, key)

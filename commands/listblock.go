@@ -1,8 +1,6 @@
 package commands
 
 import (
-	"time"
-
 	"dozo/command"
 	"dozo/object"
 )
@@ -62,59 +60,26 @@ var (
 	wordRpoplpush = []byte("RPOPLPUSH")
 )
 
-func blpop(c *command.Context) error { return popOneOrWait(c, object.Head) }
-func brpop(c *command.Context) error { return popOneOrWait(c, object.Tail) }
+func blpop(c *command.Context) error { return popElementOrWait(c, object.Head) }
+func brpop(c *command.Context) error { return popElementOrWait(c, object.Tail) }
 
-// popOneOrWait is BLPOP and BRPOP.
-func popOneOrWait(c *command.Context, from object.Side) error {
-	last := len(c.Args) - 1
-	timeout, err := command.SecondsTimeout(c.Args[last])
+// popElementOrWait is BLPOP and BRPOP.
+func popElementOrWait(c *command.Context, from object.Side) error {
+	o := listPop{mpopOpts{from: from}}
+	timeout, err := o.parseKeys(c.Args)
 	if err != nil {
 		return err
 	}
-	o := mpopOpts{first: 1, keys: last - 1, from: from}
-	return o.popOrWait(c, timeout)
+	return popOrWait(c, o, object.List, timeout)
 }
 
 func blmpop(c *command.Context) error {
-	var o mpopOpts
-	if err := o.parse(c.Args, 2, sideArg); err != nil {
-		return err
-	}
-	timeout, err := command.SecondsTimeout(c.Args[1])
+	var o listPop
+	timeout, err := o.parseWaiting(c.Args, sideArg)
 	if err != nil {
 		return err
 	}
-	return o.popOrWait(c, timeout)
-}
-
-// popOrWait serves the call, now or when one of its lists comes to be.
-func (o mpopOpts) popOrWait(c *command.Context, timeout time.Duration) error {
-	for i := o.first; i < o.first+o.keys; i++ {
-		if done, err := o.popFrom(c, i); done || err != nil {
-			return err
-		}
-	}
-	if !c.CanBlock() {
-		c.Out.NullArray()
-		return nil
-	}
-	keys := make([]int, o.keys)
-	for i := range keys {
-		keys[i] = o.first + i
-	}
-	c.Block(command.Wait{Keys: keys, Type: object.List, Timeout: timeout, Serve: o.serve})
-	return nil
-}
-
-// serve is for a call that has waited.
-func (o mpopOpts) serve(c *command.Context, ready []int) (bool, error) {
-	for _, i := range ready {
-		if done, err := o.popFrom(c, i); done || err != nil {
-			return done, err
-		}
-	}
-	return false, nil
+	return popOrWait(c, o, object.List, timeout)
 }
 
 func blmove(c *command.Context) error {
@@ -122,36 +87,30 @@ func blmove(c *command.Context) error {
 	if err != nil {
 		return err
 	}
-	timeout, err := command.SecondsTimeout(c.Args[5])
-	if err != nil {
-		return err
-	}
-	return moveOrWait(c, timeout, func(c *command.Context, _ []int) (bool, error) {
-		moved, err := moveElement(c, from, to)
-		if moved {
-			c.Propagate(wordLmove, c.Args[1], c.Args[2], c.Args[3], c.Args[4])
-		}
-		return moved, err
-	})
+	return moveOrWait(c, from, to, wordLmove)
 }
 
 func brpoplpush(c *command.Context) error {
-	timeout, err := command.SecondsTimeout(c.Args[3])
-	if err != nil {
-		return err
-	}
-	return moveOrWait(c, timeout, func(c *command.Context, _ []int) (bool, error) {
-		moved, err := moveElement(c, object.Tail, object.Head)
-		if moved {
-			c.Propagate(wordRpoplpush, c.Args[1], c.Args[2])
-		}
-		return moved, err
-	})
+	return moveOrWait(c, object.Tail, object.Head, wordRpoplpush)
 }
 
 // moveOrWait moves an element, now or when the source comes to be. (If that is not
-// there its destination is not looked at before.)
-func moveOrWait(c *command.Context, timeout time.Duration, move func(c *command.Context, ready []int) (bool, error)) error {
+// there its destination is not looked at before.) The log gets the call with another
+// name and without its timeout.
+func moveOrWait(c *command.Context, from, to object.Side, name []byte) error {
+	last := len(c.Args) - 1
+	timeout, err := command.SecondsTimeout(c.Args[last])
+	if err != nil {
+		return err
+	}
+	move := func(c *command.Context, _ []int) (bool, error) {
+		moved, err := moveElement(c, from, to)
+		if moved {
+			var room [5][]byte
+			c.Propagate(append(append(room[:0], name), c.Args[1:last]...)...)
+		}
+		return moved, err
+	}
 	done, err := move(c, nil)
 	switch {
 	case done || err != nil:

@@ -73,20 +73,6 @@ func sideArg(arg []byte) (object.Side, error) {
 	return object.Head, command.ErrSyntax
 }
 
-func popEvent(from object.Side) string {
-	if from == object.Head {
-		return "lpop"
-	}
-	return "rpop"
-}
-
-func popWord(from object.Side) []byte {
-	if from == object.Head {
-		return wordLpop
-	}
-	return wordRpop
-}
-
 func lpop(c *command.Context) error { return pop(c, object.Head) }
 func rpop(c *command.Context) error { return pop(c, object.Tail) }
 
@@ -167,7 +153,7 @@ func replyBackwards(c *command.Context, v object.ListValue, n int) {
 
 // drop takes n elements away from a side, and the key with the last, and tells of it.
 func drop(c *command.Context, v object.ListValue, key []byte, n int, from object.Side) {
-	modifiedBy(c, key, int64(n), command.EventList, popEvent(from))
+	modifiedBy(c, key, int64(n), command.EventList, atSide(from, "lpop", "rpop"))
 	if n == v.Len() {
 		removeEmpty(c, key)
 		return
@@ -176,46 +162,10 @@ func drop(c *command.Context, v object.ListValue, key []byte, n int, from object
 	v.Shrunk(&c.Set.Limits.List)
 }
 
-// mpopOpts are what LMPOP and BLMPOP, and ZMPOP and BZMPOP, are called with, from
-// numkeys on; BLPOP and BRPOP have no count.
-type mpopOpts struct {
-	first, keys int // the first key's argument, and how many there are
-	from        object.Side
-	count       int64
-}
+// listPop is a call of LMPOP, BLPOP and their like.
+type listPop struct{ mpopOpts }
 
-// parse reads them; side reads the word for the side.
-func (o *mpopOpts) parse(args [][]byte, numKeys int, side func([]byte) (object.Side, error)) error {
-	n, err := intArg(args[numKeys])
-	if err != nil || n < 1 {
-		return errNumKeys
-	}
-	if n >= int64(len(args)-numKeys-1) {
-		return command.ErrSyntax
-	}
-	o.first, o.keys, o.count = numKeys+1, int(n), 1
-	words := args[o.first+o.keys:]
-	if o.from, err = side(words[0]); err != nil {
-		return err
-	}
-	switch words = words[1:]; {
-	case len(words) == 0:
-		return nil
-	case !is(words[0], "COUNT") || len(words) == 1:
-		return command.ErrSyntax
-	}
-	if o.count, err = intArg(words[1]); err != nil || o.count < 1 {
-		return errCountZero
-	}
-	if len(words) > 2 {
-		return command.ErrSyntax
-	}
-	return nil
-}
-
-// popFrom serves the call from the list at argument i, if there is one, and logs it
-// as LPOP or RPOP.
-func (o *mpopOpts) popFrom(c *command.Context, i int) (done bool, err error) {
+func (o listPop) popFrom(c *command.Context, i int) (done bool, err error) {
 	key := c.Args[i]
 	cell, err := c.LookupEdit(key, object.List)
 	if err != nil || !cell.Ok() {
@@ -227,27 +177,21 @@ func (o *mpopOpts) popFrom(c *command.Context, i int) (done bool, err error) {
 	if o.count == 0 {
 		replyValue(c, v.End(o.from))
 		drop(c, v, key, 1, o.from)
-		c.Propagate(popWord(o.from), key)
+		c.Propagate(atSide(o.from, wordLpop, wordRpop), key)
 		return true, nil
 	}
 	n := replyAndDrop(c, v, key, o.count, o.from)
 	var d digits
-	c.Propagate(popWord(o.from), key, text.AppendInt(d[:0], int64(n)))
+	c.Propagate(atSide(o.from, wordLpop, wordRpop), key, text.AppendInt(d[:0], int64(n)))
 	return true, nil
 }
 
 func lmpop(c *command.Context) error {
-	var o mpopOpts
+	var o listPop
 	if err := o.parse(c.Args, 1, sideArg); err != nil {
 		return err
 	}
-	for i := o.first; i < o.first+o.keys; i++ {
-		if done, err := o.popFrom(c, i); done || err != nil {
-			return err
-		}
-	}
-	c.Out.NullArray()
-	return nil
+	return popNow(c, o)
 }
 
 // sideArgs reads the two sides of LMOVE and BLMOVE.
@@ -315,7 +259,7 @@ func rotate(c *command.Context, v object.ListValue, key []byte, from, to object.
 	c.Scratch = x.Append(c.Scratch[:0])
 	v.Drop(1, from)
 	pushMoved(c, v, key, c.Scratch, to, free)
-	modifiedBy(c, key, 1, command.EventList, popEvent(from))
+	modifiedBy(c, key, 1, command.EventList, atSide(from, "lpop", "rpop"))
 	v.Shrunk(&c.Set.Limits.List)
 }
 
@@ -331,5 +275,5 @@ func pushMoved(c *command.Context, v object.ListValue, key, s []byte, at object.
 	v.Expect(1, size, l)
 	v.Push(s, at, l)
 	c.Changed(c.DB, key)
-	c.Notify(command.EventList, pushEvent(at), c.DB, key)
+	c.Notify(command.EventList, atSide(at, "lpush", "rpush"), c.DB, key)
 }

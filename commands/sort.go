@@ -157,7 +157,7 @@ type sorted struct {
 // sortRank is an element's place, which is moved in its stead.
 type sortRank struct {
 	score float64
-	at    int // where it was, which decides between equal ones
+	at    int // where it was
 }
 
 func sortAny(c *command.Context) error { return sortElements(c, false) }
@@ -177,13 +177,7 @@ func sortElements(c *command.Context, readOnly bool) error {
 		if !ok {
 			return errSortScore
 		}
-		slices.SortFunc(ranks, func(a, b sortRank) int { return o.compare(elements, a, b) })
-		first, n := o.window(len(elements))
-		chosen := make([]sorted, n)
-		for i, r := range ranks[first : first+n] {
-			chosen[i] = elements[r.at]
-		}
-		elements = chosen
+		elements = o.sort(elements, ranks)
 	}
 	if o.store != 0 {
 		o.keep(c, elements)
@@ -318,6 +312,24 @@ func sortScore(s []byte) (float64, bool) {
 	return text.ParseFloat(bytes.TrimLeft(s, " \t\n\v\f\r"))
 }
 
+// sort returns those elements that are wanted, in order. Equal ones stay in the order
+// that they have, unless Redis sorts no more than a part; see sortPart.
+func (o *sortOpts) sort(elements []sorted, ranks []sortRank) []sorted {
+	first, n := o.window(len(elements))
+	if o.by != nil && n < len(elements) {
+		sortPart(ranks, first, first+n-1, func(a, b sortRank) int { return o.compare(elements, a, b) })
+	} else {
+		slices.SortFunc(ranks, func(a, b sortRank) int {
+			return cmp.Or(o.compare(elements, a, b), a.at-b.at)
+		})
+	}
+	wanted := make([]sorted, n)
+	for i, r := range ranks[first : first+n] {
+		wanted[i] = elements[r.at]
+	}
+	return wanted
+}
+
 // compare orders two elements. Without STORE texts are compared as C compares them,
 // up to a zero byte.
 func (o *sortOpts) compare(elements []sorted, x, y sortRank) int {
@@ -334,10 +346,7 @@ func (o *sortOpts) compare(elements []sorted, x, y sortRank) int {
 	default:
 		order = bytes.Compare(upToZero(a.by), upToZero(b.by))
 	}
-	switch {
-	case order == 0:
-		return x.at - y.at
-	case o.desc:
+	if o.desc {
 		return -order
 	}
 	return order

@@ -112,7 +112,7 @@ func (o *xaddOpts) parse(c *command.Context) (err error) {
 	args := c.Args
 	for o.at = 2; o.at < len(args); o.at++ {
 		arg := args[o.at]
-		if len(arg) == 1 && arg[0] == '*' {
+		if string(upToZero(arg)) == "*" {
 			o.auto = true
 			break
 		}

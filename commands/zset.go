@@ -92,27 +92,39 @@ func (o *zaddOpts) member(i int) []byte {
 }
 
 func (o *zaddOpts) parse(words [][]byte) error {
-options:
-	for ; len(words) > 0; words = words[1:] {
-		switch w := words[0]; {
-		case is(w, "NX"):
-			o.flags |= object.ZAddNX
-		case is(w, "XX"):
-			o.flags |= object.ZAddXX
-		case is(w, "GT"):
-			o.flags |= object.ZAddGT
-		case is(w, "LT"):
-			o.flags |= object.ZAddLT
-		case is(w, "CH"):
-			o.change = true
-		case is(w, "INCR"):
-			o.flags |= object.ZAddIncr
-		default:
-			break options
-		}
-	}
-	o.pairs = words
+	o.pairs = o.options(words)
 	return o.check()
+}
+
+// options reads the options and returns what follows them.
+func (o *zaddOpts) options(words [][]byte) [][]byte {
+	for len(words) > 0 && o.option(words[0]) {
+		words = words[1:]
+	}
+	return words
+}
+
+// option reads an option, if the word is one. GEOADD has not all of them.
+func (o *zaddOpts) option(w []byte) bool {
+	switch {
+	case is(w, "NX"):
+		o.flags |= object.ZAddNX
+	case is(w, "XX"):
+		o.flags |= object.ZAddXX
+	case is(w, "CH"):
+		o.change = true
+	case o.triples:
+		return false
+	case is(w, "GT"):
+		o.flags |= object.ZAddGT
+	case is(w, "LT"):
+		o.flags |= object.ZAddLT
+	case is(w, "INCR"):
+		o.flags |= object.ZAddIncr
+	default:
+		return false
+	}
+	return true
 }
 
 func (o *zaddOpts) has(f object.ZAddFlags) bool { return o.flags&f == f }

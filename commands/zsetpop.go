@@ -1,8 +1,6 @@
 package commands
 
 import (
-	"time"
-
 	"dozo/command"
 	"dozo/object"
 	"dozo/text"
@@ -73,20 +71,6 @@ func minMaxArg(arg []byte) (object.Side, error) {
 	return object.Head, command.ErrSyntax
 }
 
-func zpopEvent(from object.Side) string {
-	if from == object.Head {
-		return "zpopmin"
-	}
-	return "zpopmax"
-}
-
-func zpopWord(from object.Side) []byte {
-	if from == object.Head {
-		return wordZpopmin
-	}
-	return wordZpopmax
-}
-
 func zpopmin(c *command.Context) error { return zpop(c, object.Head) }
 
 func zpopmax(c *command.Context) error { return zpop(c, object.Tail) }
@@ -125,126 +109,76 @@ func zpop(c *command.Context, from object.Side) error {
 
 // popScored takes n members from an end, replies each, and tells of it.
 func popScored(c *command.Context, z object.ZSetValue, key []byte, n int, from object.Side, nested bool) {
-	modifiedBy(c, key, int64(n), command.EventZSet, zpopEvent(from))
-	first, to, down := 0, n, from == object.Tail
+	modifiedBy(c, key, int64(n), command.EventZSet, atSide(from, "zpopmin", "zpopmax"))
+	first, start, down := 0, 0, from == object.Tail
 	if down {
-		first, to = z.Len()-n, z.Len()
+		first, start = z.Len()-n, z.Len()-1
 	}
-	reply := func(s object.Scored) bool {
+	z.Walk(start, n, down, func(s object.Scored) bool {
 		if nested {
 			c.Out.Array(2)
 		}
 		replyValue(c, s.Member)
 		c.Out.Double(s.Score())
 		return true
-	}
-	if down {
-		z.Walk(to-1, n, true, reply)
-	} else {
-		z.Walk(0, n, false, reply)
-	}
-	dropRanks(c, z, key, first, to)
+	})
+	dropRanks(c, z, key, first, first+n)
 }
 
-// firstZSet finds the first of n keys, from argument i on, that is there; cell is
-// not Ok if none is.
-func firstZSet(c *command.Context, i, n int) (cell object.Cell, key []byte, err error) {
-	for _, key = range c.Args[i : i+n] {
-		if cell, err = c.LookupEdit(key, object.ZSet); err != nil || cell.Ok() {
-			break
-		}
+// zsetPop is a call of ZMPOP, BZPOPMIN and their like.
+type zsetPop struct{ mpopOpts }
+
+func (o zsetPop) popFrom(c *command.Context, i int) (done bool, err error) {
+	key := c.Args[i]
+	cell, err := c.LookupEdit(key, object.ZSet)
+	if err != nil || !cell.Ok() {
+		return false, err
 	}
-	return cell, key, err
-}
-
-// zmpopOpts are mpopOpts for sorted sets.
-type zmpopOpts struct{ mpopOpts }
-
-// pop serves the call from one of its sorted sets, and logs it as ZPOPMIN or
-// ZPOPMAX.
-func (o *zmpopOpts) pop(c *command.Context, z object.ZSetValue, key []byte) {
+	z := object.ZSetValue{Cell: &cell}
+	if o.count == 0 {
+		c.Out.Array(3)
+		c.Out.Bulk(key)
+		popScored(c, z, key, 1, o.from, false)
+		c.Propagate(atSide(o.from, wordZpopmin, wordZpopmax), key)
+		return true, nil
+	}
 	n := int(min(o.count, int64(z.Len())))
 	c.Out.Array(2)
 	c.Out.Bulk(key)
 	c.Out.Array(n)
 	popScored(c, z, key, n, o.from, true)
 	var d digits
-	c.Propagate(zpopWord(o.from), key, text.AppendInt(d[:0], int64(n)))
+	c.Propagate(atSide(o.from, wordZpopmin, wordZpopmax), key, text.AppendInt(d[:0], int64(n)))
+	return true, nil
 }
 
 func zmpop(c *command.Context) error {
-	var o zmpopOpts
+	var o zsetPop
 	if err := o.parse(c.Args, 1, minMaxArg); err != nil {
 		return err
 	}
-	cell, key, err := firstZSet(c, o.first, o.keys)
-	if err != nil {
-		return err
-	}
-	if !cell.Ok() {
-		c.Out.NullArray()
-		return nil
-	}
-	o.pop(c, object.ZSetValue{Cell: &cell}, key)
-	return nil
+	return popNow(c, o)
 }
 
-func bzpopmin(c *command.Context) error { return bzpop(c, object.Head) }
+func bzpopmin(c *command.Context) error { return popMemberOrWait(c, object.Head) }
 
-func bzpopmax(c *command.Context) error { return bzpop(c, object.Tail) }
+func bzpopmax(c *command.Context) error { return popMemberOrWait(c, object.Tail) }
 
-func bzpop(c *command.Context, from object.Side) error {
-	last := len(c.Args) - 1
-	timeout, err := command.SecondsTimeout(c.Args[last])
+// popMemberOrWait is BZPOPMIN and BZPOPMAX.
+func popMemberOrWait(c *command.Context, from object.Side) error {
+	o := zsetPop{mpopOpts{from: from}}
+	timeout, err := o.parseKeys(c.Args)
 	if err != nil {
 		return err
 	}
-	return popOrWait(c, 1, last-1, timeout, func(c *command.Context, z object.ZSetValue, key []byte) {
-		c.Out.Array(3)
-		c.Out.Bulk(key)
-		popScored(c, z, key, 1, from, false)
-		c.Propagate(zpopWord(from), key)
-	})
+	return popOrWait(c, o, object.ZSet, timeout)
 }
 
 func bzmpop(c *command.Context) error {
-	var o zmpopOpts
-	if err := o.parse(c.Args, 2, minMaxArg); err != nil {
-		return err
-	}
-	timeout, err := command.SecondsTimeout(c.Args[1])
+	var o zsetPop
+	timeout, err := o.parseWaiting(c.Args, minMaxArg)
 	if err != nil {
 		return err
 	}
-	return popOrWait(c, o.first, o.keys, timeout, o.pop)
-}
-
-// popOrWait pops from the first of n sorted sets, from argument i on, that is there,
-// or waits for one.
-func popOrWait(c *command.Context, i, n int, timeout time.Duration, pop func(*command.Context, object.ZSetValue, []byte)) error {
-	cell, key, err := firstZSet(c, i, n)
-	switch {
-	case err != nil:
-		return err
-	case cell.Ok():
-		pop(c, object.ZSetValue{Cell: &cell}, key)
-		return nil
-	case !c.CanBlock():
-		c.Out.NullArray()
-		return nil
-	}
-	keys := make([]int, n)
-	for j := range keys {
-		keys[j] = i + j
-	}
-	c.Block(command.Wait{Keys: keys, Type: object.ZSet, Timeout: timeout, Serve: func(c *command.Context, ready []int) (bool, error) {
-		for _, at := range ready {
-			if cell, err := c.LookupEdit(c.Args[at], object.ZSet); err == nil && cell.Ok() {
-				pop(c, object.ZSetValue{Cell: &cell}, c.Args[at])
-				return true, nil
-			}
-		}
-		return false, nil
-	}})
-	return nil
+	return popOrWait(c, o, object.ZSet, timeout)
 }

@@ -218,21 +218,11 @@ func (r *zrange) ranks(z object.ZSetValue) (from, to int) {
 	case byLex:
 		return z.LexRanks(&r.lex)
 	}
-	size := int64(z.Len())
-	start, stop := r.start, r.stop
-	if start < 0 {
-		start = max(0, start+size)
-	}
-	if stop < 0 {
-		stop += size
-	}
-	if stop = min(stop, size-1); start > stop {
-		return 0, 0
-	}
+	first, n := existingRange(r.start, r.stop, z.Len())
 	if r.down {
-		start, stop = size-1-stop, size-1-start
+		first = z.Len() - first - n
 	}
-	return int(start), int(stop) + 1
+	return first, first + n
 }
 
 // part is where in the ranks the walk begins, and for how many members.
