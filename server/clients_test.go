@@ -93,10 +93,8 @@ func TestOutputLimitBeforeEviction(t *testing.T) {
 	})
 }
 
-// TestOutputLimits: who does not read what it is sent is stopped, by the hard limit
-// at once and by the soft one after a time.
 // TestReplyWithoutEnd: who asks for more than he may be sent is closed before there is
-// memory for it.
+// memory for it, and nobody else is.
 func TestReplyWithoutEnd(t *testing.T) {
 	eachVariant(t, func(t *testing.T, start func(...string) *dozo.Server) {
 		srv := start("client-output-buffer-limit", "normal 1mb 0 0")
@@ -104,6 +102,7 @@ func TestReplyWithoutEnd(t *testing.T) {
 		admin.must("HSET h a b")
 		admin.must("ZADD z 1 a")
 		admin.must("SADD s a")
+		dial(t, srv.Addr()).must("MONITOR")
 		for i, call := range []string{"HRANDFIELD h -999999999", "ZRANDMEMBER z -999999999 WITHSCORES", "SRANDMEMBER s -4611686018427387904"} {
 			greedy := dial(t, srv.Addr())
 			greedy.Queue(strings.Fields(call)...)
@@ -113,10 +112,18 @@ func TestReplyWithoutEnd(t *testing.T) {
 			eventually(t, call, func() bool {
 				return admin.infoInt("dozo", "client_output_buffer_limit_disconnections") == int64(i)+1
 			})
+			if !greedy.closed() {
+				t.Errorf("%s: goes on", call)
+			}
+		}
+		if list := admin.must("CLIENT LIST").Str; !strings.Contains(list, "flags=O") {
+			t.Errorf("the client in MONITOR was closed for others: %s", list)
 		}
 	})
 }
 
+// TestOutputLimits: who does not read what it is sent is stopped, by the hard limit
+// at once and by the soft one after a time.
 func TestOutputLimits(t *testing.T) {
 	eachVariant(t, func(t *testing.T, start func(...string) *dozo.Server) {
 		srv := start("hz", "100", "client-output-buffer-limit", "pubsub 8mb 1mb 1")

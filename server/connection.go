@@ -295,12 +295,11 @@ func (w *worker) enforceOutput(cl *Client) {
 	if pending <= replyShort {
 		pending = 0
 	}
-	limit, cut := &live.output[cl.class()], w.ctx.Cut
-	w.ctx.Cut = false
-	if limit.Hard == 0 && limit.Soft == 0 && !cut || cl.freed || cl.conn.IsClosed() {
+	limit := &live.output[cl.class()]
+	if limit.Hard == 0 && limit.Soft == 0 || cl.freed || cl.conn.IsClosed() {
 		return
 	}
-	over := cut || limit.Hard != 0 && pending > limit.Hard
+	over := limit.Hard != 0 && pending > limit.Hard
 	if limit.Soft != 0 && pending > limit.Soft {
 		if cl.softSince == 0 {
 			cl.softSince = w.mono
@@ -310,9 +309,14 @@ func (w *worker) enforceOutput(cl *Client) {
 		cl.softSince = 0
 	}
 	if over {
-		w.stats.outputKills++
-		w.srv.logf(Warning, "Client %s closed for overcoming of output buffer limits.", strings.TrimSpace(w.describe(cl)))
-		cl.set(closing, true)
-		cl.conn.Close(errOutputLimit)
+		w.endOverfed(cl)
 	}
+}
+
+// endOverfed ends a client for whom there is more output than there may be.
+func (w *worker) endOverfed(cl *Client) {
+	w.stats.outputKills++
+	w.srv.logf(Warning, "Client %s closed for overcoming of output buffer limits.", strings.TrimSpace(w.describe(cl)))
+	cl.set(closing, true)
+	cl.conn.Close(errOutputLimit)
 }

@@ -375,7 +375,12 @@ func (w *worker) step(cl *Client, args [][]byte) stepResult {
 	if !w.execute(cl, args) {
 		return stepHeld
 	}
+	if w.ctx.Cut { // a reply that ends in the middle is nothing to be sent
+		w.ctx.Cut = false
+		w.endOverfed(cl)
+	}
 	if cl.flags&(closing|blocked) != 0 {
+		w.congested = nil // it sends no more for now, and others have not done it
 		if cl.has(closing) {
 			return stepEnd
 		}
