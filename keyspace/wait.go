@@ -92,7 +92,10 @@ type waitQueue struct {
 	name        watchKey
 	first, last *waitLink
 	gone        int  // how many wait for its going
-	noted       bool // in the list of the View that holds the shard
+	noted       bool // in the list of the View that holds the shard, and its turn is to come
+	// of is the View whose step the key is of use to. It alone finds itself here, so
+	// others may ask without the shard.
+	of atomic.Pointer[View]
 }
 
 // leads is where serving those who wait in a shard leads to.
@@ -243,6 +246,7 @@ func (v *View) noteGone(sh *shard, db int, key []byte) {
 func (v *View) note(q *waitQueue) {
 	if q != nil && !q.noted {
 		q.noted = true
+		q.of.Store(v)
 		v.ready = append(v.ready, q)
 	}
 }
@@ -258,9 +262,22 @@ func (v *View) ServeReady() {
 		q.noted = false
 		v.serveQueue(q)
 	}
-	clear(v.ready)
-	v.ready = v.ready[:0]
+	v.endReady()
 }
+
+// endReady forgets what was of use.
+func (v *View) endReady() {
+	for _, q := range v.ready {
+		q.of.Store(nil)
+	}
+	clear(v.ready)
+	if v.ready = v.ready[:0]; cap(v.ready) > readyKept {
+		v.ready = nil
+	}
+}
+
+// readyKept is the longest list that is kept from one step to the next.
+const readyKept = 1024
 
 // serveQueue offers a key to those who wait for it.
 func (v *View) serveQueue(q *waitQueue) {
@@ -300,7 +317,7 @@ func (w *Wait) wants(there bool, holds object.Type) bool {
 func (v *View) offer(w *Wait) {
 	v.args = v.args[:0]
 	for i := range w.links {
-		if l := &w.links[i]; v.isReady(l.queue) && w.wants(v.stateOf(l.queue.name)) {
+		if l := &w.links[i]; l.queue.of.Load() == v && w.wants(v.stateOf(l.queue.name)) {
 			v.args = append(v.args, l.arg)
 		}
 	}
@@ -314,16 +331,6 @@ func (v *View) serve(w *Wait) {
 	} else {
 		v.unclaim(w)
 	}
-}
-
-// isReady tells whether a queue is one of those of this step.
-func (v *View) isReady(q *waitQueue) bool {
-	for _, r := range v.ready {
-		if r == q {
-			return true
-		}
-	}
-	return false
 }
 
 // claim takes w for serving or ending it. When somebody else has it, he is told to
@@ -353,17 +360,19 @@ func (v *View) unclaim(w *Wait) {
 	}
 }
 
-// leaveReady hands what became of use without a command to the owners of the waits,
-// before the shard is given back: serving may need more than this shard.
+// leaveReady hands what became of use without a command, which are keys that went, to
+// the owners of the waits, before the shard is given back: serving may need more than
+// this shard.
 func (v *View) leaveReady() {
 	for _, q := range v.ready {
 		q.noted = false
 		for l := q.first; l != nil; l = l.next {
-			v.recheck = append(v.recheck, l.wait)
+			if l.wait.Gone {
+				v.recheck = append(v.recheck, l.wait)
+			}
 		}
 	}
-	clear(v.ready)
-	v.ready = v.ready[:0]
+	v.endReady()
 }
 
 // HasRechecks tells whether Rechecks gives any.
