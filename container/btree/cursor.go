@@ -55,18 +55,6 @@ func (t *Tree) Seek(b Bound) Cursor {
 	return Cursor{t, v, i, start}
 }
 
-// SeekBack is the last item that lies below the bound.
-func (t *Tree) SeekBack(b Bound) Cursor {
-	if t.root.top == 0 {
-		return Cursor{}
-	}
-	v, i, start := t.place(&b)
-	if i == 0 {
-		return t.At(start - 1)
-	}
-	return Cursor{t, v, i - 1, start}
-}
-
 // Ok tells whether there is an item.
 func (c *Cursor) Ok() bool { return c.v.p != nil }
 

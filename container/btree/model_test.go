@@ -263,7 +263,13 @@ func (w *twin) boundAt(b Bound, i int) {
 		w.tb.Fatalf("%d items below %+v, want %d", got, b, i)
 	}
 	w.same(w.tree.Seek(b), i)
-	w.same(w.tree.SeekBack(b), i-1)
+	c := w.tree.Seek(b)
+	if !c.Ok() {
+		c = w.tree.Last()
+	} else {
+		c.Prev()
+	}
+	w.same(c, i-1)
 }
 
 // removeRange deletes a range, which may be a long one.

@@ -127,16 +127,6 @@ func (c *Cursor) Find(s []byte) {
 	}
 }
 
-// Get is the element with an index as for Seek; false if there is none. It is good
-// until the next change.
-func (l *List) Get(index int) (v listpack.Value, ok bool) {
-	c := l.Seek(index)
-	if !c.ok {
-		return v, false
-	}
-	return c.Value(), true
-}
-
 // Delete takes the element out and stands on the one that was behind it.
 func (c *Cursor) Delete() {
 	i := c.Index()

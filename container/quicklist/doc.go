@@ -38,7 +38,7 @@
 // An inner node has the smallest block that fits (arena.UsableSize), and keeps that
 // while it is edited: some 3% are lost. An end node has room to grow, and a lead:
 // the listpack may begin anywhere in its block. So PushHead writes into the free
-// bytes before it, PopHead leaves some behind, and either moves only the six bytes of
+// bytes before it, DropHead leaves some behind, and either moves only the six bytes of
 // header; Redis moves the whole listpack. Growing by a fourth (in lists of some
 // length to the double, at the most to the node's limit), moving within the block
 // only to where half of what is free is at either side, and shrinking what is less
@@ -106,6 +106,6 @@
 // Set makes a node larger than its limit, as in Redis, but not larger than 1 GiB
 // (there 4 GiB): the element gets a node of its own then.
 //
-// Trim and DropHead cost a step for each node that goes, also if these are most of a
-// giant list; only FreeSome is bounded.
+// DropHead and DropTail cost a step for each node that goes, also if these are most of
+// a giant list; only FreeSome is bounded.
 package quicklist

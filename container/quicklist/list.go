@@ -166,32 +166,6 @@ func (l *List) valueAt(e end, p int) listpack.Value {
 	return listpack.Get(l.bytes(e), p)
 }
 
-// PopHead takes the first element out, after use has seen it; false if there is
-// none. use may be nil, and must not use the list.
-func (l *List) PopHead(use func(listpack.Value)) bool {
-	v, ok := l.Head()
-	if ok && use != nil {
-		use(v)
-	}
-	if ok {
-		l.DropHead(1)
-	}
-	return ok
-}
-
-// PopTail takes the last element out, after use has seen it; false if there is
-// none. use may be nil, and must not use the list.
-func (l *List) PopTail(use func(listpack.Value)) bool {
-	v, ok := l.Tail()
-	if ok && use != nil {
-		use(v)
-	}
-	if ok {
-		l.DropTail(1)
-	}
-	return ok
-}
-
 // DropHead takes the first n elements out, or as many as there are.
 func (l *List) DropHead(n int) {
 	for n > 0 && l.root.nodes > 0 {
@@ -230,18 +204,6 @@ func (l *List) DropTail(n int) {
 		l.slim(e)
 		return
 	}
-}
-
-// Trim keeps the elements from start to stop, both included, counted from 0. It
-// costs a step for each node that goes.
-func (l *List) Trim(start, stop int) {
-	n := l.Len()
-	if start > stop || start >= n {
-		l.DropTail(n)
-		return
-	}
-	l.DropHead(start)
-	l.DropTail(n - 1 - stop)
 }
 
 // Free gives all memory back, and leaves an empty list.
