@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Tie makes the kernel kill the program when the process that starts it dies,
@@ -19,29 +21,15 @@ func Tie(cmd *exec.Cmd) {
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 }
 
-// clockTick is the unit of the times in /proc: USER_HZ is 100 on every Linux
-// that Go runs on.
-const clockTick = 10 * time.Millisecond
-
-// CPUTime returns the processor time (user and system) that a process used.
-func CPUTime(pid int) (user, system time.Duration, err error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, 0, err
+// CPUTime returns the processor time (user and system) that a process used, all its
+// threads together, from the process' own CPU clock: /proc counts it in ticks of 10 ms.
+func CPUTime(pid int) (time.Duration, error) {
+	const schedClock = 2 // user and system, to the nanosecond
+	var t unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|schedClock), &t); err != nil {
+		return 0, fmt.Errorf("the CPU clock of process %d: %w", pid, err)
 	}
-	// The second field is the name in parentheses and may hold spaces.
-	text := string(b)
-	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
-	const utime, stime = 11, 12
-	if len(fields) <= stime {
-		return 0, 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
-	}
-	u, err1 := strconv.ParseInt(fields[utime], 10, 64)
-	s, err2 := strconv.ParseInt(fields[stime], 10, 64)
-	if err1 != nil || err2 != nil {
-		return 0, 0, fmt.Errorf("/proc/%d/stat: %q %q are not numbers", pid, fields[utime], fields[stime])
-	}
-	return time.Duration(u) * clockTick, time.Duration(s) * clockTick, nil
+	return time.Duration(t.Nano()), nil
 }
 
 // RSS returns the resident memory of a process in bytes.

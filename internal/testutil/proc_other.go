@@ -4,6 +4,7 @@ package testutil
 
 import (
 	"errors"
+	"fmt"
 	"os/exec"
 	"time"
 )
@@ -12,10 +13,10 @@ import (
 // can. Elsewhere a test that is killed may leave a server behind.
 func Tie(*exec.Cmd) {}
 
-var errNoProc = errors.New("process times are read from /proc, which only Linux has")
+var errNoProc = fmt.Errorf("times and memory of other processes are read in Linux' way: %w", errors.ErrUnsupported)
 
 // CPUTime returns the processor time (user and system) that a process used.
-func CPUTime(int) (user, system time.Duration, err error) { return 0, 0, errNoProc }
+func CPUTime(int) (time.Duration, error) { return 0, errNoProc }
 
 // RSS returns the resident memory of a process in bytes.
 func RSS(int) (int64, error) { return 0, errNoProc }

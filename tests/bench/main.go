@@ -10,19 +10,18 @@
 //	go run ./tests/bench -rounds 5 -write docs/benchmarks.md
 //
 // Units: times are microseconds or milliseconds as the column says; CPU is the
-// server's own user and system time from /proc, divided by the commands. Ratios
-// are Dozo's figure over Redis' one: above 1 is better for throughput, below 1
-// for everything else.
+// server's own user and system time, divided by the commands. Ratios are Dozo's
+// figure over Redis' one: above 1 is better for throughput, below 1 for everything
+// else.
 //
-// The clock of a server's CPU ticks every 10 ms: with a small -scale, which is for
-// trying the code out, figures of CPU are coarse. The longest delay that a client
-// saw is as long as the machine's own hiccups: the column beside it says how long
-// those are. Where others use the machine, `chrt -r 1` before the built program (as
+// The longest delay that a client saw is as long as the machine's own hiccups: the
+// column beside it says how long those are. Where others use the machine, `chrt -r 1` before the built program (as
 // root) keeps them off servers and clients for that part.
 //
 // LIMITATIONS. It needs Linux and two cores. With pipelines the client may be
-// slower than the server: then throughput understates the faster server, and the
-// column `busy` shows less than 100%; CPU per operation is the figure to read.
+// slower than the server: then throughput understates the faster server. The column
+// `client` is near 100% and `busy` far from it then; CPU per operation is the figure
+// to read.
 package main
 
 import (

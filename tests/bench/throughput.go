@@ -49,9 +49,10 @@ type sample struct {
 	p50, p99, p999 float64 // milliseconds
 	cpu            float64 // microseconds of the server for each command
 	busy           float64 // share of the time that the server was running
+	client         float64 // the same of the client
 }
 
-type figures struct{ rate, p50, p99, p999, cpu, busy paired }
+type figures struct{ rate, p50, p99, p999, cpu, busy, client paired }
 
 func (f *figures) add(c candidate, s sample) {
 	f.rate.add(c, s.rate)
@@ -60,6 +61,13 @@ func (f *figures) add(c candidate, s sample) {
 	f.p999.add(c, s.p999)
 	f.cpu.add(c, s.cpu)
 	f.busy.add(c, s.busy)
+	f.client.add(c, s.client)
+}
+
+// shares are how busy the servers were, and how busy the client was with either.
+func (f *figures) shares() string {
+	return fmt.Sprintf("%.0f%% / %.0f%% | %.0f%% / %.0f%%", 100*f.busy.of(redis), 100*f.busy.of(dozo),
+		100*f.client.of(redis), 100*f.client.of(dozo))
 }
 
 func (b *bench) throughput() error {
@@ -72,13 +80,13 @@ func (b *bench) throughput() error {
 		}
 	}
 	b.print("\n## Throughput, latency and CPU\n\nredis-benchmark with 50 connections, %d keys of 16 bytes, values of %d bytes.\n", keySpace, valueBytes)
-	b.table("command, pipeline", "Redis /s", "Dozo /s", "ratio", "p50 ms", "p99 ms", "p99.9 ms", "Redis CPU us", "Dozo CPU us", "ratio", "busy R/D")
+	b.table("command, pipeline", "Redis /s", "Dozo /s", "ratio", "p50 ms", "p99 ms", "p99.9 ms", "Redis CPU us", "Dozo CPU us", "ratio", "busy R/D", "client R/D")
 	for i, w := range workloads {
 		f := &all[i]
-		b.print("| %s, %d | %.0f | %.0f | **%.2f** | %.2f / %.2f | %.2f / %.2f | %.2f / %.2f | %.2f | %.2f | **%.2f** | %.0f%% / %.0f%% |\n",
+		b.print("| %s, %d | %.0f | %.0f | **%.2f** | %.2f / %.2f | %.2f / %.2f | %.2f / %.2f | %.2f | %.2f | **%.2f** | %s |\n",
 			w.name, w.pipeline, f.rate.of(redis), f.rate.of(dozo), f.rate.ratio(),
 			f.p50.of(redis), f.p50.of(dozo), f.p99.of(redis), f.p99.of(dozo), f.p999.of(redis), f.p999.of(dozo),
-			f.cpu.of(redis), f.cpu.of(dozo), f.cpu.ratio(), 100*f.busy.of(redis), 100*f.busy.of(dozo))
+			f.cpu.of(redis), f.cpu.of(dozo), f.cpu.ratio(), f.shares())
 		if w.ratioMin > 0 {
 			b.target(fmt.Sprintf("throughput of %s at pipeline %d, ratio", w.name, w.pipeline), f.rate.ratio(), w.ratioMin, false)
 		}
@@ -134,6 +142,7 @@ func (b *bench) measure(s *testutil.Server, w workload, clientCPU string) (sampl
 	used := (after - cpu).Seconds()
 	got.cpu = used / float64(requests) * 1e6
 	got.busy = used / elapsed
+	got.client = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds() / elapsed
 	return got, nil
 }
 
@@ -150,10 +159,7 @@ func (w workload) arguments() []string {
 	return append(args, "-t", w.test)
 }
 
-func cpuOf(s *testutil.Server) (time.Duration, error) {
-	user, system, err := testutil.CPUTime(s.Pid)
-	return user + system, err
-}
+func cpuOf(s *testutil.Server) (time.Duration, error) { return testutil.CPUTime(s.Pid) }
 
 var (
 	percentileLine = regexp.MustCompile(`(?m)^([0-9.]+)% <= ([0-9.]+) milliseconds`)

@@ -69,12 +69,11 @@ func (b *bench) types() error {
 		}
 	}
 	b.print("\n## Commands of the types\n\nredis-benchmark with 50 connections, pipeline 16, elements of 16 bytes; one large value unless the name says otherwise.\n")
-	b.table("command", "Redis /s", "Dozo /s", "ratio", "Redis CPU us", "Dozo CPU us", "ratio", "busy R/D")
+	b.table("command", "Redis /s", "Dozo /s", "ratio", "Redis CPU us", "Dozo CPU us", "ratio", "busy R/D", "client R/D")
 	for i, w := range list {
 		f := &all[i]
-		b.print("| %s | %.0f | %.0f | **%.2f** | %.2f | %.2f | **%.2f** | %.0f%% / %.0f%% |\n", w.name,
-			f.rate.of(redis), f.rate.of(dozo), f.rate.ratio(), f.cpu.of(redis), f.cpu.of(dozo), f.cpu.ratio(),
-			100*f.busy.of(redis), 100*f.busy.of(dozo))
+		b.print("| %s | %.0f | %.0f | **%.2f** | %.2f | %.2f | **%.2f** | %s |\n", w.name,
+			f.rate.of(redis), f.rate.of(dozo), f.rate.ratio(), f.cpu.of(redis), f.cpu.of(dozo), f.cpu.ratio(), f.shares())
 		b.target("throughput of "+w.name+", ratio", f.rate.ratio(), typeRatio, false)
 		b.target("CPU of "+w.name+", ratio", f.cpu.ratio(), 1/typeRatio, true)
 	}
