@@ -440,7 +440,7 @@ func (w *worker) logRemoval(db int, words ...[]byte) {
 
 // account ends the measuring of a call.
 func (w *worker) account(cl *Client, cmd *command.Command, args [][]byte) {
-	now := w.srv.clock.Monotonic()
+	now := w.watch.After(w.mono)
 	took := now - w.mono
 	w.mono = now
 	cl.commands++

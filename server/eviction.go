@@ -46,7 +46,7 @@ func (w *worker) makeRoom() (ok bool) {
 	begin, budget := w.srv.clock.Monotonic(), w.srv.live.Load().evictBudget
 	for {
 		ok = w.view.Evict(evictSlice)
-		w.mono = w.srv.clock.Monotonic() // the command that waited did not take this long
+		w.mono = w.watch.Read() // the command that waited did not take this long
 		if !ok || w.ks.Over() <= 0 || w.mono-begin >= budget {
 			break
 		}
@@ -61,7 +61,7 @@ func (w *worker) evictBetween() {
 	if w.srv.pausing() || w.srv.attends(attnLoading) {
 		return
 	}
-	w.mono = w.srv.clock.Monotonic()
+	w.mono = w.watch.Read()
 	w.view.Now = millis(w.mono + w.wallOffset)
 	if w.makeRoom() && w.ks.Over() > 0 {
 		w.loop.WakeBy(w.loop.Now())

@@ -34,7 +34,7 @@ func (w *worker) Message(_ *eventloop.Loop, m eventloop.Message) {
 		w.local.queue.add(note{line: m.Bytes})
 		w.handOut()
 	case msgServed:
-		w.mono = w.srv.clock.Monotonic()
+		w.mono = w.watch.Read()
 		w.deliver(m.Any.(*waiter))
 	case msgCall:
 		m.Any.(func(*worker))(w)
@@ -142,7 +142,7 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	}
 	if w.expirePending {
 		w.expirePending = false
-		w.mono = w.srv.clock.Monotonic()
+		w.mono = w.watch.Read()
 		w.view.Now = millis(w.mono + w.wallOffset)
 		w.expire(expireYield)
 	}

@@ -179,7 +179,7 @@ func (w *worker) recheck(b *waiter) {
 	if cl := b.client; cl.freed || cl.block.waiter != b {
 		return
 	}
-	w.mono = w.srv.clock.Monotonic()
+	w.mono = w.watch.Read()
 	w.view.Now = millis(w.mono + w.wallOffset)
 	w.ctx.Effects.Enabled = w.srv.log.Active()
 	w.ctx.NotifyMask = command.Event(w.srv.notifyMask.Load())

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dozo/command"
+	"dozo/env"
 	"dozo/eventloop"
 	"dozo/keyspace"
 	"dozo/pubsub"
@@ -77,6 +78,7 @@ type worker struct {
 	// wallOffset is wall time less monotonic time, renewed each tick.
 	wallOffset time.Duration
 	mono       time.Duration // when the last command ended, or the batch began
+	watch      env.Stopwatch // for mono between commands
 
 	// The notes of package-level comment in notes.go.
 	waitingNotes atomic.Int64 // bytes of notes that wait for this worker
@@ -102,6 +104,7 @@ func newWorker(s *Server, index int) *worker {
 	w.view = s.ks.NewView(w)
 	w.ctx = command.Context{View: w.view, Out: &w.out, Set: s.settings.Load(), Notifier: w, Blocker: w, Table: s.table}
 	w.stats.init(len(s.table.ByID()))
+	w.watch = env.NewStopwatch(s.clock)
 	w.local.subs = pubsub.NewLocal[*Client](s.hub, index)
 	w.readClocks()
 	return w
@@ -109,7 +112,8 @@ func newWorker(s *Server, index int) *worker {
 
 // readClocks renews the distance between the two clocks.
 func (w *worker) readClocks() {
-	w.mono = w.srv.clock.Monotonic()
+	w.watch.Calibrate()
+	w.mono = w.watch.Read()
 	w.wallOffset = w.srv.clock.Wall() - w.mono
 }
 
@@ -297,7 +301,7 @@ func (w *worker) endOverlong(cl *Client) {
 
 func (w *worker) beginBatch(cl *Client) {
 	w.current = cl
-	w.mono = w.srv.clock.Monotonic()
+	w.mono = w.watch.Read()
 	w.view.Now = int64((w.mono + w.wallOffset) / time.Millisecond)
 	w.out.Buf, w.out.Proto = cl.conn.Out, cl.proto
 	w.ctx.Session = cl

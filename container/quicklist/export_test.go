@@ -3,7 +3,7 @@ package quicklist
 import "dozo/container/listpack"
 
 // MergeAsRedis70 merges nodes with its mistake in their size.
-func (l *List) MergeAsRedis70() { l.limits.mergeSaves = 11 }
+func (l *List) MergeAsRedis70() { l.mergeSaves = 11 }
 
 // PopHead takes the first element out, after use, which may be nil, has seen it; false
 // if there is none.

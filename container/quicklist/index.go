@@ -99,7 +99,7 @@ func (s step) item() *item { return &s.b.items()[s.i] }
 // item is where the path leads.
 func (p *path) item() *item { return p.step[0].item() }
 
-func (l *List) block(r arena.Ref) *block { return (*block)(l.arena.Ptr(r)) }
+func (l *List) block(r arena.Ref) *block { return (*block)(l.heap.Arena().Ptr(r)) }
 
 func (l *List) newBlock(room int) (arena.Ref, *block) {
 	r := l.alloc(blockSize(room))

@@ -65,7 +65,7 @@ func (e *end) none() bool { return e.a == 0 }
 // bytes is the node's listpack or plain string, in place. Its capacity is the room
 // behind it.
 func (l *List) bytes(e end) []byte {
-	b := l.arena.Bytes(e.ref(), e.room())
+	b := l.heap.Arena().Bytes(e.ref(), e.room())
 	return b[e.lead : int(e.lead)+e.size()]
 }
 
@@ -121,7 +121,7 @@ func (l *List) settled(e end) end {
 		return l.moved(e, room, 0)
 	}
 	if e.lead != 0 {
-		b := l.arena.Bytes(e.ref(), e.room())
+		b := l.heap.Arena().Bytes(e.ref(), e.room())
 		copy(b, b[e.lead:int(e.lead)+e.size()])
 		e.lead = 0
 	}

@@ -44,19 +44,16 @@ func NodeLimit(fill int) (size, count int) {
 func Exceeds(fill, size, count int) bool { return limitsOf(fill).exceeded(size, count) }
 
 // limits are those of NodeLimit, or where elements are counted also one on bytes.
-type limits struct {
-	size, count int
-	// mergeSaves is how many bytes two nodes are taken to need less when they are one:
-	// a header and an end. Redis 7.0 takes it for 11, which a test has to do as well.
-	mergeSaves int
-}
+type limits struct{ size, count int }
+
+func (l *List) limits() limits { return limitsOf(l.root.top.fill()) }
 
 func limitsOf(fill int) limits {
 	size, count := NodeLimit(fill)
 	if size == math.MaxInt {
 		size = countedSizeMax
 	}
-	return limits{size: size, count: count, mergeSaves: listpack.EmptySize}
+	return limits{size, count}
 }
 
 func (m limits) exceeded(size, count int) bool { return size > m.size || count > m.count }
@@ -66,10 +63,10 @@ func (l *List) large(n int) bool { return n >= l.plainFrom || n > packedMax }
 
 // accepts reports that an element of n bytes may be added to the node.
 func (l *List) accepts(it item, n int) bool {
-	return !it.plain() && !l.large(n) && !l.limits.exceeded(it.size()+n+elementOverhead, it.count()+1)
+	return !it.plain() && !l.large(n) && !l.limits().exceeded(it.size()+n+elementOverhead, it.count()+1)
 }
 
 // mayMerge reports that two nodes may become one.
 func (l *List) mayMerge(a, b item) bool {
-	return !a.plain() && !b.plain() && !l.limits.exceeded(a.size()+b.size()-l.limits.mergeSaves, a.count()+b.count())
+	return !a.plain() && !b.plain() && !l.limits().exceeded(a.size()+b.size()-l.mergeSaves, a.count()+b.count())
 }

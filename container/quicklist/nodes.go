@@ -111,7 +111,7 @@ func (l *List) moveIndex(p *path) (moved int) {
 			continue
 		}
 		to := l.alloc(size)
-		copy(l.arena.Bytes(to, size), l.arena.Bytes(r, size))
+		copy(l.heap.Arena().Bytes(to, size), l.heap.Arena().Bytes(r, size))
 		l.free(r, size)
 		s.b = l.block(to)
 		if moved++; level+1 < p.height {

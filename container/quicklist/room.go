@@ -40,7 +40,7 @@ func (l *List) roomInFront(e *end, n int) []byte {
 		}
 		l.place(e, room, lead)
 	}
-	return l.arena.Bytes(e.ref(), e.room())[:int(e.lead)+e.size()]
+	return l.heap.Arena().Bytes(e.ref(), e.room())[:int(e.lead)+e.size()]
 }
 
 // roomFor says how large the block of e should be for n bytes more, and how much of
@@ -48,7 +48,7 @@ func (l *List) roomInFront(e *end, n int) []byte {
 // leave half of that at either.
 func (l *List) roomFor(e *end, n int) (room, free int) {
 	need := e.size() + n
-	roomMax := arena.UsableSize(max(need, l.limits.size))
+	roomMax := arena.UsableSize(max(need, l.limits().size))
 	room = e.room()
 	if need+need/slackParts > room && room < roomMax {
 		more := need / growthParts

@@ -22,7 +22,7 @@ const sys = "golang.org/x/sys"
 var importTable = []layer{
 	// Foundations: know nothing of Redis.
 	{folder: "env"},
-	{folder: "internal", imports: "env"},
+	{folder: "internal", imports: "env", modules: []string{sys}},
 	{folder: "logger", imports: "env"},
 	{folder: "text"},
 	{folder: "resp", imports: "text"},
