@@ -380,17 +380,21 @@ func (w *writer) drawArguments() {
 		w.fixed(pick(w.r, []string{"0", "1", "2", "5", "100", "-1", "-3", "-40", "abc", "", "9223372036854775807", "-9223372036854775808"}))
 		switch w.spec.words[0] {
 		case "hrandfield":
-			w.maybe("withvalues")
+			w.perhaps(0.5, "withvalues")
 		case "zrandmember":
-			w.maybe("withscores")
+			w.perhaps(0.5, "withscores")
 		}
 	}
 }
 
-// maybe adds a word, or does not.
-func (w *writer) maybe(word string) {
-	if chance(w.r, 0.5) {
-		w.add(w.spell(word))
+// perhaps adds an option now and then.
+func (w *writer) perhaps(p float64, token string, values ...string) {
+	if !chance(w.r, p) {
+		return
+	}
+	w.add(w.spell(token))
+	for _, v := range values {
+		w.add(v)
 	}
 }
 
@@ -548,8 +552,8 @@ func (w *writer) sortArguments() {
 	case by == 1 && store:
 		w.add("BY")
 		w.add("nosort")
-	case chance(w.r, 0.6):
-		w.add(w.spell("ALPHA"))
+	default:
+		w.perhaps(0.6, "ALPHA")
 	}
 	if chance(w.r, 0.3) {
 		w.add(w.spell("LIMIT"))

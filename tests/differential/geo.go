@@ -71,9 +71,7 @@ func (w *writer) unit() {
 func (w *writer) geoaddArguments() {
 	w.fixed(pick(w.r, geoKeys))
 	for _, option := range []string{"nx", "xx", "ch"} {
-		if chance(w.r, 0.12) {
-			w.add(w.spell(option))
-		}
+		w.perhaps(0.12, option)
 	}
 	for n := 1 + w.r.IntN(5); n > 0; n-- {
 		w.point()
@@ -137,9 +135,9 @@ func (w *writer) geoOptions(with bool) {
 	if chance(w.r, 0.4) {
 		w.add(w.spell("count"))
 		w.add(pick(w.r, []string{"1", "2", "3", "5", "10", "100", "1", "2", "3", "5", "10", "0", "-1", "x"}))
-		w.maybe("any")
-	} else if chance(w.r, 0.03) {
-		w.add(w.spell("any"))
+		w.perhaps(0.5, "any")
+	} else {
+		w.perhaps(0.03, "any")
 	}
 }
 

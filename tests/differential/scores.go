@@ -35,9 +35,7 @@ func (w *writer) zaddArguments() {
 		w.keyOnly()
 	}
 	for _, option := range []string{"nx", "xx", "ch"} {
-		if chance(r, 0.15) {
-			w.add(w.spell(option))
-		}
+		w.perhaps(0.15, option)
 	}
 	for _, option := range []string{"gt", "lt", "incr"} {
 		if !lex && chance(r, 0.12) {
@@ -114,10 +112,8 @@ func (w *writer) zrangeArguments() {
 		w.fixed(w.spell("bylex"))
 		w.limits()
 	}
-	if chance(r, 0.4) {
-		w.add(w.spell("rev"))
-	}
+	w.perhaps(0.4, "rev")
 	if w.spec.words[0] == "zrange" {
-		w.maybe("withscores")
+		w.perhaps(0.5, "withscores")
 	}
 }

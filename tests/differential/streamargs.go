@@ -23,17 +23,6 @@ var streamArguments = map[string]func(*writer){
 	"xpending": (*writer).xpendingArguments, "xinfo|consumers": (*writer).groupArguments,
 }
 
-// perhaps adds an option now and then.
-func (w *writer) perhaps(p float64, token string, values ...string) {
-	if !chance(w.r, p) {
-		return
-	}
-	w.add(w.spell(token))
-	for _, v := range values {
-		w.add(v)
-	}
-}
-
 func (w *writer) few(most int) string { return strconv.Itoa(w.r.IntN(most)) }
 
 // stream adds a key. Most calls have the same few, so that there are groups with
