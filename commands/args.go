@@ -141,3 +141,24 @@ func checkLength(c *command.Context, have, more int64) error {
 	}
 	return nil
 }
+
+// replaced is another word for an argument.
+type replaced struct {
+	at   int
+	word []byte
+}
+
+// propagateReplaced logs the call with other words in some places. The words must
+// not lie on the stack.
+func propagateReplaced(c *command.Context, words ...replaced) {
+	exchange(c.Args, words)
+	c.Propagate(c.Args...)
+	exchange(c.Args, words)
+}
+
+func exchange(args [][]byte, words []replaced) {
+	for i := range words {
+		w := &words[i]
+		args[w.at], w.word = w.word, args[w.at]
+	}
+}

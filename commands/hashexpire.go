@@ -17,6 +17,9 @@ var (
 	wordHPExpireAt = []byte("HPEXPIREAT")
 )
 
+// fieldsRoom is how many fields have room on the stack.
+const fieldsRoom = 8
+
 // fieldTimeMax is the latest deadline, in milliseconds, that a field can be given.
 const fieldTimeMax = 1<<46 - 1
 
@@ -164,10 +167,17 @@ func hexpireFrom(c *command.Context, base, unit int64) error {
 		return err
 	}
 	d := dating{editedHash: h, when: when}
+	var room [fieldsRoom][]byte
+	dated := room[:0]
 	for _, f := range fields {
-		c.Out.Int(d.field(c, f, only))
+		answer := d.field(c, f, only)
+		c.Out.Int(answer)
+		if answer == fieldDone {
+			dated = append(dated, f)
+		}
 	}
-	d.finish(c, key, c.Args[3:len(c.Args)-len(rest)])
+	d.finish(c, key)
+	d.log(c, c.Args[3:len(c.Args)-len(rest)], dated)
 	return nil
 }
 
@@ -191,12 +201,13 @@ func editFields(c *command.Context, cell *object.Cell, words [][]byte, number er
 // replyMissing is the answer for a field that is not there.
 func replyMissing(c *command.Context) { c.Out.Int(fieldMissing) }
 
-// dating gives fields of a hash a deadline, or takes it from them.
+// dating gives fields of a hash a deadline, or takes it from them. (It does not keep the
+// fields: a slice in it would have the compiler put every cell on the Go heap.)
 type dating struct {
 	editedHash
 	when    int64
-	updated [][]byte // fields that have got it, or lost theirs
-	deleted int      // those that are gone because it is over
+	updated int // fields that have got it, or lost theirs
+	deleted int // those that are gone because it is over
 }
 
 // field gives one field the deadline, and returns the answer for it. If the time is
@@ -216,13 +227,13 @@ func (d *dating) field(c *command.Context, f []byte, only conditions) int64 {
 		return fieldDeleted
 	}
 	d.SetFieldDeadline(f, d.when)
-	d.updated = append(d.updated, f)
+	d.updated++
 	return fieldDone
 }
 
-// finish says what has become of the hash. options are the call's condition, for the log.
-func (d *dating) finish(c *command.Context, key []byte, options [][]byte) {
-	n := int64(d.deleted + len(d.updated))
+// finish says what has become of the hash.
+func (d *dating) finish(c *command.Context, key []byte) {
+	n := int64(d.deleted + d.updated)
 	if n == 0 {
 		return
 	}
@@ -235,19 +246,21 @@ func (d *dating) finish(c *command.Context, key []byte, options [][]byte) {
 	if emptied {
 		removeEmpty(c, key)
 	}
-	if len(d.updated) > 0 && c.Effects.Enabled {
-		c.Propagate(d.words(c, key, options)...)
-	}
 }
 
-// words is what the log gets for the fields that have got a deadline: HPEXPIREAT.
-func (d *dating) words(c *command.Context, key []byte, options [][]byte) [][]byte {
+// log logs HPEXPIREAT for the fields that have got the deadline, with the condition, if
+// the call had one.
+func (d *dating) log(c *command.Context, condition, dated [][]byte) {
+	if len(dated) == 0 || !c.Effects.Enabled {
+		return
+	}
+	var room [6 + fieldsRoom][]byte
 	c.Scratch = text.AppendInt(c.Scratch[:0], d.when)
 	end := len(c.Scratch)
-	c.Scratch = text.AppendInt(c.Scratch, int64(len(d.updated)))
-	words := append(make([][]byte, 0, 6+len(d.updated)), wordHPExpireAt, key, c.Scratch[:end])
-	words = append(append(words, options...), wordFields, c.Scratch[end:])
-	return append(words, d.updated...)
+	c.Scratch = text.AppendInt(c.Scratch, int64(len(dated)))
+	words := append(room[:0], wordHPExpireAt, c.Args[1], c.Scratch[:end])
+	words = append(append(words, condition...), wordFields, c.Scratch[end:])
+	c.Propagate(append(words, dated...)...)
 }
 
 func httl(c *command.Context) error { return replyFieldTimes(c, c.Now, 1000) }
@@ -301,7 +314,7 @@ func hpersist(c *command.Context) error {
 	for _, f := range fields {
 		c.Out.Int(d.persist(f))
 	}
-	if len(d.updated) > 0 {
+	if d.updated > 0 {
 		d.done(c, key)
 		c.Modified(key, command.EventHash, "hpersist")
 	}
@@ -317,6 +330,6 @@ func (d *dating) persist(f []byte) int64 {
 		return fieldNoTime
 	}
 	d.SetFieldDeadline(f, 0)
-	d.updated = append(d.updated, f)
+	d.updated++
 	return fieldDone
 }

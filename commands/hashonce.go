@@ -63,7 +63,8 @@ func hgetdel(c *command.Context) error {
 	}
 	h.deleted(c, key, removed)
 	if removed > 0 && c.Effects.Enabled {
-		c.Propagate(append(append(make([][]byte, 0, len(c.Args)), wordHdel, key), fields...)...)
+		var room [2 + fieldsRoom][]byte
+		c.Propagate(append(append(room[:0], wordHdel, key), fields...)...)
 	}
 	return nil
 }
@@ -131,22 +132,28 @@ func hgetex(c *command.Context) error {
 		return err
 	}
 	d := dating{editedHash: h, when: o.when}
+	var room [fieldsRoom][]byte
+	dated := room[:0]
 	for _, f := range fields {
 		replyField(c, &cell, f)
 		switch {
 		case o.dates():
-			d.field(c, f, 0)
+			if d.field(c, f, 0) == fieldDone {
+				dated = append(dated, f)
+			}
 		case o.persist:
 			d.persist(f)
 		}
 	}
 	switch {
-	case o.persist && len(d.updated) > 0:
+	case o.persist && d.updated > 0:
 		d.done(c, key)
-		modifiedBy(c, key, int64(len(d.updated)), command.EventHash, "hpersist")
-		c.Propagate(append(append(make([][]byte, 0, len(c.Args)), wordHPersist, key), rest...)...)
+		modifiedBy(c, key, int64(d.updated), command.EventHash, "hpersist")
+		var words [4 + fieldsRoom][]byte
+		c.Propagate(append(append(words[:0], wordHPersist, key), rest...)...)
 	case o.dates():
-		d.finish(c, key, nil)
+		d.finish(c, key)
+		d.log(c, nil, dated)
 	}
 	return nil
 }
@@ -268,13 +275,10 @@ func (o *hsetexOpts) put(c *command.Context, d *dating) {
 
 // propagate logs the call with the deadline in place of the time to live.
 func (o *hsetexOpts) propagate(c *command.Context) {
-	words := append(make([][]byte, 0, len(c.Args)), c.Args...)
-	for i := 2; ; i++ {
-		if w := words[i]; is(w, "EX") || is(w, "PX") || is(w, "EXAT") {
-			c.Scratch = text.AppendInt(c.Scratch[:0], o.when)
-			words[i], words[i+1] = wordPXAT, c.Scratch
-			break
-		}
+	at := 2
+	for w := c.Args[at]; !is(w, "EX") && !is(w, "PX") && !is(w, "EXAT"); w = c.Args[at] {
+		at++
 	}
-	c.Propagate(words...)
+	c.Scratch = text.AppendInt(c.Scratch[:0], o.when)
+	propagateReplaced(c, replaced{at, wordPXAT}, replaced{at + 1, c.Scratch})
 }

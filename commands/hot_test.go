@@ -22,8 +22,15 @@ var hotCalls = []string{
 	"EXPIRE text 100", "EXPIRE text 100 LT", "PEXPIREAT text 1800000000000", "PERSIST text",
 	"GETRANGE text 0 2", "GETBIT text 5", "SETBIT text 5 1", "BITCOUNT text", "BITFIELD text SET u8 0 5 GET u8 3",
 	"LRANGE list 0 99", "LRANGE small 0 -1", "LINDEX list 5000", "LLEN list", "LSET list 7 value", "LPOS small c", "LMOVE list list LEFT RIGHT",
+	"LMPOP 2 missing list LEFT COUNT 2", "BLMPOP 0 1 list RIGHT", "BLMOVE list list RIGHT LEFT 0", "BRPOPLPUSH list list 0",
 	"LPUSH list value:1", "RPUSH list 12345", "LPOP list", "RPOP list", "RPOP list 3", "LPOP list 3", "LREM small 1 nope", "BLPOP list 0",
 	"PFADD dense a b", "PFCOUNT dense",
+	"SADD tags a b", "SREM tags nope", "SISMEMBER tags a", "SMISMEMBER tags a nope", "SCARD tags", "SRANDMEMBER tags",
+	"HSET record name value hits 5", "HGET record name", "HMGET record name nope", "HINCRBY record hits 1", "HEXISTS record name", "HLEN record", "HGETALL record", "HSTRLEN record name",
+	"HEXPIRE record 100 NX FIELDS 1 name", "HTTL record FIELDS 1 name", "HGETEX record EX 50 FIELDS 1 name", "HGETEX record FIELDS 1 name", "HPERSIST record FIELDS 1 name",
+	"ZADD board 5 m7", "ZADD board XX GT CH 6 m8 7 m9", "ZADD small-board 5 a 6 b", "ZINCRBY board 1 m5", "ZREM board nope", "ZSCORE board m5", "ZMSCORE board m5 nope", "ZCARD board",
+	"ZRANK board m5", "ZREVRANK board m5 WITHSCORE", "ZRANGE board 0 9 WITHSCORES", "ZREVRANGE board 0 9", "ZRANGE small-board 0 -1", "ZRANGEBYSCORE board (5 100 LIMIT 0 10", "ZCOUNT board 5 (100", "ZLEXCOUNT small-board - +",
+	"ZPOPMIN board", "ZPOPMAX board 2", "ZMPOP 2 missing board MIN COUNT 2", "BZPOPMIN board 0", "BZMPOP 0 1 board MAX",
 	"GEOADD places 13.36 38.11 here 13.37 38.12 there", "GEODIST places here there km", "GEOPOS places here there nowhere", "GEOHASH places here there",
 	"GEOSEARCH places FROMMEMBER here BYRADIUS 100 km ASC WITHDIST WITHCOORD", "GEOSEARCH places FROMLONLAT 13 38 BYBOX 200 200 km COUNT 1",
 	"XADD log * field value", "XADD log MAXLEN ~ 1000 * field value other 12", "XADD log MAXLEN 50 * field value", "XLEN log",
@@ -36,6 +43,7 @@ var hotPairs = [][2]string{
 	{"SET gone v", "DEL gone"}, {"SET gone v", "UNLINK gone"}, {"SET gone v", "GETDEL gone"}, {"SETNX gone v", "DEL gone"},
 	{"APPEND grown xyz", "DEL grown"}, {"INCR gone", "DEL gone"}, {"SETRANGE gone 5 v", "DEL gone"},
 	{"LPUSH gone v", "RPOP gone"}, {"RPUSH gone v w", "LPOP gone 2"}, {"RPUSH from v", "RPOPLPUSH from list"},
+	{"SADD gone v", "SREM gone v"}, {"HSET gone f v", "HDEL gone f"}, {"HSETNX gone f v", "HDEL gone f"}, {"HSETEX gone EX 100 FIELDS 2 f v g w", "HGETDEL gone FIELDS 2 f g"}, {"ZADD gone 1 v", "ZREM gone v"}, {"ZADD gone 1 v", "ZPOPMAX gone"},
 	{"SET gone v EX 100", "PERSIST gone"}, {"SET gone v EX 100", "EXPIRE gone 0"}, {"SETBIT gone 9 1", "DEL gone"},
 	{"GEOADD places CH 1 1 moved", "GEOADD places CH 2 2 moved"},
 }
@@ -90,6 +98,9 @@ func newHot(t testing.TB) *harness {
 		h.call("RPUSH", "list", "value:2")
 	}
 	h.call("RPUSH", "small", "a", "b", "c")
+	for i := range 3000 {
+		h.call("ZADD", "board", fmt.Sprint(i), fmt.Sprint("m", i))
+	}
 	h.call("PFADD", "dense", "a")
 	h.call("GEOADD", "places", "13.36", "38.11", "here")
 	h.call("PFDEBUG", "TODENSE", "dense")

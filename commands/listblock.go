@@ -95,23 +95,13 @@ func brpoplpush(c *command.Context) error {
 }
 
 // moveOrWait moves an element, now or when the source comes to be. (If that is not
-// there its destination is not looked at before.) The log gets the call with another
-// name and without its timeout.
+// there its destination is not looked at before.)
 func moveOrWait(c *command.Context, from, to object.Side, name []byte) error {
-	last := len(c.Args) - 1
-	timeout, err := command.SecondsTimeout(c.Args[last])
+	timeout, err := command.SecondsTimeout(c.Args[len(c.Args)-1])
 	if err != nil {
 		return err
 	}
-	move := func(c *command.Context, _ []int) (bool, error) {
-		moved, err := moveElement(c, from, to)
-		if moved {
-			var room [5][]byte
-			c.Propagate(append(append(room[:0], name), c.Args[1:last]...)...)
-		}
-		return moved, err
-	}
-	done, err := move(c, nil)
+	done, err := moveLogged(c, from, to, name)
 	switch {
 	case done || err != nil:
 		return err
@@ -119,6 +109,18 @@ func moveOrWait(c *command.Context, from, to object.Side, name []byte) error {
 		c.Out.Null()
 		return nil
 	}
-	c.Block(command.Wait{Keys: []int{1}, Dest: 2, Type: object.List, Timeout: timeout, Serve: move})
+	c.Block(command.Wait{Keys: []int{1}, Dest: 2, Type: object.List, Timeout: timeout, Serve: func(c *command.Context, _ []int) (bool, error) {
+		return moveLogged(c, from, to, name)
+	}})
 	return nil
+}
+
+// moveLogged is moveElement for a call with a timeout behind it: it is logged without
+// that, by the name of the command that does not wait.
+func moveLogged(c *command.Context, from, to object.Side, name []byte) (moved bool, err error) {
+	if moved, err = moveElement(c, from, to); moved {
+		var room [5][]byte
+		c.Propagate(append(append(room[:0], name), c.Args[1:len(c.Args)-1]...)...)
+	}
+	return moved, err
 }
