@@ -28,6 +28,8 @@ const (
 
 	len6Max  = 1<<6 - 1
 	len14Max = 1<<14 - 1
+
+	lenBytesMax = 9 // the longest length
 )
 
 // The special encodings of a string.
@@ -90,6 +92,8 @@ func appendIntEncoded(dst []byte, v int64) ([]byte, bool) {
 type Encoder struct {
 	Version  int  // of the footer, and of the forms chosen for values
 	Compress bool // rdbcompression
+	// Plain has strings written as they are, for a Packer to do the rest.
+	Plain bool
 	// Now is when fields of hashes are left out that are due, 0 = never.
 	Now int64
 	// key of the record that is being written; it follows the type.
@@ -108,6 +112,9 @@ func NewEncoder(version int, compress bool) *Encoder {
 // AppendString appends a string: as an integer if it is the text of one that fits
 // 32 bits, compressed if that is wanted and saves at least 4 bytes, else as it is.
 func (e *Encoder) AppendString(dst, s []byte) []byte {
+	if e.Plain {
+		return append(AppendLen(dst, uint64(len(s))), s...)
+	}
 	if len(s) <= intTextMax {
 		if v, ok := text.ParseInt(s); ok {
 			if out, ok := appendIntEncoded(dst, v); ok {
@@ -139,23 +146,33 @@ func (e *Encoder) appendCompressed(dst, s []byte) ([]byte, bool) {
 	return append(dst, body[:n]...), true
 }
 
-// Decoder reads from bytes in memory. After an error its position means nothing.
+// Decoder reads from bytes in memory, or from a stream, a window at a time. After an
+// error its position means nothing.
 type Decoder struct {
 	in []byte
 	// inBuffer: the last string lies in the caller's buffer, not in the input.
 	inBuffer bool
+	// src is where the bytes behind in come from; nil: there are none.
+	src *window
 }
 
 // NewDecoder reads from in.
 func NewDecoder(in []byte) Decoder { return Decoder{in: in} }
 
-// Left is the number of bytes that are not read yet.
-func (d *Decoder) Left() int { return len(d.in) }
+// Left is the number of bytes that are not read yet; of a stream that does not say
+// how long it is, more than there can be.
+func (d *Decoder) Left() int {
+	if d.src != nil {
+		return d.src.left()
+	}
+	return len(d.in)
+}
 
-// Take returns the next n bytes, which alias the input.
+// Take returns the next n bytes, which alias the input. Those of a stream are valid
+// until the next read.
 func (d *Decoder) Take(n uint64) ([]byte, error) {
-	if n > uint64(len(d.in)) {
-		return nil, ErrFormat
+	if n > uint64(len(d.in)) && (d.src == nil || !d.src.fill(n)) {
+		return nil, errEnds
 	}
 	b := d.in[:n:n]
 	d.in = d.in[n:]
@@ -175,54 +192,39 @@ func (d *Decoder) Byte() (byte, error) {
 func (d *Decoder) Len() (uint64, error) {
 	n, special, err := d.lenOrEncoding()
 	if special && err == nil {
-		err = ErrFormat
+		err = errLength
 	}
 	return n, err
 }
 
 // lenOrEncoding reads a length, or the number of a special encoding.
 func (d *Decoder) lenOrEncoding() (n uint64, special bool, err error) {
-	first, err := d.Byte()
-	if err != nil {
-		return 0, false, err
+	n, size, special, err := lenAt(d.in)
+	if size == 0 && err == nil && d.src != nil {
+		d.src.fill(uint64(min(lenBytesMax, d.Left())))
+		n, size, special, err = lenAt(d.in)
 	}
-	low := uint64(first &^ kindMask)
-	switch first & kindMask {
-	case kind6:
-		return low, false, nil
-	case kindEnc:
-		return low, true, nil
-	case kind14:
-		second, err := d.Byte()
-		return low<<8 | uint64(second), false, err
+	if size == 0 && err == nil {
+		err = errEnds
 	}
-	switch first {
-	case mark32:
-		n, err = d.bigEndian(4)
-	case mark64:
-		n, err = d.bigEndian(8)
-	default:
-		err = ErrFormat
-	}
-	return n, false, err
-}
-
-func (d *Decoder) bigEndian(size uint64) (n uint64, err error) {
-	b, err := d.Take(size)
-	for _, c := range b {
-		n = n<<8 | uint64(c)
-	}
-	return n, err
+	d.in = d.in[size:]
+	return n, special, err
 }
 
 // String reads a string. It is a part of the input, or, when it had to be decoded,
 // appended to buf[:0]; so it is valid while neither of them is used otherwise.
 func (d *Decoder) String(buf []byte) ([]byte, error) {
 	n, special, err := d.lenOrEncoding()
+	if err != nil {
+		return nil, err
+	}
+	return d.content(n, special, buf)
+}
+
+// content reads what follows the head of a string.
+func (d *Decoder) content(n uint64, special bool, buf []byte) ([]byte, error) {
 	d.inBuffer = special
 	switch {
-	case err != nil:
-		return nil, err
 	case !special:
 		return d.Take(n)
 	case n == encLZF:
@@ -237,7 +239,7 @@ func (d *Decoder) String(buf []byte) ([]byte, error) {
 
 func (d *Decoder) integer(encoding uint64) (int64, error) {
 	if encoding > encInt32 {
-		return 0, ErrFormat
+		return 0, errStringKind
 	}
 	b, err := d.Take(1 << encoding)
 	if err != nil {
@@ -264,12 +266,15 @@ func (d *Decoder) compressed(buf []byte) ([]byte, error) {
 		return nil, err
 	}
 	src, err := d.Take(packed)
-	if err != nil || !unpacksTo(src, length) {
-		return nil, ErrFormat
+	if err != nil {
+		return nil, err
+	}
+	if !unpacksTo(src, length) {
+		return nil, errLZF
 	}
 	out := slices.Grow(buf[:0], int(length))[:length]
 	if !decompress(out, src) {
-		return nil, ErrFormat
+		return nil, errLZF
 	}
 	return out, nil
 }

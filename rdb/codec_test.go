@@ -3,6 +3,7 @@ package rdb
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ func TestLen(t *testing.T) {
 		}
 		for cut := range b {
 			d := NewDecoder(b[:cut])
-			if _, err := d.Len(); err != ErrFormat {
+			if _, err := d.Len(); !errors.Is(err, ErrFormat) {
 				t.Errorf("%x: %v", b[:cut], err)
 			}
 		}
@@ -69,12 +70,12 @@ func TestDecoderRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := NewDecoder(in)
-		if got, err := d.String(nil); err != ErrFormat {
+		if got, err := d.String(nil); !errors.Is(err, ErrFormat) {
 			t.Errorf("%s: %q, %v", s, got, err)
 		}
 	}
 	d := NewDecoder([]byte{0xc0, 1})
-	if n, err := d.Len(); err != ErrFormat {
+	if n, err := d.Len(); !errors.Is(err, ErrFormat) {
 		t.Errorf("an encoding read as length: %d, %v", n, err)
 	}
 }

@@ -59,56 +59,57 @@ func firstDeadline(d *Decoder, early bool) (uint64, error) {
 
 func (b *Builder) hashDated(d *Decoder, at object.Place, into *object.Draft, t Type) error {
 	first, err := firstDeadline(d, t == typeHashDatedEarly)
-	if err != nil || first > deadlineMax {
-		return ErrFormat
+	switch {
+	case err != nil:
+		return err
+	case first > deadlineMax:
+		return errDeadline
 	}
 	n, err := d.count()
 	if err != nil {
 		return err
 	}
-	l := &b.Limits.Hash
 	into.Begin(at, at.NewHash())
 	h := object.HashValue{Cell: &into.Cell}
-	if n > uint64(l.Listpack) {
+	if n > uint64(b.Limits.Hash.Listpack) {
 		h.ToTable()
 	}
 	for ; n > 0; n-- {
-		after, err := d.Len()
-		if err != nil || after > deadlineMax || !b.setField(d, h) {
-			return discard(into)
+		if err := b.datedField(d, h, first); err != nil {
+			return discard(into, err)
 		}
-		if after == 0 {
-			continue
-		}
-		if first+after-1 > deadlineMax {
-			return discard(into)
-		}
-		h.SetFieldDeadline(b.field, int64(first+after-1))
 	}
 	return nil
 }
 
-// setField reads a field, which is in b.field then, and its value. It must not be
-// there yet.
-func (b *Builder) setField(d *Decoder, h object.HashValue) bool {
-	f, err := b.string(d)
-	if err != nil {
-		return false
+// datedField reads how much later than first a field is due, the field, and its value.
+func (b *Builder) datedField(d *Decoder, h object.HashValue, first uint64) error {
+	after, err := d.Len()
+	switch {
+	case err != nil:
+		return err
+	case after > deadlineMax || after != 0 && first+after-1 > deadlineMax:
+		return errDeadline
 	}
-	b.field = append(b.field[:0], f...)
-	v, err := b.string(d)
-	return err == nil && h.Set(b.field, v, &b.Limits.Hash)
+	field, err := b.setField(d, h)
+	if err == nil && after != 0 {
+		h.SetFieldDeadline(field, int64(first+after-1))
+	}
+	return err
 }
 
 // hashDatedListpack looks in any case whether a field is there twice: in the order of
 // deadlines two that are due together would pass for one another.
 func (b *Builder) hashDatedListpack(d *Decoder, at object.Place, into *object.Draft, t Type) error {
 	if _, err := firstDeadline(d, t == typeHashDatedLPEarly); err != nil {
-		return ErrFormat
+		return err
 	}
-	blob, ok := b.packed(d, false, 3, 0)
-	if !ok || !inOrder(blob) {
-		return ErrFormat
+	blob, err := b.packed(t, d, 3, 0)
+	switch {
+	case err != nil:
+		return err
+	case !inOrder(blob):
+		return errOrder
 	}
 	into.Begin(at, at.NewCompact(object.Hash, object.EncListpackEx, blob))
 	if h := (object.HashValue{Cell: &into.Cell}); h.Len() > b.Limits.Hash.Listpack {

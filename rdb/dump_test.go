@@ -3,6 +3,7 @@ package rdb
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"strconv"
 	"testing"
@@ -96,7 +97,7 @@ func TestCheckDump(t *testing.T) {
 		}
 	}
 	for _, body := range []string{"", "\x63\x00", "\x00", "\x00\xc4", "\x00\x05abc"} {
-		if _, err := ParseDump(e.AppendFooter([]byte(body), 0), nil, false); err != ErrFormat {
+		if _, err := ParseDump(e.AppendFooter([]byte(body), 0), nil, false); !errors.Is(err, ErrFormat) {
 			t.Errorf("body %q: %v", body, err)
 		}
 	}

@@ -30,8 +30,13 @@ func (e *Encoder) appendList(dst []byte, v object.ListValue) []byte {
 // least, and there must be one.
 func (d *Decoder) count() (uint64, error) {
 	n, err := d.Len()
-	if err != nil || n == 0 || n > uint64(d.Left()) {
-		return 0, ErrFormat
+	switch {
+	case err != nil:
+		return 0, err
+	case n == 0:
+		return 0, ErrEmpty
+	case n > uint64(d.Left()):
+		return 0, errCount
 	}
 	return n, nil
 }
@@ -48,12 +53,12 @@ func (b *Builder) lists(t Type, d *Decoder, at object.Place, into *object.Draft)
 	into.Begin(at, at.NewQuicklist(&b.Limits.List))
 	v := object.ListValue{Cell: &into.Cell}
 	for ; n > 0; n-- {
-		if !b.listPart(t, d, v) {
-			return discard(into)
+		if err := b.listPart(t, d, v); err != nil {
+			return discard(into, err)
 		}
 	}
 	if v.Len() == 0 {
-		return discard(into)
+		return discard(into, ErrEmpty)
 	}
 	if t != TypeListZiplist { // as Redis has it: so is such a list a quicklist
 		v.Settle(&b.Limits.List)
@@ -62,29 +67,29 @@ func (b *Builder) lists(t Type, d *Decoder, at object.Place, into *object.Draft)
 }
 
 // listPart reads an element or a node, as the form has them.
-func (b *Builder) listPart(t Type, d *Decoder, v object.ListValue) bool {
+func (b *Builder) listPart(t Type, d *Decoder, v object.ListValue) error {
 	kind := uint64(nodePacked)
 	if t == TypeListQuicklist2 {
 		var err error
 		if kind, err = d.Len(); err != nil {
-			return false
+			return err
 		}
 	}
 	s, err := b.string(d)
 	if err != nil {
-		return false
+		return err
 	}
 	switch t {
 	case TypeList:
 		v.Push(s, object.Tail, &b.Limits.List)
-		return true
+		return nil
 	case TypeListQuicklist2:
 		return addNode(v, kind, s)
 	}
 	pack, ok := listpackOf(s)
 	switch {
 	case !ok:
-		return false
+		return errZiplist
 	case t == TypeListQuicklist:
 		return addNode(v, kind, pack)
 	}
@@ -94,20 +99,20 @@ func (b *Builder) listPart(t Type, d *Decoder, v object.ListValue) bool {
 		x, p = listpack.Read(pack, p)
 		v.Push(x.Text(digits[:0]), object.Tail, &b.Limits.List)
 	}
-	return true
+	return nil
 }
 
 // addNode adds a node that was read; one without elements is left out.
-func addNode(v object.ListValue, kind uint64, b []byte) bool {
+func addNode(v object.ListValue, kind uint64, b []byte) error {
 	switch {
 	case len(b) == 0:
-		return false
+		return errNode
 	case kind == nodePlain:
 		v.AddNode(b, true)
-		return true
+		return nil
 	case kind == nodePacked && listpack.Validate(b):
 		v.AddNode(b, false)
-		return true
+		return nil
 	}
-	return false
+	return errNode
 }

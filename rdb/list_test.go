@@ -2,6 +2,7 @@ package rdb
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -79,7 +80,7 @@ func TestDamagedZiplists(t *testing.T) {
 		t.Fatal("a good ziplist is refused")
 	}
 	for _, kind := range []Type{TypeListZiplist, TypeListQuicklist} {
-		if _, _, err := newShelf(t).read([]byte{byte(kind), 1, 0}); err != ErrFormat {
+		if _, _, err := newShelf(t).read([]byte{byte(kind), 1, 0}); !errors.Is(err, ErrFormat) {
 			t.Errorf("type %d with an empty text: %v", kind, err)
 		}
 	}
@@ -120,7 +121,7 @@ func TestOldHashes(t *testing.T) {
 	}
 	for name, entries := range map[string][]string{"odd": {"\x01a"}, "none": {}, "twice": {"\x01a", "\x01b", "\x01a", "\x01b"}} {
 		s.Deep = name == "odd"
-		if _, _, err := s.read(body(entries...)); err != ErrFormat {
+		if _, _, err := s.read(body(entries...)); !errors.Is(err, ErrFormat) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

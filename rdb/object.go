@@ -29,6 +29,7 @@ const (
 // The types of older versions, which are read all the same.
 const (
 	TypeList          Type = 1
+	TypeHashZipmap    Type = 9
 	TypeListZiplist   Type = 10
 	TypeHashZiplist   Type = 13
 	TypeListQuicklist Type = 14
@@ -110,8 +111,16 @@ func (b *Builder) Object(d *Decoder, at object.Place, into *object.Draft) error 
 	if err != nil {
 		return err
 	}
-	switch Type(t) {
+	return b.Value(Type(t), d, at, into)
+}
+
+// Value is Object for a body whose type was read already.
+func (b *Builder) Value(t Type, d *Decoder, at object.Place, into *object.Draft) error {
+	switch t {
 	case TypeString:
+		if d.src != nil {
+			return b.longString(d, at, into)
+		}
 		s, err := b.text(d)
 		if err == nil {
 			into.Begin(at, object.NewString(at.Heap, at.Key, s, at.Attrs))
@@ -125,24 +134,32 @@ func (b *Builder) Object(d *Decoder, at object.Place, into *object.Draft) error 
 		return b.setListpack(d, at, into)
 	case TypeHash:
 		return b.hash(d, at, into)
-	case TypeHashListpack, TypeHashZiplist:
-		return b.hashListpack(Type(t), d, at, into)
+	case TypeHashListpack, TypeHashZiplist, TypeHashZipmap:
+		return b.hashListpack(t, d, at, into)
 	case TypeList, TypeListZiplist, TypeListQuicklist, TypeListQuicklist2:
-		return b.lists(Type(t), d, at, into)
+		return b.lists(t, d, at, into)
 	case TypeHashDated, typeHashDatedEarly:
-		return b.hashDated(d, at, into, Type(t))
+		return b.hashDated(d, at, into, t)
 	case TypeHashDatedLP, typeHashDatedLPEarly:
-		return b.hashDatedListpack(d, at, into, Type(t))
+		return b.hashDatedListpack(d, at, into, t)
 	case TypeStream, TypeStream2, TypeStream3:
-		return b.stream(d, Type(t), at, into)
+		return b.stream(d, t, at, into)
 	case TypeZSet:
 		return b.zset(d, at, into, textScore)
 	case TypeZSet2:
 		return b.zset(d, at, into, binaryScore)
 	case TypeZSetListpack, TypeZSetZiplist:
-		return b.zsetListpack(Type(t), d, at, into)
+		return b.zsetListpack(t, d, at, into)
+	case TypeModule:
+		id, err := d.Len()
+		if err != nil {
+			return err
+		}
+		return foreign(id)
+	case typeModuleEarly:
+		return errModule
 	}
-	return ErrFormat
+	return errType
 }
 
 // elementMax is the longest element: their lengths have 32 bits.
@@ -152,7 +169,7 @@ const elementMax = 1<<32 - 1
 func (b *Builder) string(d *Decoder) ([]byte, error) {
 	s, err := b.text(d)
 	if uint64(len(s)) > elementMax {
-		return nil, ErrFormat
+		return nil, errElementMax
 	}
 	return s, err
 }
@@ -166,6 +183,16 @@ func (b *Builder) text(d *Decoder) ([]byte, error) {
 	return s, err
 }
 
+// hold keeps an element that was just read while more is read, until hold is called
+// again.
+func (b *Builder) hold(d *Decoder, s []byte) []byte {
+	if !d.inBuffer && d.src == nil {
+		return s
+	}
+	b.field = append(b.field[:0], s...)
+	return b.field
+}
+
 // Trim drops scratch space that has become larger than max.
 func (b *Builder) Trim(max int) {
 	if cap(b.Buf) > max {
@@ -176,13 +203,48 @@ func (b *Builder) Trim(max int) {
 	}
 }
 
-// discard gives a draft up that cannot be finished.
-func discard(d *object.Draft) error {
+// discard gives a draft up that cannot be finished, because of err.
+func discard(d *object.Draft, err error) error {
 	heap := d.Heap
 	g := d.Discard()
 	g.FreeSome(heap, math.MaxInt)
-	return ErrFormat
+	return err
 }
+
+// longString reads a string from a stream to its place, without keeping it in memory
+// elsewhere, unless it is compressed.
+func (b *Builder) longString(d *Decoder, at object.Place, into *object.Draft) error {
+	n, special, err := d.lenOrEncoding()
+	switch {
+	case err != nil:
+		return err
+	case special || n <= longMin:
+		s, err := d.content(n, special, b.Buf)
+		if err == nil {
+			into.Begin(at, object.NewString(at.Heap, at.Key, s, at.Attrs))
+		}
+		return err
+	case n > uint64(d.Left()):
+		return errEnds
+	}
+	step := d.src.trusted(n)
+	into.Begin(at, object.NewZeros(at.Heap, at.Key, int(step), at.Attrs))
+	for have := uint64(0); ; step = min(n, 2*have) {
+		room := into.Bytes(nil)
+		if have != 0 {
+			room = into.Resize(int(step))
+		}
+		if err := d.src.readTo(room[have:]); err != nil {
+			return discard(into, err)
+		}
+		if have = step; have == n {
+			return nil
+		}
+	}
+}
+
+// longMin is the length from which on a string is read to its place.
+const longMin = 1 << 16
 
 func (b *Builder) set(d *Decoder, at object.Place, into *object.Draft) error {
 	n, err := d.count()
@@ -198,8 +260,11 @@ func (b *Builder) set(d *Decoder, at object.Place, into *object.Draft) error {
 	s := object.SetValue{Cell: &into.Cell}
 	for ; n > 0; n-- {
 		m, err := b.string(d)
-		if err != nil || !s.Add(m, l) { // twice the same: damaged
-			return discard(into)
+		if err != nil {
+			return discard(into, err)
+		}
+		if !s.Add(m, l) {
+			return discard(into, errTwice)
 		}
 	}
 	return nil
@@ -207,8 +272,11 @@ func (b *Builder) set(d *Decoder, at object.Place, into *object.Draft) error {
 
 func (b *Builder) setIntset(d *Decoder, at object.Place, into *object.Draft) error {
 	blob, err := b.string(d)
-	if err != nil || !intset.Validate(blob) {
-		return ErrFormat
+	switch {
+	case err != nil:
+		return err
+	case !intset.Validate(blob):
+		return errIntset
 	}
 	into.Begin(at, at.NewCompact(object.Set, object.EncIntset, blob))
 	object.SetValue{Cell: &into.Cell}.Expect(intset.Len(blob), &b.Limits.Set)
@@ -216,9 +284,9 @@ func (b *Builder) setIntset(d *Decoder, at object.Place, into *object.Draft) err
 }
 
 func (b *Builder) setListpack(d *Decoder, at object.Place, into *object.Draft) error {
-	blob, ok := b.packed(d, false, 1, b.Limits.Set.Listpack)
-	if !ok {
-		return ErrFormat
+	blob, err := b.packed(TypeSetListpack, d, 1, b.Limits.Set.Listpack)
+	if err != nil {
+		return err
 	}
 	into.Begin(at, at.NewCompact(object.Set, object.EncListpack, blob))
 	object.SetValue{Cell: &into.Cell}.Expect(listpack.Len(blob), &b.Limits.Set)
@@ -237,53 +305,85 @@ func (b *Builder) hash(d *Decoder, at object.Place, into *object.Draft) error {
 		h.ToTable()
 	}
 	for ; n > 0; n-- {
-		f, err1 := b.string(d)
-		if err1 == nil && d.inBuffer {
-			b.field = append(b.field[:0], f...)
-			f = b.field
-		}
-		v, err2 := b.string(d)
-		if err1 != nil || err2 != nil || !h.Set(f, v, l) { // twice the same: damaged
-			return discard(into)
+		if _, err := b.setField(d, h); err != nil {
+			return discard(into, err)
 		}
 	}
 	return nil
 }
 
+// setField reads a field, which it returns, and its value. It must not be there yet.
+func (b *Builder) setField(d *Decoder, h object.HashValue) (field []byte, err error) {
+	f, err := b.string(d)
+	if err != nil {
+		return nil, err
+	}
+	f = b.hold(d, f)
+	v, err := b.string(d)
+	if err != nil {
+		return nil, err
+	}
+	if !h.Set(f, v, &b.Limits.Hash) {
+		return nil, errTwice
+	}
+	return f, nil
+}
+
 func (b *Builder) hashListpack(t Type, d *Decoder, at object.Place, into *object.Draft) error {
-	blob, ok := b.packed(d, t == TypeHashZiplist, 2, b.Limits.Hash.Listpack)
-	if !ok {
-		return ErrFormat
+	blob, err := b.packed(t, d, 2, b.Limits.Hash.Listpack)
+	if err != nil {
+		return err
 	}
 	into.Begin(at, at.NewCompact(object.Hash, object.EncListpack, blob))
-	if h := (object.HashValue{Cell: &into.Cell}); h.Len() > b.Limits.Hash.Listpack {
+	h := object.HashValue{Cell: &into.Cell}
+	if h.Len() > b.Limits.Hash.Listpack || t == TypeHashZipmap && longest(blob) > b.Limits.Hash.Value {
 		h.ToTable()
 	}
 	return nil
 }
 
-// packed reads a listpack, or a ziplist as one (zip), of groups of step elements, of
-// which there must be one. That no two groups begin alike is looked at if Deep; in a
-// ziplist, as in Redis; and when there are more than max groups, which go into a table
-// that each of them must be found in.
-func (b *Builder) packed(d *Decoder, zip bool, step, max int) (blob []byte, ok bool) {
-	blob, err := b.string(d)
-	switch {
-	case err != nil:
-		return nil, false
-	case zip:
+// packed reads a listpack, or what its forerunners have as one, of groups of step
+// elements, of which there must be one. That no two groups begin alike is looked at if
+// Deep; in old forms, as in Redis; and when there are more than max groups, which go
+// into a table that each of them must be found in.
+func (b *Builder) packed(t Type, d *Decoder, step, max int) (blob []byte, err error) {
+	blob, err = b.string(d)
+	if err != nil {
+		return nil, err
+	}
+	ok, old, fault := true, true, errZiplist
+	switch t {
+	case TypeHashZiplist, TypeZSetZiplist:
 		blob, ok = listpackOf(blob)
+	case TypeHashZipmap:
+		fault = errZipmap
+		blob, ok = listpackOfZipmap(blob)
 	default:
+		fault, old = errListpack, false
 		ok = listpack.Validate(blob)
 	}
 	if !ok {
-		return nil, false
+		return nil, fault
 	}
-	n := listpack.Len(blob)
-	if n == 0 || n%step != 0 {
-		return nil, false
+	switch n := listpack.Len(blob); {
+	case n == 0:
+		return nil, ErrEmpty
+	case n%step != 0:
+		return nil, errGroups
+	case (b.Deep || old || n/step > max) && twice(blob, step):
+		return nil, errTwice
 	}
-	return blob, !(b.Deep || zip || n/step > max) || !twice(blob, step)
+	return blob, nil
+}
+
+// longest is the length of the longest element of a listpack.
+func longest(b []byte) (n int) {
+	for p := listpack.First(b); p != 0; {
+		var v listpack.Value
+		v, p = listpack.Read(b, p)
+		n = max(n, v.Len())
+	}
+	return n
 }
 
 // twice tells whether an element of a listpack, or the first of each group of step,

@@ -2,6 +2,7 @@ package rdb
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -57,6 +58,9 @@ func (s *shelf) read(body []byte) (now, old []byte, err error) {
 			s.t.Fatal("a draft is left after an error")
 		}
 		return nil, nil, err
+	}
+	if n, err := Skim(Type(body[0]), body[1:]); err != nil || 1+n != len(body)-in.Left() {
+		s.t.Fatalf("%x: skimmed as %d bytes, %v; it has %d", body, 1+n, err, len(body)-in.Left())
 	}
 	now = NewEncoder(VersionDefault, true).AppendObject(nil, &d.Cell)
 	old = NewEncoder(10, false).AppendObject(nil, &d.Cell)
@@ -152,7 +156,7 @@ func TestCollections(t *testing.T) {
 		"\x18\x01\x00\x00\x00\x00\x00\x01\x00\x01\x00\x01a\x01b", // due too late
 		"\x19\x01\x00\x00\x00\x00\x00\x00\x00\x0d\x0d\x00\x00\x00\x03\x00\x01\x01\x02\x01\x80a\x02\xff",
 	} {
-		if _, _, err := s.read([]byte(body)); err != ErrFormat {
+		if _, _, err := s.read([]byte(body)); !errors.Is(err, ErrFormat) {
 			t.Errorf("%q: %v", body, err)
 		}
 	}
@@ -213,7 +217,7 @@ func TestTwiceTheSame(t *testing.T) {
 		"set": body(TypeSetListpack, "", 5, "a"), "hash": body(TypeHashListpack, "", 5, "a", "b"),
 		"dated hash": body(TypeHashDatedLP, first, 2, "a", "b", "4096"),
 	} {
-		if _, _, err := s.read(bad); err != ErrFormat {
+		if _, _, err := s.read(bad); !errors.Is(err, ErrFormat) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -231,7 +235,7 @@ func TestNoMemoryForClaims(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	err := s.Object(&in, s.place(), &d)
 	runtime.ReadMemStats(&after)
-	if taken := after.TotalAlloc - before.TotalAlloc; err != ErrFormat || taken > 1<<20 {
+	if taken := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, ErrFormat) || taken > 1<<20 {
 		t.Errorf("%v, and %d bytes taken", err, taken)
 	}
 }

@@ -6,13 +6,6 @@ import (
 	"dozo/object"
 )
 
-// What stands before a key's type in a file.
-const (
-	opIdle       = 248 // LRU: a length, seconds
-	opFreq       = 249 // LFU: one byte
-	opExpireTime = 252 // eight bytes, Unix milliseconds, little endian
-)
-
 // RecordHead is what a file says of a key beside its value.
 type RecordHead struct {
 	Key      []byte
@@ -24,7 +17,7 @@ type RecordHead struct {
 // AppendRecord appends what a file has for a key.
 func (e *Encoder) AppendRecord(dst []byte, h *RecordHead, c *object.Cell) []byte {
 	if h.Deadline != 0 {
-		dst = binary.LittleEndian.AppendUint64(append(dst, opExpireTime), uint64(h.Deadline))
+		dst = binary.LittleEndian.AppendUint64(append(dst, opExpireMillis), uint64(h.Deadline))
 	}
 	if h.Idle >= 0 {
 		dst = AppendLen(append(dst, opIdle), uint64(h.Idle))

@@ -105,36 +105,48 @@ func (b *Builder) stream(d *Decoder, t Type, at object.Place, into *object.Draft
 	r := streamReader{b: b, d: d, t: t, s: &s}
 	r.nodes()
 	r.state()
-	for n := r.len(); n > 0 && !r.failed; n-- {
+	for n := r.len(); n > 0 && r.err == nil; n-- {
 		r.group()
 	}
-	if r.failed {
-		return discard(into)
+	if r.err != nil {
+		return discard(into, r.err)
 	}
 	return nil
 }
 
-// streamReader reads the parts of a stream. Once something is wrong, failed is set,
-// and what it gives means nothing.
+// streamReader reads the parts of a stream. Once something is wrong, err is set, and
+// what it gives means nothing.
 type streamReader struct {
-	b      *Builder
-	d      *Decoder
-	t      Type
-	s      *stream.Stream
-	failed bool
+	b   *Builder
+	d   *Decoder
+	t   Type
+	s   *stream.Stream
+	err error
 }
 
-func (r *streamReader) check(ok bool) { r.failed = r.failed || !ok }
+// check notes whether the parts agree.
+func (r *streamReader) check(ok bool) {
+	if r.err == nil && !ok {
+		r.err = errStream
+	}
+}
+
+// read notes an error of the decoder.
+func (r *streamReader) read(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
 
 func (r *streamReader) len() uint64 {
 	n, err := r.d.Len()
-	r.check(err == nil)
+	r.read(err)
 	return n
 }
 
 func (r *streamReader) take(n uint64) []byte {
 	b, err := r.d.Take(n)
-	if r.check(err == nil); r.failed {
+	if r.read(err); r.err != nil {
 		return make([]byte, n)
 	}
 	return b
@@ -142,9 +154,12 @@ func (r *streamReader) take(n uint64) []byte {
 
 func (r *streamReader) string() []byte {
 	s, err := r.b.string(r.d)
-	r.check(err == nil)
+	r.read(err)
 	return s
 }
+
+// name is a string that is kept while more is read.
+func (r *streamReader) name() []byte { return r.b.hold(r.d, r.string()) }
 
 func (r *streamReader) id() stream.ID {
 	ms := r.len()
@@ -160,9 +175,9 @@ func (r *streamReader) millis() int64 {
 }
 
 func (r *streamReader) nodes() {
-	for n := r.len(); n > 0 && !r.failed; n-- {
+	for n := r.len(); n > 0 && r.err == nil; n-- {
 		key := r.string()
-		if r.check(len(key) == stream.IDSize); r.failed {
+		if r.check(len(key) == stream.IDSize); r.err != nil {
 			return
 		}
 		id := stream.KeyID(key)
@@ -182,33 +197,33 @@ func (r *streamReader) state() {
 }
 
 func (r *streamReader) group() {
-	name := r.string()
+	name := r.name()
 	last := r.id()
 	read := int64(stream.NoEntriesRead)
 	if r.t >= TypeStream2 {
 		read = int64(r.len())
-	} else if !r.failed {
+	} else if r.err == nil {
 		read = r.s.EntriesReadAt(last)
 	}
-	if r.failed {
+	if r.err != nil {
 		return
 	}
 	g, created := r.s.CreateGroup(name, last, read)
 	r.check(created)
-	for n := r.len(); n > 0 && !r.failed; n-- {
+	for n := r.len(); n > 0 && r.err == nil; n-- {
 		id, at := r.key(), r.millis()
 		count := r.len()
-		r.check(!r.failed && g.LoadPending(id, at, count))
+		r.check(r.err == nil && g.LoadPending(id, at, count))
 	}
-	for n := r.len(); n > 0 && !r.failed; n-- {
+	for n := r.len(); n > 0 && r.err == nil; n-- {
 		r.consumer(&g)
 	}
-	r.check(!r.failed && g.Loaded())
+	r.check(r.err == nil && g.Loaded())
 }
 
 func (r *streamReader) consumer(g *stream.Group) {
-	name := r.string()
-	if r.failed {
+	name := r.name()
+	if r.err != nil {
 		return
 	}
 	c, created := g.CreateConsumer(name, r.millis())
@@ -218,8 +233,8 @@ func (r *streamReader) consumer(g *stream.Group) {
 		active = r.millis()
 	}
 	c.SetActiveMs(active)
-	for n := r.len(); n > 0 && !r.failed; n-- {
+	for n := r.len(); n > 0 && r.err == nil; n-- {
 		id := r.key()
-		r.check(!r.failed && g.LoadOwner(&c, id))
+		r.check(r.err == nil && g.LoadOwner(&c, id))
 	}
 }

@@ -2,6 +2,7 @@ package rdb
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -111,7 +112,7 @@ func TestDamagedGroups(t *testing.T) {
 		"\x01\x01g\x01\x00\x01\x81\xff\xff\xff\xff\xff\xff\xff\xff" + pend1 + "\x00":                                      false,
 		"\x81\xff\xff\xff\xff\xff\xff\xff\xff\x01g\x01\x00\x01\x00\x00":                                                   false,
 	} {
-		if _, _, err := s.read(withGroups(groups)); err == nil != good || err != nil && err != ErrFormat {
+		if _, _, err := s.read(withGroups(groups)); err == nil != good || err != nil && !errors.Is(err, ErrFormat) {
 			t.Errorf("%q: %v", groups, err)
 		}
 	}
@@ -120,7 +121,7 @@ func TestDamagedGroups(t *testing.T) {
 		if b[at] = c; b[at] == withGroups("\x00")[at] {
 			t.Fatalf("nothing is damaged at %d", at)
 		}
-		if _, _, err := s.read(b); err != ErrFormat {
+		if _, _, err := s.read(b); !errors.Is(err, ErrFormat) {
 			t.Errorf("%d at %d: %v", c, at, err)
 		}
 	}

@@ -46,14 +46,29 @@ func (b *Builder) zset(d *Decoder, at object.Place, into *object.Draft, score fu
 	into.Begin(at, at.NewZSet(int(n), 0, l))
 	z := object.ZSetValue{Cell: &into.Cell}
 	for ; n > 0; n-- {
-		m, err1 := b.string(d)
-		s, err2 := score(d)
-		if err1 != nil || err2 != nil {
-			return discard(into)
+		if err := b.scored(d, z, score); err != nil {
+			return discard(into, err)
 		}
-		if _, done := z.Add(m, s, object.ZAddNX, l); done != object.ZAddAdded { // twice the same, or NaN: damaged
-			return discard(into)
-		}
+	}
+	return nil
+}
+
+// scored reads a member and its score. It must not be there yet.
+func (b *Builder) scored(d *Decoder, z object.ZSetValue, score func(*Decoder) (float64, error)) error {
+	m, err := b.string(d)
+	if err != nil {
+		return err
+	}
+	m = b.hold(d, m)
+	s, err := score(d)
+	switch {
+	case err != nil:
+		return err
+	case math.IsNaN(s):
+		return errScore
+	}
+	if _, done := z.Add(m, s, object.ZAddNX, &b.Limits.ZSet); done != object.ZAddAdded {
+		return errTwice
 	}
 	return nil
 }
@@ -81,7 +96,7 @@ func textScore(d *Decoder) (float64, error) {
 	case err != nil:
 		return 0, err
 	case n == textNaN:
-		return 0, ErrFormat
+		return 0, errScore
 	case n >= textInf:
 		return math.Inf(textInf - int(n)), nil
 	}
@@ -91,7 +106,7 @@ func textScore(d *Decoder) (float64, error) {
 	}
 	score, ok := text.ParseFloat(b)
 	if !ok {
-		return 0, ErrFormat
+		return 0, errScore
 	}
 	return score, nil
 }
@@ -99,9 +114,12 @@ func textScore(d *Decoder) (float64, error) {
 // zsetListpack reads a small sorted set. It always looks at the order, which a tree
 // would rely on. A member that is there twice, with different scores, does no harm.
 func (b *Builder) zsetListpack(t Type, d *Decoder, at object.Place, into *object.Draft) error {
-	blob, ok := b.packed(d, t == TypeZSetZiplist, 2, math.MaxInt)
-	if !ok || !object.IsZSet(blob) {
-		return ErrFormat
+	blob, err := b.packed(t, d, 2, math.MaxInt)
+	switch {
+	case err != nil:
+		return err
+	case !object.IsZSet(blob):
+		return errOrder
 	}
 	into.Begin(at, at.NewCompact(object.ZSet, object.EncListpack, blob))
 	object.ZSetValue{Cell: &into.Cell}.Expect(listpack.Len(blob)/2, &b.Limits.ZSet)

@@ -3,6 +3,7 @@ package rdb
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"math"
 	"testing"
 
@@ -62,7 +63,7 @@ func TestDamagedZSets(t *testing.T) {
 		"the same pair":      packedBody("a", "1", "a", "1"),
 		"the same member":    packedBody("a", "1", "a", "2"),
 	} {
-		if _, _, err := s.read(body); err != ErrFormat {
+		if _, _, err := s.read(body); !errors.Is(err, ErrFormat) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
