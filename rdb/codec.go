@@ -30,6 +30,8 @@ const (
 	len14Max = 1<<14 - 1
 
 	lenBytesMax = 9 // the longest length
+
+	unseenMax = 4096 // what memory is taken for without a look at what gives it
 )
 
 // The special encodings of a string.
@@ -254,8 +256,8 @@ func (d *Decoder) integer(encoding uint64) (int64, error) {
 	return int64(int32(binary.LittleEndian.Uint32(b))), nil
 }
 
-// compressed reads an LZF string. Before memory is taken for it, its bytes are gone
-// through to see whether they give what it claims.
+// compressed reads an LZF string. Before much memory is taken for it, its bytes are
+// gone through to see whether they give what it claims.
 func (d *Decoder) compressed(buf []byte) ([]byte, error) {
 	packed, err := d.Len()
 	if err != nil {
@@ -269,7 +271,7 @@ func (d *Decoder) compressed(buf []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !unpacksTo(src, length) {
+	if length > uint64(max(cap(buf), unseenMax)) && !unpacksTo(src, length) {
 		return nil, errLZF
 	}
 	out := slices.Grow(buf[:0], int(length))[:length]

@@ -112,11 +112,3 @@ func TestCRC64(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkCRC64(b *testing.B) {
-	p := make([]byte, 1<<16)
-	b.SetBytes(1 << 16)
-	for b.Loop() {
-		CRC64(0, p)
-	}
-}

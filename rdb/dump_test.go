@@ -2,7 +2,6 @@ package rdb
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"strconv"
@@ -204,40 +203,5 @@ func TestDumpAllocatesNothing(t *testing.T) {
 		}
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
-	}
-}
-
-func benchmarkText(n int) []byte {
-	r := rand.New(rand.NewPCG(1, 1))
-	b := make([]byte, 0, n+20)
-	for len(b) < n {
-		b = append(b, "key:"...)
-		b = binary.AppendUvarint(b, r.Uint64N(5000))
-		b = append(b, "value"...)
-	}
-	return b[:n]
-}
-
-func BenchmarkCompress(b *testing.B) {
-	for _, n := range []int{100, 10_000} {
-		b.Run(strconv.Itoa(n), func(b *testing.B) {
-			src, out := benchmarkText(n), make([]byte, n)
-			var c compressor
-			b.SetBytes(int64(n))
-			b.ReportAllocs()
-			for b.Loop() {
-				c.compress(out, src)
-			}
-		})
-	}
-}
-
-func BenchmarkDecompress(b *testing.B) {
-	src, out := benchmarkText(10_000), make([]byte, 10_000)
-	packed := make([]byte, 10_000)
-	packed = packed[:new(compressor).compress(packed, src)]
-	b.SetBytes(10_000)
-	for b.Loop() {
-		decompress(out, packed)
 	}
 }

@@ -137,14 +137,14 @@ func TestDamagedFile(t *testing.T) {
 	s := newShelf(t)
 	file := s.testFile(t, WriterOptions{Version: 10}, math.MaxInt)
 	var f *FileError
-	for cut := 0; cut < len(file); cut += 1 + cut/50 {
+	for cut := 0; cut < len(file); cut += 1 + cut/30 {
 		for _, size := range []int64{0, int64(cut)} {
 			if _, err := s.readFile(bytes.NewReader(file[:cut]), ReaderOptions{Size: size}); !errors.As(err, &f) || f.Offset > int64(cut) {
 				t.Fatalf("cut after %d bytes: %v", cut, err)
 			}
 		}
 	}
-	for at := 0; at < len(file); at += 1 + at/200 {
+	for at := 0; at < len(file); at += 1 + at/60 {
 		bad := bytes.Clone(file)
 		bad[at] ^= 0x10
 		if _, err := s.readFile(bytes.NewReader(bad), ReaderOptions{Size: int64(len(bad))}); !errors.As(err, &f) {

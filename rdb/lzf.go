@@ -1,6 +1,10 @@
 package rdb
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+	"math/bits"
+)
 
 // LZF, Marc Lehmann's small and fast compression: literal runs and references
 // back into the last 8 KiB, found by a hash of three bytes.
@@ -33,6 +37,7 @@ const (
 	lzfOffsetMax = 1 << 13
 	lzfMatchMax  = 264
 	lzfLongMark  = 7
+	lzfNear      = 16 // references this short are copied in one step
 )
 
 // compressor holds the table of positions. To clear it costs more than to
@@ -53,119 +58,126 @@ func (c *compressor) prepare(n int) {
 	}
 }
 
-// slot finds the slot for the three bytes at p[i].
-func slot(p []byte, i int) uint32 {
-	h := uint32(p[i])<<16 | uint32(p[i+1])<<8 | uint32(p[i+2])
-	return (h>>8 - h*5) & (lzfSlots - 1)
-}
-
-// lzfRun is the output: out[:op] is written, of which the last lit bytes are
-// literals behind a control byte that is set when the run ends.
-type lzfRun struct {
-	out     []byte // len(out) is the limit
-	op, lit int
-}
-
-// literal adds one byte; there must be room.
-func (r *lzfRun) literal(b byte) {
-	r.out[r.op] = b
-	r.op++
-	r.lit++
-	if r.lit == lzfRunMax {
-		r.end()
-		r.op++
-	}
-}
-
-// end closes the open run and takes its control byte back if it is empty.
-func (r *lzfRun) end() {
-	if r.lit == 0 {
-		r.op--
-		return
-	}
-	r.out[r.op-r.lit-1] = byte(r.lit - 1)
-	r.lit = 0
-}
-
-// reference adds a reference of n bytes that begin back+1 bytes before, and opens
-// a new run. It fails when there is no room.
-func (r *lzfRun) reference(back, n int) bool {
-	if op := r.op; r.lit == 0 && op+3 >= len(r.out) || r.lit != 0 && op+4 >= len(r.out) {
-		return false
-	}
-	r.end()
-	high, n := byte(back>>8), n-2
-	if n < lzfLongMark {
-		r.put(high | byte(n)<<5)
-	} else {
-		r.put(high | lzfLongMark<<5)
-		r.put(byte(n - lzfLongMark))
-	}
-	r.put(byte(back))
-	r.op++
-	return true
-}
-
-func (r *lzfRun) put(b byte) {
-	r.out[r.op] = b
-	r.op++
-}
+// slot finds the slot for three bytes, which are the low ones of v.
+func slot(v uint32) uint32 { return (v>>8 - v*5) & (lzfSlots - 1) }
 
 // compress writes src to out and returns the length, or 0 when it does not fit.
+//
+// Literals are written when it is known how many there are. op is then where they begin,
+// behind the control byte of their first run, which is reserved.
 func (c *compressor) compress(out, src []byte) int {
 	if len(src) == 0 || len(out) == 0 || uint64(len(src)) >= math.MaxUint32-1 {
 		return 0
 	}
 	c.prepare(len(src))
-	r := lzfRun{out: out, op: 1}
-	slots, base, end := c.slots, c.base, len(src)-2
+	base := c.base
 	c.base += uint32(len(src))
-	i := 0
-	for i < end {
-		s := slot(src, i)
-		found := slots[s]
-		slots[s] = base + uint32(i)
-		if at := int(found - base); found > base && i-at <= lzfOffsetMax && same3(src, at, i) {
-			n := matchLen(src, at, i)
-			if !r.reference(i-at-1, n) {
-				return 0
-			}
-			if i += n; i < end {
-				slots[slot(src, i-2)] = base + uint32(i-2)
-				slots[slot(src, i-1)] = base + uint32(i-1)
-			}
-			continue
+	op, from, end := 1, 0, len(src)-2
+	for from < end {
+		stop := min(end, from+literalsMax(len(out)-op))
+		at, back := find(c.slots, base, src, from, stop)
+		if at == end {
+			break
 		}
-		if r.op >= len(out) {
+		tail := (at - from) % lzfRunMax
+		if back == 0 || afterLiterals(op, at-from)+3+min(tail, 1) >= len(out) {
 			return 0
 		}
-		r.literal(src[i])
-		i++
+		n := matchLen(src, at-back, at)
+		op = putReference(out, putLiterals(out, op, src, from, at), back-1, n) + 1
+		if from = at + n; from < end {
+			v := binary.BigEndian.Uint32(src[from-2:])
+			c.slots[slot(v>>8)] = base + uint32(from-2)
+			c.slots[slot(v)] = base + uint32(from-1)
+		}
 	}
-	if r.op+3 > len(out) {
+	if afterLiterals(op, max(0, end-from))+3 > len(out) {
 		return 0
 	}
-	for ; i < len(src); i++ {
-		r.literal(src[i])
-	}
-	r.end()
-	return r.op
+	return putLiterals(out, op, src, from, len(src))
 }
 
-func same3(p []byte, a, b int) bool {
-	return p[a] == p[b] && p[a+1] == p[b+1] && p[a+2] == p[b+2]
+// find looks from src[i] on for a place where three bytes repeat, which it returns with
+// how far back they are. None before stop gives stop and 0.
+func find(slots *[lzfSlots]uint32, base uint32, src []byte, i, stop int) (at, back int) {
+	if i >= stop {
+		return stop, 0
+	}
+	v := uint32(src[i])<<8 | uint32(src[i+1])
+	here := base + uint32(i)
+	for _, last := range src[i+2 : stop+2] {
+		v = v<<8 | uint32(last)
+		s := slot(v)
+		found := slots[s]
+		slots[s] = here
+		if far := here - found; far <= lzfOffsetMax && found > base {
+			if at := here - base; binary.BigEndian.Uint32(src[at-far:])>>8 == v&0xffffff {
+				return int(at), int(far)
+			}
+		}
+		here++
+	}
+	return stop, 0
+}
+
+// afterLiterals is where the output is after n literals that begin at op: each full run
+// reserves the control byte of the next.
+func afterLiterals(op, n int) int { return op + n + n/lzfRunMax }
+
+// literalsMax is how many literals are begun before they are found not to fit in room.
+func literalsMax(room int) (n int) {
+	n = max(0, room-room/(lzfRunMax+1)-1)
+	for afterLiterals(0, n) < room {
+		n++
+	}
+	return n
+}
+
+// putLiterals writes src[from:to] in runs and returns where the last one ends.
+func putLiterals(out []byte, op int, src []byte, from, to int) int {
+	for from < to {
+		n := min(to-from, lzfRunMax)
+		out[op-1] = byte(n - 1)
+		if op+lzfRunMax <= len(out) && from+lzfRunMax <= len(src) {
+			*(*[lzfRunMax]byte)(out[op:]) = *(*[lzfRunMax]byte)(src[from:]) // faster than fewer bytes
+		} else {
+			copy(out[op:op+n], src[from:to])
+		}
+		op, from = op+n+1, from+n
+	}
+	return op - 1
+}
+
+// putReference writes a reference of n bytes that begin back+1 bytes before.
+func putReference(out []byte, op, back, n int) int {
+	high, n := byte(back>>8), n-2
+	if n < lzfLongMark {
+		out[op] = high | byte(n)<<5
+	} else {
+		out[op] = high | lzfLongMark<<5
+		op++
+		out[op] = byte(n - lzfLongMark)
+	}
+	out[op+1] = byte(back)
+	return op + 2
 }
 
 // matchLen is the length of the match between a and b, of which three bytes are
 // known to agree.
 func matchLen(p []byte, a, b int) int {
-	const known, ahead = 3, 16
+	const known, ahead, word = 3, 16, 8
 	limit := min(len(p)-b-2, lzfMatchMax)
 	if limit > ahead {
 		limit = max(limit, known+ahead)
 	}
+	x, y := p[a:a+limit], p[b:b+limit]
 	n := known
-	for n < limit && p[a+n] == p[b+n] {
+	for ; n+word <= limit; n += word {
+		if diff := binary.LittleEndian.Uint64(x[n:]) ^ binary.LittleEndian.Uint64(y[n:]); diff != 0 {
+			return n + bits.TrailingZeros64(diff)/8
+		}
+	}
+	for n < limit && x[n] == y[n] {
 		n++
 	}
 	return n
@@ -188,27 +200,35 @@ func unpacksTo(src []byte, length uint64) bool {
 }
 
 // decompress fills out from src and reports whether src is sound and gives just
-// len(out) bytes.
+// len(out) bytes. Where there is room, more is copied than is needed, since that is
+// faster; what follows is written over it.
 func decompress(out, src []byte) bool {
-	n := 0
-	for len(src) > 0 {
-		ctrl := int(src[0])
-		if ctrl < lzfRunMax {
+	n, i := 0, 0
+	for i < len(src) {
+		if ctrl := int(src[i]); ctrl < lzfRunMax {
 			run := ctrl + 1
-			if len(src) <= run || len(out)-n < run {
+			i++
+			if len(src)-i < run || len(out)-n < run {
 				return false
 			}
-			n += copy(out[n:], src[1:run+1])
-			src = src[run+1:]
+			if len(src)-i >= lzfRunMax && len(out)-n >= lzfRunMax {
+				*(*[lzfRunMax]byte)(out[n:]) = *(*[lzfRunMax]byte)(src[i:])
+			} else {
+				copy(out[n:n+run], src[i:])
+			}
+			n, i = n+run, i+run
 			continue
 		}
-		back, length, head := backReference(src)
+		back, length, head := backReference(src[i:])
 		if head == 0 || back > n || len(out)-n < length {
 			return false
 		}
-		copyBack(out, n, back, length)
-		n += length
-		src = src[head:]
+		if back >= lzfNear && length <= lzfNear && len(out)-n >= lzfNear {
+			*(*[lzfNear]byte)(out[n:]) = *(*[lzfNear]byte)(out[n-back:])
+		} else {
+			copyBack(out, n, back, length)
+		}
+		n, i = n+length, i+head
 	}
 	return n == len(out)
 }
