@@ -45,6 +45,8 @@ type Writer struct {
 	packer  *Packer
 	buf     []byte // what is still to be written
 	written int64
+	db      int
+	told    map[int]bool // databases whose sizes have been written
 	sum     uint64
 	noSum   bool
 	err     error
@@ -59,7 +61,7 @@ func NewWriter(dst io.Writer, o WriterOptions) *Writer {
 	if o.DatedHashes {
 		e.Version = max(e.Version, datedHashes)
 	}
-	return &Writer{Encoder: e, dst: dst, packer: NewPacker(e), noSum: o.NoChecksum}
+	return &Writer{Encoder: e, dst: dst, packer: NewPacker(e), told: map[int]bool{}, noSum: o.NoChecksum}
 }
 
 // Written is how many bytes the file has so far.
@@ -101,11 +103,19 @@ func (w *Writer) Function(library []byte) error {
 	return w.flush(writeBytes)
 }
 
-// Database says that the records from here on are of a database, and how many it has.
+// Database says that the records from here on are of a database, and how many it has:
+// what is said first counts. The records of databases may alternate.
 func (w *Writer) Database(db, keys, expires int) error {
+	if w.told[db] && w.db == db {
+		return w.err
+	}
+	w.db = db
 	w.buf = AppendLen(append(w.buf, opSelect), uint64(db))
-	w.buf = AppendLen(append(w.buf, opResize), uint64(keys))
-	w.buf = AppendLen(w.buf, uint64(expires))
+	if !w.told[db] {
+		w.told[db] = true
+		w.buf = AppendLen(append(w.buf, opResize), uint64(keys))
+		w.buf = AppendLen(w.buf, uint64(expires))
+	}
 	return w.flush(writeBytes)
 }
 
