@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"dozo/env"
 )
@@ -21,28 +22,43 @@ type Options struct {
 	// Sentinel allows `sentinel` lines, and makes 26379 the default port and
 	// protected mode off.
 	Sentinel bool
-	// Warn is told what cannot be returned as an error; nil drops it.
-	Warn func(message string)
 }
 
 // Config holds the running values of one server. All methods are safe for
 // concurrent use; Load and the registration of hooks belong to the start.
+//
+// Locks are taken in the order in which they stand here. What is done under mu
+// takes no time; under files, files are read and written, which may take for ever
+// when they are not on a disk of this machine.
 type Config struct {
 	options  Options
 	defaults *Values
 	running  atomic.Pointer[Values]
+	loaded   atomic.Pointer[loaded] // replaced under mu
 
-	loaded atomic.Pointer[loaded]
+	changing sync.Mutex // one CONFIG SET at a time, from Begin to End
+	files    sync.Mutex // one look at the files, or change of them, at a time
 
-	mu        sync.Mutex // one change, rewrite or load at a time
+	mu        sync.Mutex
 	hooks     []*hook
 	rewriters map[string]func() []string
+	changes   map[int]Changed // who set what since Load, by the directive's index
+	warnTo    func(message string)
+	warnings  []string // until there is somebody to tell
 }
 
-// loaded is what a Load leaves beside the values.
+// loaded is what reading the sources has left beside the values. It never changes.
 type loaded struct {
-	sources Sources // the file's name made absolute
-	lines   map[string][]FileLine
+	sources Sources  // the file's name made absolute
+	base    *reading // what the server started with, or has written since
+	disk    *reading // what a restart would read, when it was looked at last
+	broken  error    // why a restart would fail, as of then
+}
+
+// Changed is how a directive came to its running value.
+type Changed struct {
+	At time.Duration // since the Unix epoch; 0 = not known
+	By Caller
 }
 
 // hook is a function to run when one of its directives changes.
@@ -56,10 +72,11 @@ const sentinelPort = 26379
 
 // New gives a Config in which everything has its default.
 func New(o Options) *Config {
-	c := &Config{options: o, rewriters: make(map[string]func() []string)}
+	c := &Config{options: o, rewriters: make(map[string]func() []string), changes: make(map[int]Changed)}
 	c.defaults = c.makeDefaults()
 	c.running.Store(c.defaults)
-	c.loaded.Store(&loaded{})
+	r, _ := c.read(Sources{}, readMode{}) // of nothing, which is never wrong
+	c.loaded.Store(&loaded{base: r, disk: r})
 	return c
 }
 
@@ -110,13 +127,21 @@ func (c *Config) File() string { return c.loaded.Load().sources.File }
 
 // Lines are the lines of a directive that is no row but only occurs in files:
 // user, rename-command, loadmodule, sentinel. They are in the order read.
-func (c *Config) Lines(directive string) []FileLine { return c.loaded.Load().lines[directive] }
+func (c *Config) Lines(directive string) []FileLine { return c.loaded.Load().base.lines[directive] }
+
+// Overlay is the overlay file's name, "" when no file of that name says anything.
+func (c *Config) Overlay() string {
+	if o := c.loaded.Load().disk.overlay; len(o.lines) > 0 {
+		return o.name
+	}
+	return ""
+}
 
 // OnChange has fn called when d has changed. It runs inside the change, after
 // the new values are published; an error refuses the change with that error's
 // text. Then the old values are published again, and fn is called once more with
 // old and new exchanged, like every hook that ran before it: a hook that fails
-// may have done half its work. fn must not call Set, Update or Rewrite.
+// may have done half its work. fn must not change this Config.
 func (c *Config) OnChange(d *Directive, fn func(old, new *Values) error) {
 	c.OnChangeOf([]*Directive{d}, fn)
 }
@@ -149,6 +174,7 @@ func (c *Config) Update(d *Directive, text string) error {
 	}
 	next.all[d.index] = v
 	c.running.Store(next)
+	c.changes[d.index] = Changed{}
 	return nil
 }
 
@@ -186,8 +212,23 @@ func (c *Config) place(from, to string) (string, error) {
 	return to, nil
 }
 
-func (c *Config) warn(message string) {
-	if c.options.Warn != nil {
-		c.options.Warn(message)
+// WarnTo names who is told what cannot be returned as an error, and tells what
+// there was until now. It may be called from any goroutine.
+func (c *Config) WarnTo(tell func(message string)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.warnTo = tell
+	for _, w := range c.warnings {
+		tell(w)
 	}
+	c.warnings = nil
+}
+
+// warn is called under mu.
+func (c *Config) warn(message string) {
+	if c.warnTo == nil {
+		c.warnings = append(c.warnings, message)
+		return
+	}
+	c.warnTo(message)
 }

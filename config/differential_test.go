@@ -28,7 +28,8 @@ var onlyIn72 = map[string]string{
 	"locale-collate":                  "new in 7.2",
 	"set-max-listpack-entries":        "new in 7.2",
 	"set-max-listpack-value":          "new in 7.2",
-	"config-write-through":            "only in Dozo",
+	"config-set-persist":              "only in Dozo",
+	"config-drift-warn-after":         "only in Dozo",
 	"rdb-version":                     "only in Dozo",
 }
 

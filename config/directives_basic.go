@@ -119,8 +119,10 @@ var (
 		doc: "What SIGINT does with the data set."})
 	ShutdownOnSigterm = general.declare(row{name: "shutdown-on-sigterm", kind: shutdownKind(), def: "default", flags: MultiArg,
 		doc: "What SIGTERM does with the data set."})
-	WriteThrough = general.declare(row{name: "config-write-through", kind: yesNo(), def: "no",
-		doc: "Dozo only: write what CONFIG SET changes to the configuration file at once, or refuse the change."})
+	ConfigSetPersist = general.declare(row{name: "config-set-persist", kind: yesNo(), def: "no",
+		doc: "Write what CONFIG SET changes to disk before it is answered, or refuse the change: to the configuration file, or where that cannot take it, to an overlay file in dir."})
+	ConfigDriftWarnAfter = general.declare(row{name: "config-drift-warn-after", kind: integer(0, maxInt32), def: "300",
+		doc: "Seconds after which a running value that a restart would not load is worth a warning in the log; 0 never warns."})
 )
 
 // The word of the enable-... directives.

@@ -24,8 +24,9 @@
 // # Errors
 //
 // Load and ParseArgs return *Error, which knows the file, the line and the
-// reason, and prints the report that Redis prints. Set and Rewrite return errors
-// whose text is the whole reply after the '-', code included.
+// reason, and prints the report that Redis prints; Check returns all of them. Set
+// and Rewrite return errors whose text is the whole reply after the '-', code
+// included.
 //
 // # Invariants
 //
@@ -34,7 +35,11 @@
 //     and see the values of one moment.
 //   - Nothing is global but the rows: any number of Configs live in one process.
 //   - Set is all or nothing: when a value is refused, or a change hook fails, or
-//     write-through cannot write, the running values are what they were before.
+//     config-set-persist cannot write, values and files are what they were before.
+//   - No method reads or writes a file while it holds what readers of values, or
+//     Begin, need: a disk that does not answer stops those who ask for files.
+//   - What Persist and Rewrite write is read as a restart would read it before it
+//     replaces anything.
 //
 // The idea of one table with typed rows is that of Redis 7's config.c.
 package config

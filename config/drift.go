@@ -1,38 +1,161 @@
 package config
 
-// Difference is a directive whose running value would not survive a restart.
+import (
+	"slices"
+	"strings"
+
+	"dozo/text"
+)
+
+// Difference is a directive whose running value is not what a restart would load.
 type Difference struct {
 	Name    string
-	File    string // what a restart would give it
-	Running string // what it is
+	Running string // as CONFIG GET shows it
+	Restart string
+	From    Origin // of Restart
+
+	// Set: the running value was changed since the start, and not kept.
+	Set bool
+	// Edited: what the sources say was changed since the start, and not loaded.
+	Edited bool
+	Changed
+	Secret bool // reports for others than administrators must not show the values
+}
+
+// show is a value as the log may have it.
+func (d Difference) show(value string) string {
+	if d.Secret {
+		return secret
+	}
+	return text.Quote(text.Shorten(value))
 }
 
 // secret stands for a value that reports must not show.
 const secret = "(secret)"
 
-// Drift reads the sources of the last Load again and tells what differs from the
-// running values: what a restart with the same command line would silently
-// undo, or what somebody edited in the file and never loaded. Secrets are listed
-// without their values. The error says why the file cannot be read, which is what
-// a restart would die of.
+// String says in one line what differs, for the log: secrets are not shown.
+func (d Difference) String() string {
+	s := d.Name + " is " + d.show(d.Running) + ", a restart would load " + d.show(d.Restart) + " (" + d.From.String() + ")"
+	if d.Set && d.At != 0 {
+		s += ", set " + utc(d.At) + " by " + d.By.describe()
+	}
+	if d.Edited {
+		s += ", edited since the start"
+	}
+	return s
+}
+
+// Drift reads the sources again and tells what differs from the running values:
+// what a restart with the same command line would silently undo, or what somebody
+// edited in the file and never loaded. It waits for the disk. The error says why
+// the sources cannot be read, which is what a restart would die of.
+//
+// LIMITATIONS: of directives that only occur in files, what is compared is what
+// the sources said at the start and say now.
 func (c *Config) Drift() ([]Difference, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	l, err := c.read(c.loaded.Load().sources)
+	c.files.Lock()
+	err := c.refresh()
+	c.files.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	running := c.running.Load()
-	var out []Difference
+	return c.KnownDrift()
+}
+
+// KnownDrift is Drift by what the sources said when they were read last, by any of
+// the methods of Config: it asks no file.
+func (c *Config) KnownDrift() ([]Difference, error) {
+	now := c.loaded.Load()
+	return c.differences(c.running.Load(), now), now.broken
+}
+
+// refresh reads what a restart would read. It is called under files.
+func (c *Config) refresh() error {
+	r, err := c.read(c.loaded.Load().sources, readMode{})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := *c.loaded.Load()
+	if next.broken = err; err == nil {
+		next.disk = r
+	}
+	c.loaded.Store(&next)
+	return err
+}
+
+// rebase makes what the sources say what the server counts as having started
+// with: for ds, or for all if there are none.
+func (c *Config) rebase(ds ...*Directive) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := *c.loaded.Load()
+	if len(ds) == 0 {
+		next.base = next.disk
+	} else {
+		base := *next.base
+		base.values = base.values.clone()
+		for _, d := range ds {
+			base.values.all[d.index] = next.disk.values.all[d.index]
+		}
+		next.base = &base
+	}
+	c.loaded.Store(&next)
+}
+
+// differences compares v with what a restart would load.
+func (c *Config) differences(v *Values, now *loaded) (list []Difference) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, d := range directives.rows {
-		if running.all[d.index].same(l.values.all[d.index]) {
+		run, restart, base := v.all[d.index], now.disk.values.all[d.index], now.base.values.all[d.index]
+		if run.same(restart) {
 			continue
 		}
-		diff := Difference{d.name, l.values.String(d), running.String(d)}
-		if d.Has(Sensitive) {
-			diff.File, diff.Running = secret, secret
+		diff := Difference{
+			Name: d.name, Running: d.kind.text(run), Restart: d.kind.text(restart), From: now.disk.origins[d.index],
+			Set: !run.same(base), Edited: !restart.same(base), Secret: d.Has(Sensitive),
 		}
-		out = append(out, diff)
+		if diff.Set {
+			diff.Changed = c.changes[d.index]
+		}
+		list = append(list, diff)
 	}
-	return out, nil
+	return append(list, differentLines(now.base, now.disk)...)
+}
+
+// differentLines compares the directives that only occur in files.
+func differentLines(base, disk *reading) (list []Difference) {
+	for _, name := range fileOnlyNames() {
+		was, is := base.lines[name], disk.lines[name]
+		if slices.EqualFunc(was, is, func(a, b FileLine) bool { return slices.Equal(a.Args, b.Args) }) {
+			continue
+		}
+		from := Origin{Source: fromDefault}
+		if len(is) > 0 {
+			from = is[0].origin()
+		}
+		list = append(list, Difference{
+			Name: name, Running: textOf(was), Restart: textOf(is), From: from, Edited: true, Secret: name == "user" || name == "sentinel",
+		})
+	}
+	return list
+}
+
+func textOf(lines []FileLine) string {
+	var texts []string
+	for _, l := range lines {
+		texts = append(texts, strings.TrimSpace(strings.TrimPrefix(l.Text, strings.Fields(l.Text)[0])))
+	}
+	return strings.Join(texts, "\n")
+}
+
+// edited are the differences that come from the file alone: they were never
+// running. It compares with what refresh has found.
+func (c *Config) edited() (list []Difference) {
+	diffs, _ := c.KnownDrift()
+	for _, d := range diffs {
+		if d.Edited && Lookup(d.Name) != nil {
+			list = append(list, d)
+		}
+	}
+	return list
 }

@@ -20,6 +20,8 @@ type Sources struct {
 	File    string // file name, "" for none
 	Stdin   []byte // what came on standard input, nil for nothing
 	Options string // lines made of the command line; see Args.Options
+	// NoOverlay leaves out what CONFIG SET has put into an overlay file.
+	NoOverlay bool
 }
 
 // FileLine is a line of a directive that is no row of the table.
@@ -35,18 +37,58 @@ func (l FileLine) Wrong(reason string) *Error {
 	return &Error{Source: l.Source, Line: l.Line, Text: l.Text, Reason: reason}
 }
 
+func (l FileLine) origin() Origin {
+	if l.Source == fromStdin || l.Source == fromCommandLine {
+		return Origin{Source: l.Source}
+	}
+	return Origin{l.Source, l.Line}
+}
+
+// Origin is where a value comes from.
+type Origin struct {
+	Source string // as in Error, or "default"
+	Line   int    // from 1; 0 where there are no lines to count
+}
+
+// The sources that are no files.
+const (
+	fromDefault     = "default"
+	fromStdin       = "standard input"
+	fromCommandLine = "command line"
+)
+
+// String is file:line, or what it is instead of a file.
+func (o Origin) String() string {
+	if o.Line == 0 {
+		return o.Source
+	}
+	return fmt.Sprintf("%s:%d", o.Source, o.Line)
+}
+
+// reading is what the sources say at one moment. It never changes.
+type reading struct {
+	values  *Values
+	origins []Origin // by the directive's index
+	lines   map[string][]FileLine
+	overlay overlay
+}
+
 // Load reads the sources over the defaults and makes the result the running
 // values. Hooks do not run. After an error nothing has changed; it is an *Error.
 func (c *Config) Load(s Sources) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s = s.absolute(c.options.WorkDir)
-	l, err := c.read(s)
+	r, err := c.read(s, readMode{})
 	if err != nil {
 		return err
 	}
-	c.loaded.Store(&loaded{sources: s, lines: l.lines})
-	c.running.Store(l.values)
+	c.loaded.Store(&loaded{sources: s, base: r, disk: r})
+	c.running.Store(r.values)
+	c.changes = make(map[int]Changed)
+	for _, what := range r.overlay.aside {
+		c.warn(what)
+	}
 	return nil
 }
 
@@ -57,29 +99,55 @@ func (s Sources) absolute(dir string) Sources {
 	return s
 }
 
+// readMode changes what read does.
+type readMode struct {
+	instead map[string]string // contents of files that are not written yet
+	faults  *[]*Error         // goes on after mistakes, and puts them here
+}
+
 // read is Load without its effects.
-func (c *Config) read(s Sources) (*loader, error) {
-	l := &loader{c: c, values: c.defaults.clone(), lines: make(map[string][]FileLine)}
+func (c *Config) read(s Sources, m readMode) (*reading, error) {
+	l := &loader{c: c, readMode: m, reading: &reading{
+		values: c.defaults.clone(), lines: make(map[string][]FileLine), origins: make([]Origin, len(directives.rows)),
+	}}
+	for i := range l.origins {
+		l.origins[i].Source = fromDefault
+	}
 	if s.File != "" {
 		if err := l.readFile(s.File); err != nil {
 			return nil, err
 		}
 	}
-	if err := l.readText("standard input", string(s.Stdin)); err != nil {
+	if err := l.readText(fromStdin, string(s.Stdin)); err != nil {
 		return nil, err
 	}
 	// Redis puts the options behind a line break, which is why its message about
 	// the first of them names line 2.
-	return l, asError(l.readText("command line", "\n"+s.Options))
+	if err := l.readText(fromCommandLine, "\n"+s.Options); err != nil {
+		return nil, err
+	}
+	if err := l.readOverlay(s); err != nil {
+		return nil, err
+	}
+	return l.reading, nil
 }
 
-// loader is the state of one Load.
+// loader is the state of one read.
 type loader struct {
-	c      *Config
-	values *Values
-	lines  map[string][]FileLine
-	depth  int  // of includes
-	saved  bool // a save line replaced the default points, so the next adds to them
+	*reading
+	readMode
+	c     *Config
+	depth int  // of includes
+	saved bool // a save line replaced the default points, so the next adds to them
+}
+
+// fault is how a mistake ends the reading, or is noted.
+func (l *loader) fault(e *Error) *Error {
+	if e != nil && l.faults != nil {
+		*l.faults = append(*l.faults, e)
+		return nil
+	}
+	return e
 }
 
 // asError keeps a nil *Error from becoming a non-nil error.
@@ -91,9 +159,12 @@ func asError(e *Error) error {
 }
 
 func (l *loader) readFile(name string) *Error {
+	if content, planned := l.instead[name]; planned {
+		return l.readText(name, content)
+	}
 	content, err := l.c.options.FS.ReadFile(name)
 	if err != nil {
-		return &Error{Source: name, Reason: systemError(err).Error(), opened: true}
+		return l.fault(&Error{Source: name, Reason: systemError(err).Error(), opened: true})
 	}
 	return l.readText(name, string(content))
 }
@@ -101,12 +172,16 @@ func (l *loader) readFile(name string) *Error {
 func (l *loader) readText(source, content string) *Error {
 	for i, line := range strings.Split(content, "\n") {
 		fl := FileLine{Source: source, Line: i + 1, Text: strings.Trim(line, " \t\r\n")}
-		if err := l.readLine(fl); err != nil {
-			var inner *Error
-			if errors.As(err, &inner) { // from an included file
-				return inner
-			}
-			return fl.Wrong(err.Error())
+		err := l.readLine(fl)
+		if err == nil {
+			continue
+		}
+		var inner *Error
+		if errors.As(err, &inner) { // from an included file
+			return inner
+		}
+		if e := l.fault(fl.Wrong(err.Error())); e != nil {
+			return e
 		}
 	}
 	return nil
@@ -125,7 +200,7 @@ func (l *loader) readLine(fl FileLine) error {
 	}
 	words[0] = strings.ToLower(words[0])
 	if d := Lookup(words[0]); d != nil {
-		return l.set(d, words[1:])
+		return l.set(d, words[1:], fl.origin())
 	}
 	fl.Args = words
 	return l.fileOnly(fl)
@@ -144,7 +219,7 @@ func splitLine(line string) ([]string, bool) {
 	return words, true
 }
 
-func (l *loader) set(d *Directive, words []string) error {
+func (l *loader) set(d *Directive, words []string, from Origin) error {
 	if !d.Has(MultiArg) && len(words) != 1 {
 		return errWords
 	}
@@ -163,7 +238,7 @@ func (l *loader) set(d *Directive, words []string) error {
 		return err
 	}
 	l.saved = l.saved || d == Save
-	l.values.all[d.index] = v
+	l.values.all[d.index], l.origins[d.index] = v, from
 	return nil
 }
 
@@ -216,7 +291,7 @@ func (l *loader) fileOnly(fl FileLine) error {
 
 func (l *loader) include(fl FileLine) *Error {
 	if l.depth == maxIncludeDepth {
-		return fl.Wrong(fmt.Sprintf("include goes deeper than %d files: does a file include itself?", maxIncludeDepth))
+		return l.fault(fl.Wrong(fmt.Sprintf("include goes deeper than %d files: does a file include itself?", maxIncludeDepth)))
 	}
 	l.depth++
 	defer func() { l.depth-- }()

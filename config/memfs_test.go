@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"path"
@@ -17,8 +18,12 @@ type memFS struct {
 	env.FS
 	files map[string]string
 	modes map[string]fs.FileMode
-	fail  string   // the operation that fails
-	log   []string // operations that change something
+	links map[string]string
+	fail  string // the operation that fails
+	why   error  // with what; nil is errDisk
+	// failIn are operations that fail in one folder.
+	failIn map[string]string
+	log    []string // operations that change something
 }
 
 var errDisk = errors.New("disk on fire")
@@ -30,7 +35,7 @@ func newMemFS() *memFS {
 func (m *memFS) did(op string) error {
 	m.log = append(m.log, op)
 	if m.fail == op {
-		return &fs.PathError{Op: op, Path: "x", Err: errDisk}
+		return &fs.PathError{Op: op, Path: "x", Err: cmp.Or(m.why, errDisk)}
 	}
 	return nil
 }
@@ -40,6 +45,9 @@ func notThere(op, name string) error {
 }
 
 func (m *memFS) ReadFile(name string) ([]byte, error) {
+	if to, ok := m.links[name]; ok {
+		name = to
+	}
 	if s, ok := m.files[name]; ok {
 		return []byte(s), nil
 	}
@@ -80,8 +88,16 @@ func (m *memFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	return out, nil
 }
 
+// didIn is did in the folder of name.
+func (m *memFS) didIn(op, name string) error {
+	if m.failIn[path.Dir(name)] == op {
+		return &fs.PathError{Op: op, Path: name, Err: m.why}
+	}
+	return m.did(op)
+}
+
 func (m *memFS) OpenFile(name string, flag int, perm fs.FileMode) (env.File, error) {
-	if err := m.did("open"); err != nil {
+	if err := m.didIn("open", name); err != nil {
 		return nil, err
 	}
 	if _, there := m.files[name]; there && flag&syscall.O_EXCL != 0 {
@@ -92,7 +108,7 @@ func (m *memFS) OpenFile(name string, flag int, perm fs.FileMode) (env.File, err
 }
 
 func (m *memFS) Rename(from, to string) error {
-	if err := m.did("rename"); err != nil {
+	if err := m.didIn("rename", to); err != nil {
 		return err
 	}
 	m.files[to], m.modes[to] = m.files[from], m.modes[from]
@@ -109,6 +125,36 @@ func (m *memFS) Remove(name string) error {
 }
 
 func (m *memFS) SyncDir(string) error { return m.did("syncdir") }
+
+func (m *memFS) Chmod(name string, mode fs.FileMode) error {
+	if err := m.did("chmod"); err != nil {
+		return err
+	}
+	m.modes[name] = mode
+	return nil
+}
+
+func (m *memFS) CopyOwner(name string, info fs.FileInfo) error {
+	if m.fail == "chown" {
+		return errDisk
+	}
+	return nil
+}
+
+func (m *memFS) Lstat(name string) (fs.FileInfo, error) {
+	if _, ok := m.links[name]; ok {
+		return memInfo{name: path.Base(name), mode: fs.ModeSymlink | 0o777}, nil
+	}
+	return m.Stat(name)
+}
+
+func (m *memFS) Resolve(name string) (string, error) {
+	if to, ok := m.links[name]; ok {
+		return to, nil
+	}
+	_, err := m.Stat(name)
+	return name, err
+}
 
 type memFile struct {
 	env.File

@@ -4,10 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"strings"
 
-	"dozo/env"
+	"dozo/text"
 )
 
 // signature marks the lines that were not in the file before.
@@ -22,50 +21,171 @@ var ErrNoFile = errors.New("ERR The server is running without a config file")
 // left over (such as a second save point) go. The file is replaced in one step:
 // after a crash it is the old one or the new one. An error's text is the reply.
 //
-// LIMITATIONS: files that are included stay as they are, so a line in one that is
-// included below wins over what is written here (Drift then shows it). A file
-// name that is a symbolic link becomes a file of its own, as with Redis.
-func (c *Config) Rewrite() error { return c.rewriteFile(false) }
+// Redis stops there, although a file that is included below a line wins over it
+// at the next start. So the new text is read as a restart would read it, and what
+// it would get wrong is said at the end of the file, where nothing comes after it;
+// included files are never written to. What the command line says wins over all
+// that: such directives stay in the overlay file if they are there, and else
+// there is a warning. There is one, too, of what somebody had edited in the file
+// and never loaded, for that is overwritten.
+//
+// A file name that is a symbolic link stays one: the file that it leads to is
+// replaced. (Redis puts a file in the place of the link.)
+func (c *Config) Rewrite() error { return c.PlanRewrite(false).Write() }
 
 // RewriteAll is Rewrite that writes a line for each directive, those at their
 // defaults too.
-func (c *Config) RewriteAll() error { return c.rewriteFile(true) }
+func (c *Config) RewriteAll() error { return c.PlanRewrite(true).Write() }
 
-func (c *Config) rewriteFile(all bool) error {
+// RewritePlan is a CONFIG REWRITE of the values of one moment.
+type RewritePlan struct {
+	c      *Config
+	values *Values
+	lines  map[string][]line // of directives that only occur in files
+	all    bool
+}
+
+// PlanRewrite takes what is to be written; with all, lines that say no more than
+// the default are too. It asks those whom OnRewrite has named, and no file.
+func (c *Config) PlanRewrite(all bool) *RewritePlan {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	p := &RewritePlan{c: c, values: c.running.Load(), lines: make(map[string][]line), all: all}
+	for name, lines := range c.rewriters {
+		p.lines[name] = prefixed(name, lines())
+	}
+	return p
+}
+
+// Write writes the file. It may be called from any goroutine, and waits for the
+// disk; see Rewrite for the error.
+func (p *RewritePlan) Write() error {
+	p.c.files.Lock()
+	defer p.c.files.Unlock()
+	return p.write()
+}
+
+// TryWrite is Write that does not wait for others who are at the files: it fails
+// with ErrBusy.
+func (p *RewritePlan) TryWrite() error {
+	if !p.c.files.TryLock() {
+		return ErrBusy
+	}
+	defer p.c.files.Unlock()
+	return p.write()
+}
+
+func (p *RewritePlan) write() error {
+	c := p.c
 	if c.File() == "" {
 		return ErrNoFile
 	}
-	if err := c.rewrite(c.running.Load(), directives.rows, all); err != nil {
+	_ = c.refresh() // a file that is broken is mended by being written
+	edited := c.edited()
+	held, err := p.writeFile()
+	if err != nil {
 		return fmt.Errorf("ERR Rewriting config file: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, d := range edited {
+		c.warn(fmt.Sprintf("CONFIG REWRITE: %s had been edited to %s at %s and never loaded. It is %s now, as is running.",
+			d.Name, d.show(d.Restart), d.From, d.show(d.Running)))
+	}
+	for _, d := range held {
+		c.warn(fmt.Sprintf("CONFIG REWRITE: %s is %s, but a restart will load %s from the %s, which wins over the file. Change it there.",
+			d.Name, d.show(d.Running), d.show(d.Restart), d.From))
 	}
 	return nil
 }
 
-// rewrite brings ds in the file up to v. When they are all the directives, the
-// file-only ones that have a rewriter are brought up to date too. With all, lines
-// that say no more than the default are written as well.
-func (c *Config) rewrite(v *Values, ds []*Directive, all bool) error {
-	old, mode, err := c.readOld()
+// writeFile brings the file, and the overlay, up to date. Held is what a restart
+// would still get wrong.
+func (p *RewritePlan) writeFile() (held []Difference, err error) {
+	c := p.c
+	old, err := c.readOld()
 	if err != nil {
-		return systemError(err)
+		return nil, systemError(err)
 	}
 	f := parseOld(old)
-	f.all = all
+	f.all = p.all
+	c.fill(f, p.values, directives.rows)
+	for name, lines := range p.lines {
+		f.replace(name, lines)
+	}
+	f.dropLeftOver()
+	_, broken := c.sayAgain(f, p.values, directives.rows)
+	if err := c.replaceFile(c.target(), f.text(), newFileMode); err != nil {
+		return nil, systemError(err)
+	}
+	if broken == nil {
+		broken = c.trimOverlay(p.values)
+	}
+	if err := c.refresh(); broken == nil {
+		broken = err
+	}
+	c.rebase()
+	if broken != nil {
+		return nil, fmt.Errorf("the file is written, but a restart would fail: %w", broken)
+	}
+	return c.differences(p.values, c.loaded.Load()), nil
+}
+
+// fill puts the lines of ds in their places.
+func (c *Config) fill(f *oldFile, v *Values, ds []*Directive) {
 	for _, d := range ds {
 		f.replace(d.name, d.kind.lines(d.name, v.all[d.index], c.defaults.all[d.index]))
 	}
-	if len(ds) == len(directives.rows) {
-		for name, lines := range c.rewriters {
-			f.replace(name, prefixed(name, lines()))
+}
+
+// sayAgain moves to the end of the file what a restart would get wrong. Held is
+// what it gets wrong all the same, since the command line says so.
+func (c *Config) sayAgain(f *oldFile, v *Values, ds []*Directive) (held []*Directive, err error) {
+	wrong, held, err := c.wrong(f, v, ds)
+	if err != nil || len(wrong) == 0 {
+		return held, err
+	}
+	for _, d := range wrong {
+		f.moveToEnd(d.name, finalLines(d, v))
+	}
+	wrong, held, err = c.wrong(f, v, ds)
+	return append(held, wrong...), err
+}
+
+// wrong are those of ds that a restart would give another value than v has, if
+// the file said what f says. Those that are held are beyond it.
+func (c *Config) wrong(f *oldFile, v *Values, ds []*Directive) (list, held []*Directive, err error) {
+	s := c.loaded.Load().sources
+	s.NoOverlay = true
+	r, err := c.read(s, readMode{instead: map[string]string{s.File: f.text()}})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, d := range ds {
+		from := r.origins[d.index].Source
+		switch {
+		case v.all[d.index].same(r.values.all[d.index]):
+		case from == fromStdin || from == fromCommandLine:
+			held = append(held, d)
+		default:
+			list = append(list, d)
 		}
 	}
-	f.dropLeftOver()
-	if err := c.replaceFile(f.text(), mode); err != nil {
-		return systemError(err)
+	return list, held, nil
+}
+
+// finalLines say a value whatever was said before, even that it is not set.
+func finalLines(d *Directive, v *Values) []line {
+	lines := d.kind.lines(d.name, v.all[d.index], value{})
+	switch {
+	case d == Save && len(v.Save()) > 0:
+		return append(oneLine(d.name, `""`, true), lines...) // or they would add up
+	case d == ReplicaOf && len(lines) == 0:
+		return oneLine(d.name, "no one", true)
+	case len(lines) == 0:
+		return oneLine(d.name, text.Quote(v.String(d)), true)
 	}
-	return nil
+	return lines
 }
 
 func prefixed(name string, texts []string) []line {
@@ -77,54 +197,12 @@ func prefixed(name string, texts []string) []line {
 }
 
 // readOld is the file as it is. One that is gone counts as empty.
-func (c *Config) readOld() (content string, mode fs.FileMode, err error) {
+func (c *Config) readOld() (content string, err error) {
 	b, err := c.options.FS.ReadFile(c.File())
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", 0o644, nil
+		return "", nil
 	}
-	if err != nil {
-		return "", 0, err
-	}
-	info, err := c.options.FS.Stat(c.File())
-	if err != nil {
-		return "", 0, err
-	}
-	return string(b), info.Mode().Perm(), nil
-}
-
-// replaceFile writes beside the file, makes that durable, and renames it over
-// the file. The new file is no more open than the old: Redis makes it readable
-// for all, passwords and everything.
-func (c *Config) replaceFile(content string, mode fs.FileMode) error {
-	temp := c.File() + ".rewrite"
-	err := c.writeTemp(temp, content, mode)
-	if err == nil {
-		err = c.options.FS.Rename(temp, c.File())
-	}
-	if err != nil {
-		_ = c.options.FS.Remove(temp) // the first error is the one to tell
-		return err
-	}
-	return c.options.FS.SyncDir(filepath.Dir(c.File()))
-}
-
-func (c *Config) writeTemp(name, content string, mode fs.FileMode) error {
-	// One left by a crash may be more open than it should.
-	if err := c.options.FS.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := c.options.FS.OpenFile(name, env.CreateNew, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write([]byte(content))
-	if err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	return err
+	return string(b), err
 }
 
 // oldFile is a file being rewritten: its lines, and which of them belong to what
@@ -190,6 +268,20 @@ func (f *oldFile) replace(name string, lines []line) {
 		} else if l.force || f.all {
 			f.append(l.text)
 		}
+	}
+}
+
+// moveToEnd says a directive behind everything else, and nowhere else.
+func (f *oldFile) moveToEnd(name string, lines []line) {
+	kept := f.lines[:0]
+	for _, l := range f.lines {
+		if l == "" || l[0] == '#' || directiveOf(l) != name {
+			kept = append(kept, l)
+		}
+	}
+	f.lines = kept
+	for _, l := range lines {
+		f.append(l.text)
 	}
 }
 

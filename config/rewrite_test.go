@@ -72,7 +72,7 @@ client-output-buffer-limit pubsub 1 2 3
 	if mode := m.modes["/etc/dozo.conf"]; mode != 0o640 {
 		t.Errorf("the file's rights became %v", mode)
 	}
-	if !slices.Equal(m.log, []string{"open", "write", "sync", "close", "rename", "syncdir"}) {
+	if !slices.Equal(m.log, []string{"open", "write", "sync", "close", "chmod", "rename", "syncdir"}) {
 		t.Errorf("operations: %q", m.log)
 	}
 }
@@ -127,7 +127,7 @@ func TestRewriteErrors(t *testing.T) {
 	if err := New(Options{FS: newMemFS()}).Rewrite(); err != ErrNoFile {
 		t.Error(err)
 	}
-	for _, op := range []string{"open", "write", "sync", "close", "rename"} {
+	for _, op := range []string{"open", "write", "sync", "close", "chmod", "rename", "syncdir"} {
 		c, m := withFile(t, "hz 20")
 		m.fail = op
 		if err := c.Rewrite(); err == nil || err.Error() != "ERR Rewriting config file: Disk on fire" {
@@ -187,24 +187,39 @@ func TestDrift(t *testing.T) {
 	if err := c.Load(Sources{File: "/etc/x.conf", Options: "timeout 5"}); err != nil {
 		t.Fatal(err)
 	}
-	expect := func(want ...Difference) {
+	expect := func(want ...string) {
 		t.Helper()
-		got, err := c.Drift()
+		list, err := c.Drift()
+		var got []string
+		for _, d := range list {
+			got = append(got, d.String())
+		}
 		if err != nil || !slices.Equal(got, want) {
-			t.Errorf("drift: %v, %v", got, err)
+			t.Errorf("drift: %q, %v, want %q", got, err, want)
 		}
 	}
 	expect()
-	if err := c.Set(pairs("appendonly", "yes", "requirepass", "b", "timeout", "6"), Caller{}); err != nil {
+	who := Caller{Addr: "10.0.0.7:1234", Name: "ops", User: "admin", At: 1e18}
+	if err := c.Set(pairs("appendonly", "yes", "requirepass", "b", "timeout", "6", "maxclients", "10000"), who); err != nil {
 		t.Fatal(err)
 	}
-	expect(Difference{"timeout", "5", "6"}, Difference{"requirepass", "(secret)", "(secret)"}, Difference{"appendonly", "no", "yes"})
-	m.files["/etc/x.conf"] = "hz 30\nrequirepass b\nappendonly yes\ntimeout 6\nsave 1 1"
+	by := `, set 2001-09-09T01:46:40Z by client 10.0.0.7:1234 (ops) as user admin`
+	expect(`timeout is "6", a restart would load "5" (command line)`+by,
+		`requirepass is (secret), a restart would load (secret) (/etc/x.conf:2)`+by,
+		`appendonly is "yes", a restart would load "no" (default)`+by)
+	m.files["/etc/x.conf"] = "hz 30\nrequirepass b\nappendonly yes\ntimeout 6\nsave 1 1\nrename-command GET fetch"
 	// The command line wins over the file at the next start as well.
-	expect(Difference{"timeout", "5", "6"}, Difference{"hz", "30", "20"})
+	expect(`timeout is "6", a restart would load "5" (command line)`+by, `hz is "20", a restart would load "30" (/etc/x.conf:1), edited since the start`,
+		`rename-command is "", a restart would load "GET fetch" (/etc/x.conf:6), edited since the start`)
+	if d, err := c.KnownDrift(); len(d) != 3 || err != nil || !d[0].Set || d[0].Edited || d[1].Set || !d[1].Edited {
+		t.Errorf("%+v %v", d, err)
+	}
 	m.files["/etc/x.conf"] = "hz"
 	if got, err := c.Drift(); err == nil || got != nil {
 		t.Errorf("a broken file: %v %v", got, err)
+	}
+	if d, err := c.KnownDrift(); len(d) != 3 || err == nil {
+		t.Errorf("after a broken file: %v %v", d, err)
 	}
 }
 

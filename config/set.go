@@ -4,45 +4,148 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Pair is a directive's name and a value.
 type Pair struct{ Name, Value string }
 
-// Caller is what Set needs to know of who asks.
+// Caller is who sets something: what decides whether it may, and what is
+// remembered of it.
 type Caller struct {
 	Loading bool // the server is loading its data set
 	Local   bool // the connection is from this machine
+
+	Addr, Name, User string        // of the client
+	At               time.Duration // now, since the Unix epoch
 }
 
 // ErrLoading is the reply while a data set is loading.
 var ErrLoading error = refusal("LOADING Redis is loading the dataset in memory")
 
+// ErrBusy is the reply to a CONFIG SET that cannot wait while another one is
+// being written to disk.
+var ErrBusy error = refusal("BUSY another change of the configuration is being written to disk: try again when it is done")
+
 // Set is CONFIG SET: all the pairs, or none of them. Hooks of what changed run
-// in the order of the pairs. An error's text is the reply, code included.
+// in the order of the pairs. An error's text is the reply, code included. With
+// config-set-persist it waits for the disk; who cannot wait uses Begin.
 func (c *Config) Set(pairs []Pair, who Caller) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.changing.Lock()
+	ch, err := c.begin(pairs, who)
+	if err != nil {
+		return err
+	}
+	if ch.Persists() {
+		err = ch.Persist()
+	}
+	return ch.End(err)
+}
+
+// Change is a CONFIG SET under way: its values are running, and what is left is
+// to write them to disk if that is asked for. Until End no other can begin.
+type Change struct {
+	c         *Config
+	old, next *Values
+	ds        []*Directive
+	pairs     []Pair
+	done      []*hook
+	before    map[int]Changed // what changes had for ds
+	who       Caller
+	at        int // the pair that an error is about
+}
+
+// Begin is the part of Set that needs no disk. If it succeeds the caller calls
+// Persist, if Persists says so, from any goroutine, and then End, from where Begin
+// was called, since both run hooks. It never waits: ErrBusy means that another
+// change has not come to its End.
+func (c *Config) Begin(pairs []Pair, who Caller) (*Change, error) {
+	if !c.changing.TryLock() {
+		return nil, ErrBusy
+	}
+	return c.begin(pairs, who)
+}
+
+// begin is Begin with the lock taken; an error gives it back.
+func (c *Config) begin(pairs []Pair, who Caller) (*Change, error) {
+	ch, err := c.apply(pairs, who)
+	if err != nil {
+		c.changing.Unlock()
+		return nil, err
+	}
+	return ch, nil
+}
+
+func (c *Config) apply(pairs []Pair, who Caller) (*Change, error) {
 	old := c.running.Load()
 	ds, err := admit(old, pairs, who)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	next, err := c.assign(old, ds, pairs)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c.running.Store(next)
-	done, at, err := c.runHooks(old, next, ds)
+	ch := &Change{c: c, old: old, next: next, ds: ds, pairs: pairs, who: who}
+	c.publish(next)
+	if err := ch.runHooks(); err != nil {
+		return nil, ch.undo(err)
+	}
+	ch.remember()
+	return ch, nil
+}
+
+// publish makes v the running values.
+func (c *Config) publish(v *Values) {
+	c.mu.Lock()
+	c.running.Store(v)
+	c.mu.Unlock()
+}
+
+// remember notes who has changed what.
+func (ch *Change) remember() {
+	c := ch.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ch.before = make(map[int]Changed)
+	for _, d := range ch.ds {
+		if ch.changes(d) {
+			ch.before[d.index] = c.changes[d.index]
+			c.changes[d.index] = Changed{At: ch.who.At, By: ch.who}
+		}
+	}
+}
+
+func (ch *Change) changes(d *Directive) bool { return !ch.old.all[d.index].same(ch.next.all[d.index]) }
+
+// End ends the change: it stays if err is nil, or else is taken back, and the
+// result is the reply.
+func (ch *Change) End(err error) error {
+	defer ch.c.changing.Unlock()
 	if err == nil {
-		at, err = 0, c.writeThrough(old, next, ds)
+		return nil
 	}
-	if err != nil {
-		c.running.Store(old)
-		c.rollBack(old, next, done)
-		return setFailed(strings.ToLower(pairs[at].Name), err)
+	return ch.undo(err)
+}
+
+// undo takes the values and the hooks back. What others have changed since stays.
+func (ch *Change) undo(why error) error {
+	c := ch.c
+	c.mu.Lock()
+	v := ch.old
+	if now := c.running.Load(); now != ch.next {
+		v = now.clone()
 	}
-	return nil
+	for _, d := range ch.ds {
+		v.all[d.index] = ch.old.all[d.index]
+		if was, changed := ch.before[d.index]; changed {
+			c.changes[d.index] = was
+		}
+	}
+	c.running.Store(v)
+	c.mu.Unlock()
+	ch.rollBack(v)
+	return setFailed(strings.ToLower(ch.pairs[ch.at].Name), why)
 }
 
 func setFailed(name string, why error) error {
@@ -96,48 +199,40 @@ func (c *Config) assign(old *Values, ds []*Directive, pairs []Pair) (*Values, er
 	return next, nil
 }
 
-// runHooks runs what waits for a change of ds. It returns the hooks that ran, the
-// last of which failed if err is set, and then the pair it belongs to.
-func (c *Config) runHooks(old, next *Values, ds []*Directive) (done []*hook, at int, err error) {
-	for i, d := range ds {
-		if old.all[d.index].same(next.all[d.index]) && !d.Has(Volatile) {
+// runHooks runs what waits for a change of ds. The last that ran has failed if
+// there is an error.
+func (ch *Change) runHooks() error {
+	ch.c.mu.Lock()
+	hooks := ch.c.hooks
+	ch.c.mu.Unlock()
+	for i, d := range ch.ds {
+		if !ch.changes(d) && !d.Has(Volatile) {
 			continue
 		}
-		for _, h := range c.hooks {
-			if !slices.Contains(h.on, d) || slices.Contains(done, h) {
+		for _, h := range hooks {
+			if !slices.Contains(h.on, d) || slices.Contains(ch.done, h) {
 				continue
 			}
-			done = append(done, h)
-			if err := h.run(old, next); err != nil {
-				return done, i, err
+			ch.done = append(ch.done, h)
+			if err := h.run(ch.old, ch.next); err != nil {
+				ch.at = i
+				return err
 			}
 		}
 	}
-	return done, 0, nil
+	return nil
 }
 
-// rollBack takes the hooks back in reverse. The one that failed is among them.
-func (c *Config) rollBack(old, next *Values, done []*hook) {
-	for _, h := range slices.Backward(done) {
-		if err := h.run(next, old); err != nil {
-			c.warn("CONFIG SET failed, and so did going back to the old settings: " + err.Error())
+// rollBack takes the hooks back in reverse, to v. The one that failed is among
+// them.
+func (ch *Change) rollBack(v *Values) {
+	for _, h := range slices.Backward(ch.done) {
+		if err := h.run(ch.next, v); err != nil {
+			ch.c.mu.Lock()
+			ch.c.warn("CONFIG SET failed, and so did going back to the old settings: " + err.Error())
+			ch.c.mu.Unlock()
 		}
 	}
-}
-
-// writeThrough writes what changed to the file if that is asked for, before the
-// change or after it (so that turning it off is written too).
-func (c *Config) writeThrough(old, next *Values, ds []*Directive) error {
-	if !old.Bool(WriteThrough) && !next.Bool(WriteThrough) {
-		return nil
-	}
-	if c.File() == "" {
-		return refusal("config-write-through is on, but the server runs without a config file to write to")
-	}
-	if err := c.rewrite(next, ds, false); err != nil {
-		return fmt.Errorf("config-write-through is on, but the config file cannot be written: %w", err)
-	}
-	return nil
 }
 
 // IsSensitive tells whether name is a directive whose value is a secret, so that

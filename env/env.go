@@ -46,9 +46,18 @@ type FS interface {
 	Rename(from, to string) error
 	Remove(name string) error
 	Stat(name string) (fs.FileInfo, error)
+	// Lstat is Stat that does not follow a symbolic link.
+	Lstat(name string) (fs.FileInfo, error)
+	// Resolve follows symbolic links to the name of what is there.
+	Resolve(name string) (string, error)
 	ReadDir(name string) ([]fs.DirEntry, error)
 	ReadFile(name string) ([]byte, error)
 	Mkdir(name string, perm fs.FileMode) error
+	// Chmod sets the rights whatever the umask says.
+	Chmod(name string, perm fs.FileMode) error
+	// CopyOwner gives a file the owner and group that info tells of, as far as the
+	// process may; the error says that it may not.
+	CopyOwner(name string, info fs.FileInfo) error
 	// SyncDir makes renames and removals in the folder durable.
 	SyncDir(name string) error
 	// Lock takes an exclusive lock that ends with the process at the latest, on a

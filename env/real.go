@@ -3,10 +3,13 @@ package env
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"io/fs"
 	mathrand "math/rand/v2"
 	"net"
 	"os"
+	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -44,6 +47,13 @@ func (realClock) Monotonic() time.Duration { return time.Since(processStart) }
 
 type realFS struct{}
 
+// NeverWritable tells whether the error of writing or renaming a file says that it
+// cannot be replaced where it is, rather than not now: it is on a read-only file
+// system, in a folder of somebody else, or mounted over another file.
+func NeverWritable(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EXDEV)
+}
+
 func (realFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 	f, err := os.OpenFile(name, flag, perm)
 	if err != nil {
@@ -57,6 +67,9 @@ func (realFS) Stat(name string) (fs.FileInfo, error)      { return os.Stat(name)
 func (realFS) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
 func (realFS) ReadFile(name string) ([]byte, error)       { return os.ReadFile(name) }
 func (realFS) Mkdir(name string, perm fs.FileMode) error  { return os.Mkdir(name, perm) }
+func (realFS) Lstat(name string) (fs.FileInfo, error)     { return os.Lstat(name) }
+func (realFS) Resolve(name string) (string, error)        { return filepath.EvalSymlinks(name) }
+func (realFS) Chmod(name string, perm fs.FileMode) error  { return os.Chmod(name, perm) }
 
 func (realFS) SyncDir(name string) error {
 	d, err := os.Open(name)

@@ -69,6 +69,7 @@ func Start(o Options) (*Node, error) {
 		n.logger.Logf(logger.Warning, "%s", line)
 	}
 	n.warnOfMissing()
+	o.Config.WarnTo(func(message string) { n.logger.Logf(logger.Warning, "%s", message) })
 	if err := n.build(); err != nil {
 		n.Close()
 		return nil, err
@@ -107,6 +108,9 @@ func (n *Node) greet() {
 		n.logger.Logf(logger.Notice, "Configuration loaded from %s", file)
 	} else {
 		n.logger.Logf(logger.Notice, "No config file: what the command line does not say has its default")
+	}
+	if file := o.Config.Overlay(); file != "" {
+		n.logger.Logf(logger.Notice, "What CONFIG SET has kept in %s is in force over that", file)
 	}
 	n.logger.Logf(logger.Notice, "Running mode=standalone, port=%d, loops=%d. PID: %d",
 		o.Config.Int(config.Port), o.Config.Int(config.IOThreads), o.PID)
@@ -178,7 +182,10 @@ func (n *Node) Close() error {
 }
 
 // Shutdown ends the node as SHUTDOWN does, for signals.
-func (n *Node) Shutdown() { n.RequestStop() }
+func (n *Node) Shutdown() {
+	n.server.WarnOfDrift()
+	n.RequestStop()
+}
 
 // CrashBySignal writes the crash report for a signal that means one, and ends the
 // process.

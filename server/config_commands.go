@@ -1,10 +1,9 @@
 package server
 
 import (
-	"strings"
-
 	"dozo/command"
 	"dozo/config"
+	"dozo/resp"
 )
 
 // configCommands is the CONFIG family.
@@ -14,8 +13,9 @@ var configCommands = []command.Spec{{
 	Subs: []command.Spec{
 		{
 			Name: "DRIFT", Handler: configDrift, Group: command.Server, Since: "7.2.0", Complexity: "O(N) for N directives",
-			Flags:   command.Admin | command.NoScript | command.Loading | command.Stale,
-			Summary: "Lists the directives whose value in force differs from what a restart would load. Dozo only.",
+			Flags: command.Admin | command.NoScript | command.Loading | command.Stale,
+			Summary: "Lists the directives whose running value is not what a restart would load: both values, where the latter comes from, " +
+				"who changed the former and when. Dozo only.",
 		},
 		{
 			Name: "GET", Handler: configGet, Group: command.Server, Since: "2.0.0", Complexity: "O(N) for N patterns",
@@ -70,30 +70,112 @@ func configSet(c *command.Context) error {
 	if len(c.Args)%2 != 0 {
 		return command.ErrSyntax
 	}
-	var pairs []config.Pair
+	s, cl := serverOf(c), clientOf(c)
+	set := &configChange{s: s, who: config.Caller{
+		Loading: s.attends(attnLoading), Local: cl.isLocal(), At: s.clock.Wall(),
+		Addr: cl.remote, Name: cl.name, User: cl.user,
+	}}
 	for i := 2; i < len(c.Args); i += 2 {
-		pairs = append(pairs, config.Pair{Name: string(c.Args[i]), Value: string(c.Args[i+1])})
+		set.pairs = append(set.pairs, config.Pair{Name: string(c.Args[i]), Value: string(c.Args[i+1])})
 	}
-	s := serverOf(c)
-	who := config.Caller{Loading: s.attends(attnLoading), Local: clientOf(c).isLocal()}
-	if err := s.cfg.Set(pairs, who); err != nil {
+	if c.CanBlock() && (s.jobs.changing || set.mayPersist()) {
+		return s.runJob(c, set.job())
+	}
+	if err := set.now(); err != nil {
 		return err
 	}
-	s.watchDrift(pairs)
 	c.Out.OK()
 	return nil
 }
 
-// configRewrite writes the file. Nobody sets anything meanwhile.
-func configRewrite(c *command.Context) error {
-	s := serverOf(c)
-	if err := s.cfg.Rewrite(); err != nil {
-		s.logf(Warning, "CONFIG REWRITE failed: %v", err)
+// configChange is a call of CONFIG SET.
+type configChange struct {
+	s     *Server
+	pairs []config.Pair
+	who   config.Caller
+	begun *config.Change
+	err   error // of writing it to disk
+}
+
+// mayPersist tells whether the change may have to be written to disk.
+func (ch *configChange) mayPersist() bool {
+	for _, p := range ch.pairs {
+		if config.Lookup(p.Name) == config.ConfigSetPersist {
+			return true
+		}
+	}
+	return ch.s.cfg.Bool(config.ConfigSetPersist)
+}
+
+// now makes the change on the spot.
+func (ch *configChange) now() error {
+	begun, err := ch.s.cfg.Begin(ch.pairs, ch.who)
+	if err != nil {
 		return err
 	}
+	if begun.Persists() {
+		err = begun.TryPersist()
+	}
+	if err = begun.End(err); err == nil {
+		ch.s.tellDrift(ch.pairs)
+	}
+	return err
+}
+
+// job makes the change with the file written off the loops. Meanwhile its values
+// are running, as those of a write that is not durable yet; if they cannot be
+// written they are taken back before the client hears of it.
+func (ch *configChange) job() *fileJob {
+	return &fileJob{
+		change: true,
+		begin: func() (err error) {
+			ch.begun, err = ch.s.cfg.Begin(ch.pairs, ch.who)
+			return err
+		},
+		work: func() {
+			if ch.begun.Persists() {
+				ch.err = ch.begun.Persist()
+			}
+		},
+		finish: func(out *resp.Writer) error {
+			if err := ch.begun.End(ch.err); err != nil {
+				ch.s.logf(Warning, "%s", dropCode(err.Error()))
+				return err
+			}
+			ch.s.tellDrift(ch.pairs)
+			out.OK()
+			return nil
+		},
+	}
+}
+
+// configRewrite writes the file.
+func configRewrite(c *command.Context) error {
+	return rewrite(c, false, func(err error) error { return err })
+}
+
+// rewrite writes the file; reply makes the reply of an error.
+func rewrite(c *command.Context, all bool, reply func(error) error) error {
+	s := serverOf(c)
+	plan := s.cfg.PlanRewrite(all)
+	if !c.CanBlock() {
+		return s.rewritten(c.Out, plan.TryWrite(), reply)
+	}
+	var err error
+	return s.runJob(c, &fileJob{
+		begin:  func() error { return nil },
+		work:   func() { err = plan.Write() },
+		finish: func(out *resp.Writer) error { return s.rewritten(out, err, reply) },
+	})
+}
+
+func (s *Server) rewritten(out *resp.Writer, err error, reply func(error) error) error {
+	if err != nil {
+		s.logf(Warning, "CONFIG REWRITE failed: %v", err)
+		return reply(err)
+	}
 	s.logf(Notice, "CONFIG REWRITE executed with success.")
-	s.watchDrift(nil)
-	c.Out.OK()
+	out.OK()
 	return nil
 }
 
@@ -103,56 +185,54 @@ func configResetstat(c *command.Context) error {
 	return nil
 }
 
-// configDrift replies a map of the directives that differ, each with the value
-// in force and the one that a restart would give it.
+// configDrift reads the files again and replies what differs.
 func configDrift(c *command.Context) error {
 	s := serverOf(c)
-	list, err := s.cfg.Drift()
-	if err != nil {
-		return command.ReplyError("ERR the configuration that a restart would load cannot be read: " + err.Error())
+	if !c.CanBlock() {
+		list, err := s.cfg.KnownDrift()
+		return writeDrift(c.Out, list, err)
 	}
-	s.drifted.Store(int64(len(list)))
-	c.Out.Map(len(list))
+	var list []config.Difference
+	var err error
+	return s.runJob(c, &fileJob{
+		begin:  func() error { return nil },
+		work:   func() { list, err = s.cfg.Drift() },
+		finish: func(out *resp.Writer) error { return writeDrift(out, list, err) },
+	})
+}
+
+// writeDrift is the reply of CONFIG DRIFT: a map from directives to maps, all with
+// the same fields. Values are as CONFIG GET shows them, secrets too.
+func writeDrift(out *resp.Writer, list []config.Difference, err error) error {
+	if err != nil {
+		return command.ReplyError("ERR the configuration that a restart would load cannot be read, so that a restart would fail: " + err.Error())
+	}
+	out.Map(len(list))
 	for _, d := range list {
-		c.Out.BulkString(d.Name)
-		c.Out.Map(2)
-		c.Out.BulkString("running")
-		c.Out.BulkString(d.Running)
-		c.Out.BulkString("restart")
-		c.Out.BulkString(d.File)
+		out.BulkString(d.Name)
+		texts := [...]string{
+			"running", d.Running, "restart", d.Restart, "source", d.From.Source, "cause", driftCause(d),
+			"addr", d.By.Addr, "name", d.By.Name, "user", d.By.User,
+		}
+		out.Map(len(texts)/2 + 2)
+		for _, t := range texts {
+			out.BulkString(t)
+		}
+		out.BulkString("line")
+		out.Int(int64(d.From.Line))
+		out.BulkString("changed-at-ms")
+		out.Int(millis(d.At))
 	}
 	return nil
 }
 
-// watchDrift counts the directives that a restart would change, for INFO, and
-// warns of those that CONFIG SET has just set: that they are gone after the next
-// restart is how data was lost that everybody thought was on disk.
-//
-// LIMITATIONS: the count is as of the last CONFIG SET, REWRITE or DRIFT. Somebody
-// who edits the file meanwhile is noticed by the next of them.
-func (s *Server) watchDrift(set []config.Pair) {
-	list, err := s.cfg.Drift()
-	if err != nil {
-		s.logf(Warning, "The configuration that a restart would load cannot be read: %v", err)
-		return
+// driftCause says which side has changed since the start.
+func driftCause(d config.Difference) string {
+	switch {
+	case d.Set && d.Edited:
+		return "set and edited"
+	case d.Edited:
+		return "edited"
 	}
-	s.drifted.Store(int64(len(list)))
-	for _, d := range list {
-		for _, p := range set {
-			if config.Lookup(p.Name) == config.Lookup(d.Name) {
-				s.logf(Notice, "CONFIG SET %s: the running value '%s' is not what a restart would load ('%s'). Use CONFIG REWRITE to keep it.",
-					d.Name, shorten(d.Running), shorten(d.File))
-				break
-			}
-		}
-	}
-}
-
-// shorten keeps a value from filling a line of the log.
-func shorten(s string) string {
-	const shown = 128
-	if len(s) <= shown {
-		return s
-	}
-	return strings.ToValidUTF8(s[:shown], "") + "..."
+	return "set"
 }

@@ -4,32 +4,62 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"dozo"
+	"dozo/internal/testutil"
 )
 
 func TestConfigDrift(t *testing.T) {
 	var log logBuffer
 	c := dial(t, serve(t, dozo.Options{Log: &log}, "maxmemory-samples", "7").Addr())
-	drift := func() string { return c.must("CONFIG DRIFT").String() }
-	if got := drift(); got != "*[]" || c.info("dozo", "config_drift") != "0" {
-		t.Errorf("drift of a fresh server: %s, %s", got, c.info("dozo", "config_drift"))
+	if got := c.must("CONFIG DRIFT").String(); got != "*[]" || c.info("server", "config_drift") != "0" {
+		t.Errorf("drift of a fresh server: %s, %s", got, c.info("server", "config_drift"))
 	}
+	before := time.Now().UnixMilli()
+	c.must("CLIENT SETNAME ops")
 	c.must("CONFIG SET maxmemory-samples 9 requirepass secret hz 10")
-	if got, want := drift(), `*["requirepass" *["running" "(secret)" "restart" "(secret)"] "maxmemory-samples" *["running" "9" "restart" "7"]]`; got != want {
-		t.Errorf("drift %s, want %s", got, want)
-	}
-	if n := c.info("dozo", "config_drift"); n != "2" {
+	if n := c.info("server", "config_drift"); n != "2" {
 		t.Errorf("config_drift:%s", n)
 	}
+	list := fields(c.must("CONFIG DRIFT"))
+	pass, samples := fields(list["requirepass"]), fields(list["maxmemory-samples"])
+	if len(list) != 2 || pass["running"].Str != "secret" || pass["restart"].Str != "" || pass["source"].Str != "default" {
+		t.Errorf("drift: %v", list)
+	}
+	for field, want := range map[string]string{
+		"running": "9", "restart": "7", "source": "command line", "line": "0", "cause": "set",
+		"addr": c.Net().LocalAddr().String(), "name": "ops", "user": "default",
+	} {
+		if got := samples[field].Str; got != want {
+			t.Errorf("%s is %q, want %q", field, got, want)
+		}
+	}
+	if at := samples["changed-at-ms"].Int(); at < before || at > time.Now().UnixMilli() {
+		t.Errorf("changed at %d", at)
+	}
 	text := log.String()
-	if !strings.Contains(text, "maxmemory-samples: the running value '9' is not what a restart would load ('7')") || strings.Contains(text, "'secret'") {
+	if !strings.Contains(text, `maxmemory-samples is "9", a restart would load "7" (command line)`) || strings.Contains(text, `"secret"`) {
 		t.Errorf("log: %s", text)
 	}
 	c.must("HELLO 3")
-	if v := c.must("CONFIG DRIFT"); v.Kind != '%' {
-		t.Errorf("CONFIG DRIFT in RESP3 is %c", v.Kind)
+	if v := c.must("CONFIG DRIFT"); v.Kind != '%' || v.Elems[1].Kind != '%' {
+		t.Errorf("CONFIG DRIFT in RESP3 is %s", v)
 	}
+	c.must("MULTI")
+	c.must("CONFIG DRIFT")
+	if v := c.must("EXEC"); len(v.Elems) != 1 || v.Elems[0].Kind != '%' || len(v.Elems[0].Elems) != 4 {
+		t.Errorf("CONFIG DRIFT in a transaction: %s", v)
+	}
+}
+
+// fields is a map as RESP has it.
+func fields(v testutil.Value) map[string]testutil.Value {
+	m := map[string]testutil.Value{}
+	for i := 0; i+1 < len(v.Elems); i += 2 {
+		m[v.Elems[i].Str] = v.Elems[i+1]
+	}
+	return m
 }
 
 // TestConfigTakesEffect: what CONFIG SET changes is acted upon at once.

@@ -158,13 +158,9 @@ func debugChangeReplID(c *command.Context) error {
 }
 
 func debugRewriteAll(c *command.Context) error {
-	s := serverOf(c)
-	if err := s.cfg.RewriteAll(); err != nil {
+	return rewrite(c, true, func(err error) error {
 		return command.ReplyError("ERR CONFIG-REWRITE-FORCE-ALL failed: " + dropCode(err.Error()))
-	}
-	s.watchDrift(nil)
-	c.Out.OK()
-	return nil
+	})
 }
 
 // packedThresholdMax is the most that a genuine server takes.

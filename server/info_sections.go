@@ -45,6 +45,14 @@ func (t *infoText) server() {
 	t.addf("lru_clock:%d", int64(now/time.Second)&(1<<24-1))
 	t.addf("executable:%s", s.opts.Executable)
 	t.addf("config_file:%s", s.cfg.File())
+	drift, broken := s.cfg.KnownDrift()
+	unreadable := 0
+	if broken != nil {
+		unreadable = 1
+	}
+	t.addf("config_overlay_file:%s", s.cfg.Overlay())
+	t.addf("config_drift:%d", len(drift))
+	t.addf("config_unreadable:%d", unreadable)
 	t.addf("io_threads_active:%d", min(len(s.workers)-1, 1))
 	for i, l := range s.listeners() {
 		t.addf("listener%d:%s", i, l)
@@ -345,7 +353,6 @@ func (t *infoText) dozo() {
 	t.addf("loops:%d", len(s.workers))
 	t.addf("transport:%s", s.group.Transport())
 	t.addf("shards:%d", s.ks.Shards())
-	t.addf("config_drift:%d", s.drifted.Load())
 	t.ints("client_query_buffer_limit_disconnections client_output_buffer_limit_disconnections", t.sum.queryKills, t.sum.outputKills)
 	t.ints("gc_cycles gc_pause_max_usec", int64(g.cycles), int64(g.pauseMax/time.Microsecond))
 	t.addf("gc_cpu_perc:%.2f", 100*g.gcSeconds/max(g.cpu, 1e-9))

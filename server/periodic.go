@@ -55,6 +55,7 @@ func (s *Server) tick(w *worker) {
 		})
 	}
 	w.alone(func() { s.sample() })
+	s.watchDrift()
 }
 
 // sample takes rates, the memory peak and the time of shortage. Only in exclusive

@@ -97,11 +97,11 @@ type Server struct {
 	replID        string
 	debug         debugSwitches
 	overClients   bool // maxmemory-clients is passed and nobody can be evicted
+	jobs          fileJobs
 
 	latency latencyMonitor // has its own lock
 	defrag  defragger
-	// drifted is how many directives a restart would change.
-	drifted atomic.Int64
+	drift   driftWatch // has its own lock
 
 	shutdownOnce sync.Once
 	closeOnce    sync.Once

@@ -180,7 +180,7 @@ func moduleList(c *command.Context) error {
 // moduleLoad refuses every file: modules are C libraries made for another
 // program.
 func moduleLoad(c *command.Context) error {
-	serverOf(c).logf(Warning, "Module %s failed to load: Dozo runs no modules", shorten(string(c.Args[2])))
+	serverOf(c).logf(Warning, "Module %s failed to load: Dozo runs no modules", text.Shorten(string(c.Args[2])))
 	return command.ReplyError("ERR Error loading the extension. Please check the server logs.")
 }
 

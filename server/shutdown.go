@@ -57,7 +57,10 @@ func (s *Server) requestShutdown(m ShutdownMode) {
 	s.shutdownOnce.Do(func() {
 		s.attend(attnShutdown, true)
 		if s.opts.OnShutdown != nil {
-			go s.opts.OnShutdown(m)
+			go func() {
+				s.WarnOfDrift()
+				s.opts.OnShutdown(m)
+			}()
 		}
 	})
 }

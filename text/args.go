@@ -1,5 +1,7 @@
 package text
 
+import "strings"
+
 // SplitArgs splits a line into arguments as redis-cli, inline commands and the
 // config file do. Arguments are separated by white space; an argument may hold
 // "double quoted" parts, in which \n \r \t \a \b \xHH and a backslash before any
@@ -130,6 +132,15 @@ func escapeLetter(c byte) byte {
 
 // Quote is AppendQuote as a string.
 func Quote[S Bytes](s S) string { return string(AppendQuote(nil, s)) }
+
+// Shorten keeps a text from filling a line of the log.
+func Shorten(s string) string {
+	const shown = 128
+	if len(s) <= shown {
+		return s
+	}
+	return strings.ToValidUTF8(s[:shown], "") + "..."
+}
 
 // NeedsQuote reports that s cannot stand as an argument without quotes: it has
 // white space, a quote, a backslash or a byte that does not print.

@@ -73,7 +73,6 @@ func load(a config.Args) (cfg *config.Config, from origin, err error) {
 	}
 	cfg = config.New(config.Options{
 		FS: env.Real().FS, WorkDir: from.dir, Cores: runtime.GOMAXPROCS(0),
-		Warn: func(msg string) { fmt.Fprintln(os.Stderr, msg) },
 	})
 	src := config.Sources{File: a.File, Options: a.Options}
 	if a.Stdin {

