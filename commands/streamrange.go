@@ -16,7 +16,7 @@ var rangeCommands = []command.Spec{
 	},
 	{
 		Name: "XRANGE", Handler: xrange, Group: command.Stream, Since: "5.0.0", Complexity: "O(N) for N entries that are replied",
-		Syntax:  "key start end [COUNT count]",
+		Syntax:  "key start:string end:string [COUNT count]",
 		Flags:   command.ReadOnly,
 		Keys:    []command.KeySpec{command.At(1, command.RO|command.Access)},
 		History: []command.Change{{"6.2.0", "Intervals that do not include their ends."}},
@@ -24,7 +24,7 @@ var rangeCommands = []command.Spec{
 	},
 	{
 		Name: "XREVRANGE", Handler: xrevrange, Group: command.Stream, Since: "5.0.0", Complexity: "O(N) for N entries that are replied",
-		Syntax:  "key end start [COUNT count]",
+		Syntax:  "key end:string start:string [COUNT count]",
 		Flags:   command.ReadOnly,
 		Keys:    []command.KeySpec{command.At(1, command.RO|command.Access)},
 		History: []command.Change{{"6.2.0", "Intervals that do not include their ends."}},

@@ -39,7 +39,7 @@ var connectionCommands = []command.Spec{
 			},
 			{
 				Name: "KILL", Handler: clientKill, Group: command.Connection, Since: "2.4.0", Complexity: "O(N) for N connections",
-				Syntax: "filter=<old-format=ip:port@-2.8.12 | new-format=<[ID client-id]@2.8.12 | [TYPE client-type=<NORMAL | MASTER@3.2.0 | SLAVE | REPLICA@5.0.0 | PUBSUB>]@2.8.12 | [USER username] | [ADDR addr=ip:port] | [LADDR laddr=ip:port]@6.2.0 | [SKIPME <YES | NO>]> [...]>",
+				Syntax: "filter=<old-format=ip:port@-2.8.12 | new-format=<[ID client-id]@2.8.12 | [TYPE client-type=<'normal' | 'master'@3.2.0 | 'slave' | 'replica'@5.0.0 | 'pubsub'>]@2.8.12 | [USER username] | [ADDR addr=ip:port] | [LADDR laddr=ip:port]@6.2.0 | [SKIPME <YES | NO>]> [...]>",
 				Flags:  command.Admin | command.NoScript | command.Loading | command.Stale | command.SentinelToo | command.Exclusive, Arity: -3,
 				History: []command.Change{
 					{"2.8.12", "Filters in place of an address."},
@@ -52,7 +52,7 @@ var connectionCommands = []command.Spec{
 			},
 			{
 				Name: "LIST", Handler: clientList, Group: command.Connection, Since: "2.4.0", Complexity: "O(N) for N connections",
-				Syntax: "[TYPE client-type=<NORMAL | MASTER | REPLICA | PUBSUB>]@5.0.0 [ID client-id [client-id ...]]@6.2.0",
+				Syntax: "[TYPE client-type=<'normal' | 'master' | 'replica' | 'pubsub'>]@5.0.0 [ID client-id [client-id ...]]@6.2.0",
 				Flags:  command.Admin | command.NoScript | command.Loading | command.Stale | command.SentinelToo | command.Exclusive,
 				Tips:   []string{"nondeterministic_output"},
 				History: []command.Change{
@@ -92,7 +92,7 @@ var connectionCommands = []command.Spec{
 			},
 			{
 				Name: "SETINFO", Handler: clientSetInfo, Group: command.Connection, Since: "7.2.0", Complexity: "O(1)",
-				Syntax:  "attr=<LIB-NAME libname | LIB-VER libver>",
+				Syntax:  "attr=<'lib-name' libname | 'lib-ver' libver>",
 				Flags:   command.NoScript | command.Loading | command.Stale | command.SentinelToo,
 				Tips:    []string{"request_policy:all_nodes", "response_policy:all_succeeded"},
 				Summary: "Tells the server the name or the version of the client library.",
