@@ -16,6 +16,7 @@ const (
 	ShowHelp           // -h, --help
 	TestMemory         // --test-memory MEGABYTES
 	CheckSystem        // --check-system
+	CheckConfig        // --check-config FILE ...
 )
 
 // Args is a server's command line.
@@ -79,6 +80,8 @@ func action(first string) Action {
 		return TestMemory
 	case "--check-system":
 		return CheckSystem
+	case "--check-config":
+		return CheckConfig
 	}
 	return Serve
 }

@@ -15,6 +15,17 @@ func (c *Config) Check(s Sources) (faults []*Error) {
 	return faults
 }
 
+// SetHidden are the directives that CONFIG GET * does not show, and that the
+// sources set.
+func (c *Config) SetHidden() (list []*Directive) {
+	for _, d := range directives.rows {
+		if d.Has(Hidden) && c.loaded.Load().disk.origins[d.index].Source != fromDefault {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
 // hereOnly are directives whose defaults depend on the machine: where the file
 // does not say them, another server's value says nothing.
 func hereOnly(d *Directive) bool { return d == Dir || d == IOThreads }

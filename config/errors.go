@@ -19,7 +19,8 @@ type Error struct {
 	Line   int    // from 1; 0 when the mistake is not in a line
 	Text   string // the line without surrounding blanks
 	Reason string
-	opened bool // the file could not be opened
+	opened bool   // the file could not be opened
+	by     Origin // ... and is included here, if that is a line
 }
 
 // Error is the mistake in one line.
@@ -31,6 +32,17 @@ func (e *Error) Error() string {
 		return e.Reason
 	}
 	return fmt.Sprintf("%s, line %d: '%s': %s", e.Source, e.Line, e.Text, e.Reason)
+}
+
+// Locate is the mistake as compilers print theirs: file:line: reason.
+func (e *Error) Locate() string {
+	switch {
+	case e.by.Line > 0:
+		return fmt.Sprintf("%s: can't open included file '%s': %s", e.by, e.Source, e.Reason)
+	case e.Line == 0:
+		return fmt.Sprintf("%s: %s", e.Source, e.Reason)
+	}
+	return fmt.Sprintf("%s:%d: %s: '%s'", e.Source, e.Line, e.Reason, e.Text)
 }
 
 // Report is what Redis prints on standard error before it gives up, and the name

@@ -114,7 +114,7 @@ func (c *Config) read(s Sources, m readMode) (*reading, error) {
 		l.origins[i].Source = fromDefault
 	}
 	if s.File != "" {
-		if err := l.readFile(s.File); err != nil {
+		if err := l.readFile(s.File, Origin{}); err != nil {
 			return nil, err
 		}
 	}
@@ -158,13 +158,14 @@ func asError(e *Error) error {
 	return e
 }
 
-func (l *loader) readFile(name string) *Error {
+// readFile reads a file that is included at by, if that is a line.
+func (l *loader) readFile(name string, by Origin) *Error {
 	if content, planned := l.instead[name]; planned {
 		return l.readText(name, content)
 	}
 	content, err := l.c.options.FS.ReadFile(name)
 	if err != nil {
-		return l.fault(&Error{Source: name, Reason: systemError(err).Error(), opened: true})
+		return l.fault(&Error{Source: name, Reason: systemError(err).Error(), opened: true, by: by})
 	}
 	return l.readText(name, string(content))
 }
@@ -300,10 +301,10 @@ func (l *loader) include(fl FileLine) *Error {
 		name = filepath.Join(l.values.String(Dir), name)
 	}
 	if !strings.ContainsAny(name, "*?[") {
-		return l.readFile(name)
+		return l.readFile(name, fl.origin())
 	}
 	for _, match := range l.glob(name) {
-		if err := l.readFile(match); err != nil {
+		if err := l.readFile(match, fl.origin()); err != nil {
 			return err
 		}
 	}

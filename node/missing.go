@@ -34,11 +34,19 @@ var promises = []struct {
 	},
 }
 
+// Missing is what a configuration asks for that is not there, a line each.
+func Missing(c *config.Config) (lines []string) {
+	for _, p := range promises {
+		if p.asked(c) {
+			lines = append(lines, p.line)
+		}
+	}
+	return lines
+}
+
 // warnOfMissing logs what was asked for and is not there.
 func (n *Node) warnOfMissing() {
-	for _, p := range promises {
-		if p.asked(n.opts.Config) {
-			n.logger.Logf(logger.Warning, "%s", p.line)
-		}
+	for _, line := range Missing(n.opts.Config) {
+		n.logger.Logf(logger.Warning, "%s", line)
 	}
 }

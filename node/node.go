@@ -130,12 +130,23 @@ func (n *Node) build() (err error) {
 	n.log = oplog.New(n.arena, oplog.Options{})
 	n.server, err = server.New(server.Options{
 		Env: o.Env, Config: o.Config, Keyspace: n.ks, Log: n.log, Logger: n.logger,
-		Commands: [][]command.Spec{commands.String, commands.Generic, commands.List, commands.Set, commands.Hash, commands.ZSet, commands.Geo, commands.Stream, commands.Bitmap, commands.HyperLogLog, commands.Server},
+		Commands: families(),
 		Loops:    loops, Transport: o.Transport, Executable: o.Executable,
 		OnShutdown: func(server.ShutdownMode) { n.endServing() },
 	})
 	return err
 }
+
+// families are the commands that a node has beside those of package server.
+func families() [][]command.Spec {
+	return [][]command.Spec{
+		commands.String, commands.Generic, commands.List, commands.Set, commands.Hash, commands.ZSet, commands.Geo, commands.Stream,
+		commands.Bitmap, commands.HyperLogLog, commands.Server,
+	}
+}
+
+// Check lists what would keep a node from starting beyond what Config.Check finds.
+func Check(cfg *config.Config) []error { return server.Check(families(), cfg) }
 
 // Addrs are the addresses that the node listens on.
 func (n *Node) Addrs() []net.Addr { return n.server.Addrs() }

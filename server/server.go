@@ -116,14 +116,9 @@ func New(o Options) (*Server, error) {
 		env: o.Env, clock: o.Env.Clock, cfg: o.Config, ks: o.Keyspace, log: o.Log, logger: o.Logger, opts: o,
 		gate: newGate(o.Loops), hub: pubsub.NewHub(o.Loops),
 	}
-	table, err := command.NewTable(append(o.Commands, s.commands()...)...)
-	if err != nil {
-		return nil, fmt.Errorf("command table: %w", err)
-	}
-	for _, line := range o.Config.Lines("rename-command") {
-		if err := table.Rename(line.Args[1], line.Args[2]); err != nil {
-			return nil, line.Wrong(err.Error())
-		}
+	table, wrong := makeTable(o.Commands, o.Config)
+	if len(wrong) > 0 {
+		return nil, wrong[0]
 	}
 	s.table = table
 	s.started = s.clock.Monotonic()
@@ -136,6 +131,7 @@ func New(o Options) (*Server, error) {
 	for i := range o.Loops {
 		s.workers = append(s.workers, newWorker(s, i))
 	}
+	var err error
 	s.group, err = eventloop.New(eventloop.Options{
 		Loops: o.Loops, Transport: o.Transport, Clock: s.clock, Hz: int(s.cfg.Int(config.HZ)),
 		Backlog:   int(s.cfg.Int(config.TCPBacklog)),
@@ -152,6 +148,28 @@ func New(o Options) (*Server, error) {
 		s.workers[i].loop = l
 	}
 	return s, nil
+}
+
+// makeTable makes the table of all commands, by the names that the configuration
+// gives them. It lists all that is wrong with those.
+func makeTable(families [][]command.Spec, cfg *config.Config) (table *command.Table, wrong []error) {
+	table, err := command.NewTable(append(families, ownCommands()...)...)
+	if err != nil {
+		return nil, []error{fmt.Errorf("command table: %w", err)}
+	}
+	for _, line := range cfg.Lines("rename-command") {
+		if err := table.Rename(line.Args[1], line.Args[2]); err != nil {
+			wrong = append(wrong, line.Wrong(err.Error()))
+		}
+	}
+	return table, wrong
+}
+
+// Check lists what would keep a server from starting that package config cannot
+// know of.
+func Check(families [][]command.Spec, cfg *config.Config) []error {
+	_, wrong := makeTable(families, cfg)
+	return wrong
 }
 
 // Levels of the log, by their short names.

@@ -29,6 +29,8 @@ func serve(args []string) int {
 	case config.ShowHelp:
 		serverUsage(os.Stdout)
 		return 0
+	case config.CheckConfig:
+		return checkConfig(a.Operands, os.Stdout, os.Stderr)
 	case config.TestMemory, config.CheckSystem:
 		fmt.Fprintln(os.Stderr, "dozo server: this check is not part of Dozo; use memtest86 or your system's own tools")
 		return 1
@@ -52,10 +54,17 @@ func serverUsage(w io.Writer) {
 	fmt.Fprint(w, `Usage: dozo server [/path/to/redis.conf] [options] [-]
        dozo server - (read the configuration from standard input)
        dozo server --version | --help
+       dozo server --check-config FILE [--against HOST:PORT] [--user NAME] [--pass PASSWORD] [-- options]
 
 Every directive of redis.conf can be given as an option:
        dozo server --port 7777
        dozo server /etc/redis/6379.conf --loglevel verbose --save 900 1 300 10
+
+--check-config starts nothing. It reads FILE, and the options, as a start would,
+and lists all that is wrong. With --against it lists what a running server, Dozo or
+Redis, has that they do not say. Exit status: 0 nothing, 1 the server differs, 2 the
+configuration is wrong or the server cannot be asked. REDISCLI_AUTH is the password
+if none is given.
 `)
 }
 
