@@ -43,6 +43,7 @@ type Config struct {
 	hooks     []*hook
 	rewriters map[string]func() []string
 	changes   map[int]Changed // who set what since Load, by the directive's index
+	adjusted  map[int]adjusted
 	warnTo    func(message string)
 	warnings  []string // until there is somebody to tell
 }
@@ -61,6 +62,17 @@ type Changed struct {
 	By Caller
 }
 
+// adjusted is a value that the machine does not allow, and the one in its place.
+type adjusted struct{ asked, given value }
+
+// inForce is what a source's value comes to on this machine.
+func (a adjusted) inForce(v value) value {
+	if v.same(a.asked) {
+		return a.given
+	}
+	return v
+}
+
 // hook is a function to run when one of its directives changes.
 type hook struct {
 	on  []*Directive
@@ -72,7 +84,7 @@ const sentinelPort = 26379
 
 // New gives a Config in which everything has its default.
 func New(o Options) *Config {
-	c := &Config{options: o, rewriters: make(map[string]func() []string), changes: make(map[int]Changed)}
+	c := &Config{options: o, rewriters: make(map[string]func() []string), changes: make(map[int]Changed), adjusted: make(map[int]adjusted)}
 	c.defaults = c.makeDefaults()
 	c.running.Store(c.defaults)
 	r, _ := c.read(Sources{}, readMode{}) // of nothing, which is never wrong
@@ -175,6 +187,19 @@ func (c *Config) Update(d *Directive, text string) error {
 	next.all[d.index] = v
 	c.running.Store(next)
 	c.changes[d.index] = Changed{}
+	return nil
+}
+
+// Adjust is Update to what the machine allows in the place of what the sources
+// ask for. It would come to that after a restart, too, so that it is no drift.
+func (c *Config) Adjust(d *Directive, text string) error {
+	asked := c.running.Load().all[d.index]
+	if err := c.Update(d, text); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.adjusted[d.index] = adjusted{asked, c.running.Load().all[d.index]}
 	return nil
 }
 

@@ -289,6 +289,37 @@ func TestDifferentialRewrite(t *testing.T) {
 	}
 }
 
+// TestDifferentialRewriteErrors compares what both say of files that cannot be
+// written.
+func TestDifferentialRewriteErrors(t *testing.T) {
+	for what, spoil := range map[string]func(file string) error{
+		"the folder is gone": func(file string) error { return os.RemoveAll(filepath.Dir(file)) },
+		"a folder is in its place": func(file string) error {
+			return errors.Join(os.Remove(file), os.Mkdir(file, 0o755))
+		},
+		"a file is in its folder's place": func(file string) error {
+			dir := filepath.Dir(file)
+			return errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o644))
+		},
+	} {
+		o := startOracle(t, "hz 20\n")
+		if err := spoil(o.file); err != nil {
+			t.Fatal(err)
+		}
+		theirs := o.redis.Do("CONFIG", "REWRITE").Str
+		_ = os.RemoveAll(filepath.Dir(o.file))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(o.own), 0o755), os.WriteFile(o.own, nil, 0o644), spoil(o.own)); err != nil {
+			t.Fatal(err)
+		}
+		if err := o.dozo.Rewrite(); err == nil || err.Error() != theirs {
+			t.Errorf("%s: redis %q, dozo %v", what, theirs, err)
+		}
+		if err := os.RemoveAll(filepath.Dir(o.own)); err != nil { // for the test's own cleaning up
+			t.Fatal(err)
+		}
+	}
+}
+
 func sameRewrite(t *testing.T, theirs, ours string) {
 	t.Helper()
 	a, b := linesOf(t, theirs), linesOf(t, ours)

@@ -107,6 +107,9 @@ func (c *Config) differences(v *Values, now *loaded) (list []Difference) {
 	defer c.mu.Unlock()
 	for _, d := range directives.rows {
 		run, restart, base := v.all[d.index], now.disk.values.all[d.index], now.base.values.all[d.index]
+		if a, is := c.adjusted[d.index]; is {
+			restart, base = a.inForce(restart), a.inForce(base)
+		}
 		if run.same(restart) {
 			continue
 		}

@@ -185,6 +185,29 @@ func TestUpdateIgnoresFlagsAndHooks(t *testing.T) {
 	}
 }
 
+// TestAdjust: what the machine does to a value it would do again.
+func TestAdjust(t *testing.T) {
+	c, m := withFile(t, "maxclients 5000\n")
+	if err := c.Adjust(MaxClients, "nonsense"); err == nil {
+		t.Error("nonsense was accepted")
+	}
+	if err := c.Adjust(MaxClients, "100"); err != nil || c.Int(MaxClients) != 100 {
+		t.Fatal(err)
+	}
+	expect := func(n int) {
+		t.Helper()
+		if drift, err := c.Drift(); err != nil || len(drift) != n {
+			t.Errorf("drift: %v, %v", drift, err)
+		}
+	}
+	expect(0)
+	m.files["/etc/dozo.conf"] = "maxclients 6000\n"
+	expect(1)
+	m.files["/etc/dozo.conf"] = "maxclients 5000\n"
+	mustSet(t, c, "maxclients", "200")
+	expect(1)
+}
+
 func TestTypedAccess(t *testing.T) {
 	c, _ := withFile(t, `save 60 1
 bind 127.0.0.1 -::1

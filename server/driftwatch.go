@@ -27,6 +27,7 @@ const (
 // driftWatch is what is known of the differences so far.
 type driftWatch struct {
 	looking atomic.Bool
+	over    atomic.Bool   // the server has ended, and its log may have
 	next    time.Duration // monotonic; the first worker's
 
 	mu     sync.Mutex
@@ -54,6 +55,9 @@ func (s *Server) watchDrift() {
 	go func() {
 		defer d.looking.Store(false)
 		list, err := s.cfg.Drift()
+		if s.drift.over.Load() {
+			return
+		}
 		s.noteUnreadable(err)
 		if err != nil {
 			list, _ = s.cfg.KnownDrift()

@@ -216,7 +216,10 @@ func (s *Server) Table() *command.Table { return s.table }
 // Close ends listeners, connections and loops. It is not called on a loop.
 func (s *Server) Close() error {
 	var err error
-	s.closeOnce.Do(func() { err = s.group.Close() })
+	s.closeOnce.Do(func() {
+		s.drift.over.Store(true)
+		err = s.group.Close()
+	})
 	return err
 }
 

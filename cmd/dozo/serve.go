@@ -167,7 +167,7 @@ func fitClients(cfg *config.Config) (warnings []string, err error) {
 			fmt.Sprintf("You requested maxclients of %d requiring at least %d max file descriptors.", want, want+beside),
 			fmt.Sprintf("Current maximum open files is %d. maxclients has been reduced to %d to compensate for low ulimit. "+
 				"If you need higher maxclients increase 'ulimit -n'.", files, fit))
-		err = cfg.Update(config.MaxClients, strconv.Itoa(fit))
+		err = cfg.Adjust(config.MaxClients, strconv.Itoa(fit))
 	}
 	cfg.OnChange(config.MaxClients, func(_, next *config.Values) error {
 		want := int(next.Int(config.MaxClients))

@@ -32,7 +32,13 @@ func onFile(t *testing.T, o testutil.Options, err error, content string, options
 	must(t, err)
 	file := filepath.Join(t.TempDir(), "redis.conf")
 	must(t, os.WriteFile(file, []byte(content), 0o600))
-	o.Bare, o.Args, o.Config = true, append(o.Args, file), append(options, "--dir", filepath.Dir(file))
+	return inFolder(t, o, file, filepath.Dir(file), options...)
+}
+
+// inFolder is onFile with a file that is there and a folder for the data.
+func inFolder(t *testing.T, o testutil.Options, file, dir string, options ...string) configured {
+	t.Helper()
+	o.Bare, o.Args, o.Config = true, append(o.Args, file), append(options, "--dir", dir)
 	return startOn(t, o, file)
 }
 
