@@ -192,7 +192,7 @@ func (o *xaddOpts) add(c *command.Context, s *stream.Stream, found bool, words [
 	}
 	c.Modified(key, command.EventStream, "xadd")
 	c.Signal(key)
-	if o.trim.wanted() && s.Trim(o.trim.Trim) > 0 {
+	if o.trim.wanted() && trimStream(c, key, s, o.trim.Trim) > 0 {
 		c.Notify(command.EventStream, "xtrim", c.DB, key)
 	}
 	c.Scratch = id.Append(c.Scratch[:0])
@@ -260,6 +260,15 @@ func xdel(c *command.Context) error {
 	return nil
 }
 
+// trimStream takes entries away from the beginning of a stream and tells how many.
+func trimStream(c *command.Context, key []byte, s *stream.Stream, t stream.Trim) int64 {
+	n, rest := s.Trim(t)
+	if !rest.IsNone() {
+		c.Bury(key, object.StreamGrave(rest))
+	}
+	return n
+}
+
 func xtrim(c *command.Context) error {
 	var o trimOpts
 	if err := o.parse(c); err != nil {
@@ -272,7 +281,7 @@ func xtrim(c *command.Context) error {
 	}
 	n := int64(0)
 	if ok {
-		n = s.Trim(o.Trim)
+		n = trimStream(c, key, &s, o.Trim)
 	}
 	if n > 0 {
 		modifiedBy(c, key, n, command.EventStream, "xtrim")

@@ -238,7 +238,9 @@ func xgroupDelConsumer(c *command.Context) error {
 	}
 	pending := 0
 	if who, ok := g.Consumer(c.Args[4]); ok {
-		pending = g.DeleteConsumer(who)
+		var rest stream.Stream
+		pending, rest = g.DeleteConsumer(who)
+		c.Bury(c.Args[2], object.StreamGrave(rest))
 		touched(c, c.Args[2], "xgroup-delconsumer")
 	}
 	c.Out.Int(int64(pending))
@@ -254,11 +256,10 @@ func xgroupDestroy(c *command.Context) error {
 	case !cell.Ok():
 		return errGroupKey
 	}
-	v := object.StreamValue{Cell: &cell}
-	s := v.Open()
+	s := streamIn(&cell)
 	g, ok := s.Group(c.Args[3])
 	if ok {
-		c.Bury(key, v.DestroyGroup(g))
+		c.Bury(key, object.StreamGrave(s.DestroyGroup(g)))
 		touched(c, key, "xgroup-destroy")
 		c.Signal(key) // those who wait for the group are told that it is gone
 	}

@@ -3,7 +3,6 @@ package object
 import (
 	"bytes"
 	"encoding/binary"
-	"math"
 
 	"dozo/arena"
 	"dozo/container/entry"
@@ -95,14 +94,15 @@ func (r *streamRemains) freeSome(h *arena.Heap, n int) int {
 	return n
 }
 
-// DestroyGroup takes a group out of the stream; what was pending in it may be left
-// in the grave.
-func (v StreamValue) DestroyGroup(g stream.Group) Grave {
-	s := v.Open()
-	rest := s.DestroyGroup(g)
-	left := Grave{stream: streamRemainsOf(&rest)}
-	if left.Len() <= freeAtOnce {
-		left.FreeSome(v.Heap, math.MaxInt)
+// StreamGrave is the grave of what was taken out of a stream, if there is anything; a
+// little is freed at once.
+func StreamGrave(rest stream.Stream) (left Grave) {
+	if rest.IsNone() {
+		return left
+	}
+	if left.stream = streamRemainsOf(&rest); left.Len() <= freeAtOnce {
+		rest.Free()
+		return Grave{}
 	}
 	return left
 }

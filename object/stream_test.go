@@ -103,7 +103,7 @@ func destroyGroups(s *shelf, r *rand.Rand) {
 	v := StreamValue{&s.d.Cell}
 	at := v.Open()
 	for at.Groups() > 0 {
-		for g := v.DestroyGroup(at.GroupAt(r.IntN(at.Groups()))); g.Len() > 0; {
+		for g := StreamGrave(at.DestroyGroup(at.GroupAt(r.IntN(at.Groups())))); g.Len() > 0; {
 			g.FreeSome(s.heap, 1+r.IntN(300))
 		}
 	}

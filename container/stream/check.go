@@ -119,15 +119,16 @@ func (c *census) group(g *Group) {
 
 func (c *census) index(x *index) {
 	if x.root.top == 0 {
-		if x.root.count != 0 {
+		if x.root.count != 0 || x.root.bytes != 0 {
 			c.fail("an index without pages has %d pairs", x.root.count)
 		}
 		return
 	}
+	before := c.used
 	w := walk{census: c, x: x}
 	w.page(x.top(), x.height())
-	if w.pairs != x.root.count {
-		c.fail("an index of %d pairs says %d", w.pairs, x.root.count)
+	if w.pairs != x.root.count || c.used-before != x.root.bytes {
+		c.fail("an index of %d pairs in %d bytes says %d in %d", w.pairs, c.used-before, x.root.count, x.root.bytes)
 	}
 }
 

@@ -94,9 +94,10 @@
 // values alone. A limit of 0 bytes means 1 GiB, and a node that would become larger
 // is ended some bytes earlier than in Redis.
 //
-// DeleteConsumer, and Trim of a whole stream, do all their work at once, as in Redis:
-// some 0.2 us for an entry that was pending, 0.4 us for a node. Only DestroyGroup
-// and FreeSome go in steps.
+// DeleteConsumer of one who has half of what is pending, or less, and Trim that leaves
+// anything do all their work at once, as in Redis: some 0.2 us for an entry that was
+// pending, 0.4 us for a node. Only DestroyGroup, FreeSome, and what is left in a rest
+// (rest.go) go in steps.
 //
 // Headers, groups and consumers are never moved: they are few, and Refs and the
 // owner's Root know them. A new name moves the Refs of those behind it, 8 bytes

@@ -90,17 +90,6 @@ func (s *Stream) CreateGroup(name []byte, last ID, entriesRead int64) (Group, bo
 	return g, true
 }
 
-// DestroyGroup takes a group out of the stream and makes a stream of it that has
-// nothing else, to be freed by FreeSome: a group may have millions of pending
-// entries.
-func (s *Stream) DestroyGroup(g Group) Stream {
-	i, _ := s.search(&s.h.groups, g.Name())
-	s.strike(&s.h.groups, i)
-	rest := New(s.heap)
-	rest.enter(&rest.h.groups, 0, g.r)
-	return rest
-}
-
 // Name is the group's name, in place.
 func (g *Group) Name() []byte { return g.p.name() }
 
@@ -152,10 +141,15 @@ func (g *Group) CreateConsumer(name []byte, nowMs int64) (Consumer, bool) {
 	return c, true
 }
 
-// DeleteConsumer takes a consumer away with all that is pending for it, and tells
-// how many entries that was. It costs a search for each.
-func (g *Group) DeleteConsumer(c Consumer) int {
-	n := c.Pending()
+// DeleteConsumer takes a consumer away with all that is pending for it, and tells how
+// many entries that was. It costs some searches for each entry of the consumer, or for
+// each of the others if they have less: then there is a rest.
+func (g *Group) DeleteConsumer(c Consumer) (n int, rest Stream) {
+	n = c.Pending()
+	i, _ := g.search(&g.p.consumers, c.Name())
+	if n > restMin && n > g.Pending()-n {
+		return n, g.takeConsumer(i, c)
+	}
 	x := g.index()
 	own := c.index()
 	for own.dropLeaf(func(v *pair) {
@@ -163,10 +157,9 @@ func (g *Group) DeleteConsumer(c Consumer) int {
 		g.freePending(arena.Ref(v.value))
 	}) > 0 {
 	}
-	i, _ := g.search(&g.p.consumers, c.Name())
 	g.strike(&g.p.consumers, i)
 	g.free(c.r, c.p.size())
-	return n
+	return n, rest
 }
 
 // Name is the consumer's name, in place.

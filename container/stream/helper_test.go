@@ -63,3 +63,23 @@ func bytesOf(words ...string) (out [][]byte) {
 	}
 	return out
 }
+
+// freed frees a rest in steps, of which none may be longer than it should, and says how
+// many things there were.
+func freed(tb testing.TB, n int64, rest Stream) int64 {
+	tb.Helper()
+	if rest.IsNone() {
+		return n
+	}
+	if err := rest.Check(); err != nil {
+		tb.Fatal(err)
+	}
+	const steps = 20
+	for before, more := rest.heap.Used(), true; more; before = rest.heap.Used() {
+		more = rest.FreeSome(steps)
+		if got := before - rest.heap.Used(); got > (steps+pairsMax)*8<<10 {
+			tb.Fatalf("%d bytes freed in %d steps", got, steps)
+		}
+	}
+	return n
+}

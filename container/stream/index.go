@@ -92,6 +92,7 @@ func (g *page) floor(k ID) int {
 type indexRoot struct {
 	top   uint64 // Ref of the first page, and the height in the low bits
 	count uint64
+	bytes int64 // of the pages
 }
 
 // index is a root with what is needed to work on it.
@@ -109,13 +110,19 @@ func (x *index) setTop(r arena.Ref, height int) { x.root.top = uint64(r) | uint6
 func (x *index) page(r arena.Ref) *page { return (*page)(x.arena.Ptr(r)) }
 
 func (x *index) newPage(step uint16) (arena.Ref, *page) {
-	r := x.alloc(pageBytes(step))
+	n := pageBytes(step)
+	r := x.alloc(n)
+	x.root.bytes += int64(arena.UsableSize(n))
 	g := x.page(r)
 	*g = page{step: step}
 	return r, g
 }
 
-func (x *index) freePage(r arena.Ref) { x.free(r, pageBytes(x.page(r).step)) }
+func (x *index) freePage(r arena.Ref) {
+	n := pageBytes(x.page(r).step)
+	x.root.bytes -= int64(arena.UsableSize(n))
+	x.free(r, n)
+}
 
 // path is the way to a leaf, which is level 0: the page of each level, and which of
 // its pairs is meant.

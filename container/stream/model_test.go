@@ -126,7 +126,8 @@ func (p *player) trim() {
 	if t.Approx && p.r.IntN(2) == 0 {
 		t.Limit = p.r.Int64N(30)
 	}
-	if got, want := p.s.Trim(t), p.w.trim(t); got != want {
+	n, rest := p.s.Trim(t)
+	if got, want := freed(p.t, n, rest), p.w.trim(t); got != want {
 		p.t.Fatalf("%+v took %d, want %d", t, got, want)
 	}
 }
@@ -315,19 +316,15 @@ func (p *player) playGroup() {
 		p.walkPending(&g, w, &c, name)
 	case n < 92:
 		want := len(w.ids(name))
-		if got := g.DeleteConsumer(c); got != want {
+		got, rest := g.DeleteConsumer(c)
+		if freed(p.t, 0, rest); got != want {
 			p.t.Fatalf("%q had %d pending, want %d", name, got, want)
 		}
 		maps.DeleteFunc(w.pending, func(_ ID, n *twinPending) bool { return n.owner == name })
 		delete(w.consumers, name)
 	case n < 93:
 		delete(p.w.groups, string(g.Name()))
-		rest := p.s.DestroyGroup(g)
-		if err := rest.Check(); err != nil {
-			p.t.Fatal(err)
-		}
-		for rest.FreeSome(1 + p.r.IntN(20)) {
-		}
+		freed(p.t, 0, p.s.DestroyGroup(g))
 	}
 }
 

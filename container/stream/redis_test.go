@@ -185,7 +185,8 @@ func (w *wire) trim() {
 		t.Limit = w.r.Int64N(50)
 		args = append(args, "LIMIT", fmt.Sprint(t.Limit))
 	}
-	w.number(w.s.Trim(t), args...)
+	n, rest := w.s.Trim(t)
+	w.number(freed(w.t, n, rest), args...)
 }
 
 func (w *wire) play() {
@@ -293,7 +294,8 @@ func (w *wire) playGroup() {
 	case n < 18:
 		c, _ := g.CreateConsumer([]byte(who), 0)
 		w.c.MustOK("XGROUP", "CREATECONSUMER", "s", name, who)
-		w.number(int64(g.DeleteConsumer(c)), "XGROUP", "DELCONSUMER", "s", name, who)
+		n, _ := g.DeleteConsumer(c) // they have too little for a rest
+		w.number(int64(n), "XGROUP", "DELCONSUMER", "s", name, who)
 	}
 }
 

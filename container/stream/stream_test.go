@@ -104,7 +104,7 @@ func TestTrimLeavesNode(t *testing.T) {
 		}
 	}
 	s.Delete(ID{3, 0})
-	if n := s.Trim(Trim{ByID: true, MinID: ID{3, 0}}); n != 2 || s.Nodes() != 1 || s.Len() != 0 || !s.State().First.IsZero() {
+	if n, _ := s.Trim(Trim{ByID: true, MinID: ID{3, 0}}); n != 2 || s.Nodes() != 1 || s.Len() != 0 || !s.State().First.IsZero() {
 		t.Errorf("%d trimmed, %d nodes, %+v", n, s.Nodes(), s.State())
 	}
 	check(t, &s)
@@ -242,9 +242,11 @@ func tamper(t *testing.T, s *Stream, n uint64) {
 		}
 	}
 	if n%2 == 0 {
-		s.Trim(Trim{MaxLen: s.Len() / 2})
+		_, rest := s.Trim(Trim{MaxLen: s.Len() / 2})
+		freed(t, 0, rest)
 	} else {
-		s.Trim(Trim{ByID: true, MinID: ID{n, n}})
+		_, rest := s.Trim(Trim{ByID: true, MinID: ID{n, n}})
+		freed(t, 0, rest)
 	}
 	for i, id := range ids {
 		if i%3 == 0 {

@@ -47,8 +47,29 @@ type Trim struct {
 }
 
 // Trim takes entries away and tells how many. It stops where Redis does, so that
-// the log of commands means the same there.
-func (s *Stream) Trim(t Trim) int64 {
+// the log of commands means the same there. When nothing stays of many nodes there is a
+// rest.
+func (s *Stream) Trim(t Trim) (deleted int64, rest Stream) {
+	if n := int64(s.Len()); s.Nodes() > restMin && t.wholeStream(&s.h.state) {
+		return n, s.takeNodes()
+	}
+	return s.trim(t), rest
+}
+
+// wholeStream tells whether all entries go. (An ID above the last one is not enough:
+// where XSETID has lowered that, there may be a deleted one behind.)
+func (t *Trim) wholeStream(st *State) bool {
+	if t.Limit != 0 && st.Length > uint64(t.Limit) {
+		return false
+	}
+	if t.ByID {
+		return st.Last.Less(t.MinID) && st.MaxDeletedID.Less(t.MinID)
+	}
+	return t.MaxLen == 0
+}
+
+// trim is Trim node by node.
+func (s *Stream) trim(t Trim) int64 {
 	for {
 		x := s.index()
 		head := x.ceil(ID{})
