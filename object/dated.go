@@ -556,33 +556,47 @@ func (h HashValue) hidden(ref arena.Ref) bool {
 // that are.
 const randomTries = 100
 
-// randomDated is Random for a dated hash. When nearly all fields are due the one that
-// it finds is the first from some place on, which costs a walk over those before it.
+// randomDated is Random for a dated hash. Of the fields with deadlines the order knows
+// those that are shown; when nearly all are due and few others have none, one of these
+// is the first from some place on, which costs a walk over what is before it.
 func (h HashValue) randomDated(r uint64) (field, value listpack.Value) {
+	due := h.Due()
+	nth := int(r % uint64(h.Size()-due)) // of those that are shown
 	if h.Encoding() == EncListpackEx {
-		due := h.Due()
 		b := h.room()
-		f, v, _, _ := readTriple(b, listpack.Seek(b, 3*(due+int(r%uint64(h.Size()-due)))))
+		f, v, _, _ := readTriple(b, listpack.Seek(b, 3*(due+nth)))
 		return f, v
 	}
-	t := h.table()
+	t, shown := h.table(), h.isShown
+	if order := h.order(); order.Len() > 0 {
+		if nth += due; nth < order.Len() {
+			c := order.At(nth)
+			return h.pair(c.Ref())
+		}
+		shown = h.isUndated
+	}
 	ref := t.Random(r)
-	for i := 0; h.hidden(ref) && i < randomTries; i++ {
+	for i := 0; !shown(ref) && i < randomTries; i++ {
 		r = r*6364136223846793005 + 1442695040888963407 // Knuth's MMIX
 		ref = t.Random(r)
 	}
-	if h.hidden(ref) {
-		ref = h.firstShown(&t, r)
+	if !shown(ref) {
+		ref = firstOf(&t, r, shown)
 	}
 	return h.pair(ref)
 }
 
-// firstShown is the first field of a table that is not due from a position on, going
-// round. There must be one.
-func (h HashValue) firstShown(t *hashtable.Table, pos uint64) (ref arena.Ref) {
+// isShown tells whether the entry of a table is that of a field that is not due, and
+// isUndated whether it can never be due.
+func (h HashValue) isShown(ref arena.Ref) bool   { return !h.hidden(ref) }
+func (h HashValue) isUndated(ref arena.Ref) bool { return !entry.At(h.Heap.Arena(), ref).HasDeadline() }
+
+// firstOf is the first field of a table from a position on, going round, that is wanted.
+// There must be one.
+func firstOf(t *hashtable.Table, pos uint64, wanted func(arena.Ref) bool) (ref arena.Ref) {
 	for ref == 0 {
 		pos = t.Scan(pos, func(other arena.Ref) {
-			if !h.hidden(other) {
+			if wanted(other) {
 				ref = other
 			}
 		})

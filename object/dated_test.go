@@ -347,3 +347,35 @@ func TestRandomAmongDue(t *testing.T) {
 		t.Errorf("%d of %d fields were drawn", len(seen), shown)
 	}
 }
+
+// TestRandomAmongDueLater: of fields that will be due later each is as likely as the
+// others, also among many that are due.
+func TestRandomAmongDueLater(t *testing.T) {
+	s := newShelf(t)
+	s.d.Begin(s.place(), s.place().NewHash())
+	h := HashValue{&s.d.Cell, 0}
+	const fields, shown, draws = 5000, 10, 2000
+	for i := range fields {
+		f := fmt.Append(nil, "field", i)
+		h.Set(f, nil, &HashLimits{})
+		h.SetFieldDeadline(f, 1000)
+		if i < shown {
+			h.SetFieldDeadline(f, 2000)
+		}
+	}
+	h.Now = 1000
+	seen := map[string]int{}
+	r := rand.New(rand.NewPCG(1, 1))
+	for range draws {
+		f, _ := h.Random(r.Uint64())
+		seen[string(f.Str)]++
+	}
+	for f, n := range seen {
+		if n < draws/shown/2 || n > draws/shown*2 {
+			t.Errorf("%s was drawn %d times of %d", f, n, draws)
+		}
+	}
+	if len(seen) != shown {
+		t.Errorf("%d of %d fields were drawn", len(seen), shown)
+	}
+}
