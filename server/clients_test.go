@@ -56,6 +56,27 @@ func TestClientEviction(t *testing.T) {
 	})
 }
 
+// TestWaitingIsCounted: keys that a client waits for take memory beside their names.
+func TestWaitingIsCounted(t *testing.T) {
+	eachVariant(t, func(t *testing.T, start func(...string) *dozo.Server) {
+		const keys = 5000
+		srv := start("hz", "100")
+		admin, waiting := dial(t, srv.Addr()), dial(t, srv.Addr())
+		line := []byte("BLPOP")
+		for i := range keys {
+			line = fmt.Appendf(line, " key:%d", i)
+		}
+		waiting.QueueRaw(append(line, " 0\r\n"...))
+		if err := waiting.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the client waits", func() bool { return admin.infoInt("clients", "total_blocking_keys") == keys })
+		eventually(t, "its memory is counted", func() bool { return admin.infoInt("memory", "mem_clients_normal") > keys*200 })
+		admin.must("RPUSH key:4999 x")
+		eventually(t, "its memory is free", func() bool { return admin.infoInt("memory", "mem_clients_normal") < keys*200 })
+	})
+}
+
 // TestOutputLimitBeforeEviction: nobody is evicted for the sake of output that is
 // cut by its own limit, of two clients in one round.
 func TestOutputLimitBeforeEviction(t *testing.T) {

@@ -21,7 +21,7 @@ type waiter struct {
 	client  *Client
 	cmd     *command.Command
 	args    [][]byte
-	bytes   int64 // memory of args
+	bytes   int64 // memory of args, and of the waiting for keys
 	db      int
 	proto   int
 	noTouch bool
@@ -33,6 +33,9 @@ type waiter struct {
 	took   time.Duration
 	failed bool
 }
+
+// waitBytes is what it costs to wait for a key of usual length.
+const waitBytes = 192
 
 // MayBlock implements command.Blocker.
 func (w *worker) MayBlock() bool { return w.current != nil && !w.inExec }
@@ -51,6 +54,7 @@ func (w *worker) Block(o *command.Wait) {
 	if o.Dest != 0 {
 		dest = b.args[o.Dest]
 	}
+	b.bytes += int64(len(keys)) * waitBytes
 	w.view.Begin(&b.Wait, keys, o.Keys, dest)
 	w.block(cl, o.Timeout, (*resp.Writer).NullArray)
 	cl.block.waiter = b
