@@ -24,8 +24,14 @@ func Real() *Env {
 	}
 }
 
-// CreateNew is the flag of OpenFile for writing a file that must not exist yet.
-const CreateNew = os.O_WRONLY | os.O_CREATE | os.O_EXCL
+// Flags of OpenFile, for those who may not ask os.
+const (
+	ReadOnly  = os.O_RDONLY
+	Create    = os.O_WRONLY | os.O_CREATE | os.O_TRUNC // a new file, in place of one that is there
+	CreateNew = os.O_WRONLY | os.O_CREATE | os.O_EXCL  // a file that must not exist yet
+	Append    = os.O_WRONLY | os.O_APPEND              // at the end of a file that is there
+	AppendNew = CreateNew | os.O_APPEND                // always at the end of a file that must not exist yet
+)
 
 // Seeded is a fast random source that gives the same numbers for the same seed.
 func Seeded(seed uint64) Rand { return mathrand.NewPCG(seed, seed^0x9e3779b97f4a7c15) }

@@ -43,7 +43,7 @@ var importTable = []layer{
 	// Durability and replication.
 	{folder: "snapshot", imports: "keyspace object rdb"},
 	{folder: "oplog", imports: "arena env"},
-	{folder: "aof", imports: "oplog env text"},
+	{folder: "aof", imports: "oplog env logger text"},
 	{folder: "client", imports: "resp env"},
 	{folder: "replication", imports: "client command oplog rdb snapshot resp env"},
 	{folder: "lease", imports: "client env"},
