@@ -65,6 +65,7 @@ type loader struct {
 	LoadOptions
 	store *Store
 	done  int64 // bytes of the files before
+	time  int64 // of the latest annotation
 }
 
 func (l *loader) part(p *Part, last bool) error {
@@ -97,6 +98,8 @@ func (l *loader) read(file env.File, p *Part) error {
 		return err
 	}
 	r := NewReader(p.Name, file, at, p.Size)
+	r.time = l.time
+	defer func() { l.time = r.time }()
 	for told := at; ; {
 		c, err := r.Next()
 		if err == io.EOF {

@@ -46,7 +46,7 @@ type ManifestError struct {
 }
 
 func (e *ManifestError) Error() string {
-	const advice = ": restore the file, or correct it by hand from the files beside it (https://redis.io/docs/management/persistence)"
+	const advice = ": restore the file, or correct it by hand from the names of the files beside it"
 	if e.Text == "" {
 		return "AOF manifest: " + e.What + advice
 	}
@@ -173,7 +173,7 @@ func (m *Manifest) AppendText(dst []byte) []byte {
 
 func (f *FileInfo) appendLine(dst []byte) []byte {
 	dst = append(dst, "file "...)
-	if text.NeedsQuote(f.Name) {
+	if text.NeedsQuote(f.Name) || f.Name == "" {
 		dst = text.AppendQuote(dst, f.Name)
 	} else {
 		dst = append(dst, f.Name...)

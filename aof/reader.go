@@ -80,7 +80,8 @@ const (
 // a length that is only announced.
 type Reader struct {
 	// Until ends the reading with ErrTimeReached at the first annotation of a
-	// later time; 0 is never.
+	// later time, where Offset then is; 0 is never. Annotations that are no time
+	// are ignored only without it.
 	Until int64
 
 	name string
@@ -95,6 +96,7 @@ type Reader struct {
 	inUnit  bool
 	start   int64 // of the command or unit under way
 	unitEnd int64 // EXEC was seen to end here; 0 if unknown
+	last    int64 // the last argument of the latest command
 	time    int64
 	lines   int64
 }
@@ -134,7 +136,7 @@ func (r *Reader) Next() (Command, error) {
 	switch {
 	case text.EqualFold(name, "multi"):
 		if r.inUnit {
-			return c, r.badAt(c.Offset, "Unexpected MULTI in AOF "+r.name)
+			return c, r.badAt(r.last, "Unexpected MULTI in AOF "+r.name)
 		}
 		r.start, r.inUnit = c.Offset, true
 		if err := r.findExec(); err != nil {
@@ -143,7 +145,7 @@ func (r *Reader) Next() (Command, error) {
 		c.InUnit = true
 	case text.EqualFold(name, "exec"):
 		if !r.inUnit {
-			return c, r.badAt(c.Offset, "Unexpected EXEC in AOF "+r.name)
+			return c, &FormatError{File: r.name, UpTo: c.Offset, At: r.last, Detail: "Unexpected EXEC in AOF " + r.name}
 		}
 		c.InUnit, r.inUnit = true, false
 	default:
@@ -174,17 +176,20 @@ func (r *Reader) findExec() error {
 	for {
 		c, err := ahead.command()
 		if err == io.EOF {
-			return &TornError{File: r.name, Offset: r.start, Size: r.size, Command: "MULTI", At: ahead.Offset(), Detail: "Reached EOF before reading EXEC for MULTI"}
+			err = &TornError{File: r.name, Offset: r.start, Size: r.size, At: ahead.last}
 		}
 		if torn, ok := err.(*TornError); ok {
 			torn.Command = "MULTI"
+			if torn.Detail == "" {
+				torn.Detail = "Reached EOF before reading EXEC for MULTI"
+			}
 		}
 		if err != nil {
 			r.lines += ahead.lines
 			return err
 		}
 		if text.EqualFold(c.Args[0], "multi") {
-			return r.badAt(c.Offset, "Unexpected MULTI in AOF "+r.name)
+			return r.badAt(ahead.last, "Unexpected MULTI in AOF "+r.name)
 		}
 		if text.EqualFold(c.Args[0], "exec") {
 			r.unitEnd = c.End
@@ -216,6 +221,7 @@ func (r *Reader) command() (Command, error) {
 		}
 		if p.need == 0 {
 			c := Command{Args: r.args, Offset: r.Offset(), End: r.Offset() + int64(n), Time: r.time}
+			r.last = r.Offset() + int64(p.line)
 			r.pos += n
 			r.lines += p.lines
 			return c, nil
@@ -266,7 +272,11 @@ func (r *Reader) annotation() error {
 	if err != nil {
 		return err
 	}
-	if ts, ok := annotatedTime(line); ok {
+	ts, ok := annotatedTime(line)
+	if r.Until != 0 && !ok && bytes.HasPrefix(line, []byte("#TS:")) {
+		return r.badAt(r.Offset(), "Invalid timestamp annotation")
+	}
+	if ok {
 		if r.Until != 0 && ts > r.Until {
 			return ErrTimeReached
 		}

@@ -276,21 +276,23 @@ func (w *Writer) failed(s *stream, c cure, err error) {
 	w.tellFault(s, first)
 }
 
-// tryAgain works on a stream with a fault.
-func (w *Writer) tryAgain(s *stream, target uint64) {
+// tryAgain works on a stream with a fault. The result is the stream to go on
+// with, which may be another.
+func (w *Writer) tryAgain(s *stream, target uint64) *stream {
 	switch s.cure {
 	case cureWrite:
 		if err := w.write(s, target); err != nil {
 			w.writeFailed(s, err)
-			return
+		} else {
+			w.cured(s)
 		}
-		w.cured(s)
 	case cureReplace, cureRecover:
-		w.recover(s, target)
+		return w.recover(s, target)
 	case cureRewrite:
 		s.backoff = retryMax // only a rewrite helps; remind
 		w.failed(s, cureRewrite, s.fault)
 	}
+	return s
 }
 
 // cured ends a fault.
@@ -302,7 +304,7 @@ func (w *Writer) cured(s *stream) {
 // recover goes on in a new file. The old one must end, durably, where the new
 // one takes up, before the manifest has both; until then nothing is changed that
 // the next attempt could not do again.
-func (w *Writer) recover(s *stream, target uint64) {
+func (w *Writer) recover(s *stream, target uint64) *stream {
 	from := s.whole
 	if s.cure == cureRecover {
 		from = s.synced
@@ -310,10 +312,10 @@ func (w *Writer) recover(s *stream, target uint64) {
 	if err := w.endFile(s, from); err != nil {
 		if s.cure == cureReplace {
 			w.syncFailed(s, err)
-			return
+			return s
 		}
 		w.failed(s, s.cure, fmt.Errorf("the AOF file %s cannot be cut where it is known to be good: %w", s.name, err))
-		return
+		return s
 	}
 	s.size, s.whole, s.synced = from.size, from, from
 	fresh, err := w.relocate(s, target)
@@ -323,11 +325,12 @@ func (w *Writer) recover(s *stream, target uint64) {
 			c = cureRewrite
 		}
 		w.failed(s, c, fmt.Errorf("no new AOF file could take the place of %s: %w", s.name, err))
-		return
+		return s
 	}
 	fresh.since = s.since
 	w.replace(fresh)
 	w.cured(fresh)
+	return fresh
 }
 
 // endFile cuts a file at a place and makes that durable. It opens the file anew:

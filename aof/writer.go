@@ -107,7 +107,6 @@ type Writer struct {
 
 // requests are what the goroutine is to do when it comes round.
 type requests struct {
-	stop   bool
 	off    []chan error
 	flush  []flush
 	forget []FileInfo // history files that are gone
@@ -249,7 +248,10 @@ func (w *Writer) Run() {
 // Stop ends Run soon, without writing or syncing anything more: Flush first. An
 // fsync under way is waited for by nobody but Run.
 func (w *Writer) Stop() {
-	w.ask(func(r *requests) { r.stop = true })
+	w.mu.Lock()
+	w.stopped = true
+	w.mu.Unlock()
+	w.signal.Notify()
 }
 
 // Flush waits until everything that the log has now is durable. It returns an
@@ -281,7 +283,6 @@ func (w *Writer) ask(f func(*requests)) bool {
 	stopped := w.stopped
 	if !stopped {
 		f(&w.asked)
-		w.stopped = w.asked.stop
 	}
 	w.mu.Unlock()
 	w.signal.Notify()
@@ -297,10 +298,10 @@ func (w *Writer) step() bool {
 	// an end beyond it.
 	target := w.Log.Offset()
 	w.mu.Lock()
-	asked, rewrite := w.asked, w.running
+	asked, rewrite, stopped := w.asked, w.running, w.stopped
 	w.asked = requests{}
 	w.mu.Unlock()
-	if asked.stop {
+	if stopped {
 		w.end(&asked, rewrite)
 		return false
 	}
@@ -340,7 +341,7 @@ func (w *Writer) serve(s *stream, target uint64, force bool) {
 	now := w.Clock.Monotonic()
 	if s.fault != nil {
 		if now >= s.retryAt || force {
-			w.tryAgain(s, target)
+			s = w.tryAgain(s, target)
 		}
 		if s.cure > cureWrite {
 			return
