@@ -490,3 +490,66 @@ func TestPersistSurvivesPowerLoss(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryRowIsKept sets each row to each sample where it goes to the overlay,
+// and where an included file says otherwise.
+func TestEveryRowIsKept(t *testing.T) {
+	for _, d := range All() {
+		list := samples(d)
+		if testing.Short() {
+			list = list[:min(2, len(list))]
+		}
+		for i, s := range list {
+			t.Run(fmt.Sprintf("%s=%q", d.Name(), s), func(t *testing.T) {
+				if d.Flags()&(Immutable|Protected) == 0 {
+					c, m := withFile(t, "config-set-persist yes\n")
+					m.modes[conf] = 0o444
+					mustSet(t, c, d.Name(), s)
+					noDrift(t, c, m)
+				}
+				rewriteOver(t, d, s, list[(i+1)%len(list)])
+			})
+		}
+	}
+}
+
+// rewriteOver is CONFIG REWRITE of a value that an included file has another for.
+func rewriteOver(t *testing.T, d *Directive, value, included string) {
+	c, m := withFile(t, "")
+	if err := assignText(c, d, included); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Rewrite(); err != nil {
+		t.Fatal(err)
+	}
+	m.files["/etc/more.conf"] = m.files[conf]
+	m.files[conf] = "include /etc/more.conf\n"
+	if err := c.Load(Sources{File: conf}); err != nil {
+		t.Fatal(err)
+	}
+	if err := assignText(c, d, value); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Rewrite(); err != nil {
+		t.Fatal(err)
+	}
+	noDrift(t, c, m)
+}
+
+// FuzzOverlay: whatever the file says, it is read or refused, and what was read is
+// written as it was.
+func FuzzOverlay(f *testing.F) {
+	f.Add("#for \"/etc/dozo.conf\"\n#over timeout \"0\" \"default\" \"x\"\ntimeout \"5\"\n")
+	f.Add("#for \"/etc/dozo.conf\"\n#over requirepass \"\" a b\nrequirepass \"\\x00\\\"\"\n#over save \"\" a b\nsave \"1 1\"")
+	f.Fuzz(func(t *testing.T, content string) {
+		lines, wrong := parseOverlay(over, conf, content)
+		if wrong != nil {
+			return
+		}
+		text := overlay{owner: conf, lines: lines}.String()
+		again, wrong := parseOverlay(over, conf, text)
+		if wrong != nil || (overlay{owner: conf, lines: again}).String() != text {
+			t.Fatalf("%q is written as %q: %v", content, text, wrong)
+		}
+	})
+}

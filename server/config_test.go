@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -112,5 +113,46 @@ func TestRenameCommand(t *testing.T) {
 	_, err := dozo.Start(dozo.Options{Directives: [][2]string{{"rename-command", "NOSUCH x"}}})
 	if err == nil || !strings.Contains(err.Error(), "No such command in rename-command") {
 		t.Error(err)
+	}
+}
+
+// TestPersistInATransaction: where nobody can wait the file is written on the spot.
+func TestPersistInATransaction(t *testing.T) {
+	_, connect, name, _ := serveFile(t, "config-set-persist yes\n")
+	c := connect()
+	c.must("MULTI")
+	c.must("CONFIG SET timeout 100")
+	c.must("CONFIG SET timeout x")
+	c.must("CONFIG SET hz 20")
+	c.must("CONFIG REWRITE")
+	if v := c.must("EXEC"); len(v.Elems) != 4 || v.Elems[0].Str != "OK" || !v.Elems[1].IsError() || v.Elems[2].Str != "OK" || v.Elems[3].Str != "OK" {
+		t.Errorf("EXEC: %s", v)
+	}
+	content, err := os.ReadFile(name)
+	if err != nil || !strings.Contains(string(content), "timeout 100\n") || !strings.Contains(string(content), "hz 20\n") {
+		t.Errorf("%v, file:\n%s", err, content)
+	}
+	if n := c.info("commandstats", "cmdstat_config|set"); !strings.HasPrefix(n, "calls=3,") || !strings.Contains(n, "failed_calls=1") {
+		t.Errorf("cmdstat_config|set:%s", n)
+	}
+	c.must("CONFIG SET timeout 200")
+	if v := c.do("CONFIG SET timeout x"); !v.IsError() {
+		t.Error(v)
+	}
+	if n := c.info("commandstats", "cmdstat_config|set"); !strings.HasPrefix(n, "calls=5,") || !strings.Contains(n, "failed_calls=2") {
+		t.Errorf("cmdstat_config|set:%s", n)
+	}
+}
+
+// TestShutdownTellsOfDrift: the last chance to read what ends with the process.
+func TestShutdownTellsOfDrift(t *testing.T) {
+	_, connect, _, log := serveFile(t, "timeout 100\n")
+	c := connect()
+	c.must("CONFIG SET timeout 200")
+	c.ask("SHUTDOWN NOSAVE")
+	eventually(t, "the server to end", c.closed)
+	if text := log.String(); !strings.Contains(text, `1 directives are not what the next start will load:`) ||
+		strings.Count(text, `timeout is "200", a restart would load "100"`) != 2 {
+		t.Errorf("log: %s", text)
 	}
 }

@@ -288,3 +288,34 @@ func TestSlowlogTrim(t *testing.T) {
 		t.Errorf("%v", l.entries)
 	}
 }
+
+// TestDriftIsWarnedOf: at its age, again a day later, and when it comes back.
+func TestDriftIsWarnedOf(t *testing.T) {
+	var d driftWatch
+	a, b := config.Difference{Name: "a"}, config.Difference{Name: "b"}
+	for i, step := range []struct {
+		at, age time.Duration
+		list    []config.Difference
+		due     string
+	}{
+		{10 * time.Second, time.Minute, []config.Difference{a}, ""},
+		{50 * time.Second, time.Minute, []config.Difference{a, b}, ""},
+		{70 * time.Second, time.Minute, []config.Difference{a, b}, "a"},
+		{80 * time.Second, time.Minute, []config.Difference{a, b}, ""},
+		{120 * time.Second, time.Minute, []config.Difference{a, b}, "b"},
+		{24*time.Hour + 69*time.Second, time.Minute, []config.Difference{a, b}, ""},
+		{24*time.Hour + 70*time.Second, time.Minute, []config.Difference{a, b}, "a"},
+		{25 * time.Hour, 0, []config.Difference{a, b}, ""},
+		{25 * time.Hour, time.Minute, []config.Difference{b}, "b"},
+		{26 * time.Hour, time.Minute, []config.Difference{a, b}, ""},
+		{26*time.Hour + time.Minute, time.Minute, []config.Difference{a, b}, "a"},
+	} {
+		var due string
+		for _, diff := range d.due(step.list, step.age, step.at) {
+			due += diff.Name
+		}
+		if due != step.due {
+			t.Errorf("step %d: warned of %q, not %q", i, due, step.due)
+		}
+	}
+}
