@@ -148,32 +148,13 @@ func (z ZSetValue) Walk(rank, n int, down bool, visit func(Scored) bool) {
 		walkSmall(z.room(), rank, n, down, visit)
 		return
 	}
-	t, ahead := z.tree(), warmMax/2
-	if down {
-		ahead = -ahead
-	}
-	c := t.At(rank)
-	z.warmWalk(&c, n, down)
-	for ; n > 0 && c.Ok(); n-- {
-		c.Warm(ahead)
-		if !visit(Scored{Member: listpack.Value{Str: c.Member()}, score: c.Score()}) {
-			return
-		}
-		if down {
-			c.Prev()
-		} else {
-			c.Next()
-		}
-	}
-}
-
-// warmWalk asks for the first members of a walk.
-func (z ZSetValue) warmWalk(c *btree.Cursor, n int, down bool) {
-	for i := 1; i < min(n, warmMax/2); i++ {
-		if down {
-			c.Warm(-i)
-		} else {
-			c.Warm(i)
+	var items [warmMax]btree.Item
+	a, t := z.Heap.Arena(), z.tree()
+	for c := t.At(rank); n > 0 && c.Ok(); n -= warmMax {
+		for _, it := range items[:c.Take(items[:min(n, warmMax)], down)] {
+			if !visit(Scored{Member: listpack.Value{Str: entry.At(a, it.Ref).Key()}, score: it.Score}) {
+				return
+			}
 		}
 	}
 }
@@ -229,14 +210,11 @@ const warmMax = 16
 func (z ZSetValue) deleteLarge(t *hashtable.Table, tree *btree.Tree, from, n int, visit func(Scored)) {
 	var sums [warmMax]uint64
 	a := z.Heap.Arena()
+	var items [warmMax]btree.Item
 	c := tree.At(from)
-	for i := range n {
-		c.Warm(i)
-	}
-	for i := range n {
-		sums[i] = z.Kit.Hash(c.Member())
+	for i, it := range items[:c.Take(items[:n], false)] {
+		sums[i] = z.Kit.Hash(entry.At(a, it.Ref).Key())
 		t.PrefetchBucket(sums[i])
-		c.Next()
 	}
 	i := 0
 	tree.DeleteRange(from, from+n, func(score float64, ref arena.Ref) {

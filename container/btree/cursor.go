@@ -67,13 +67,31 @@ func (c *Cursor) Ref() arena.Ref { return arena.Ref(c.v.word(leafRefs+c.i*refSiz
 // Member is the key of the item's entry, in place: read only.
 func (c *Cursor) Member() []byte { return c.t.member(c.Ref()) }
 
-// Warm asks for the entry of the item some places further on, or back if ahead is
-// negative, if it is in the same leaf: for walks that look at entries, each of which
-// would be waited for.
-func (c *Cursor) Warm(ahead int) {
-	if i := c.i + ahead; c.v.p != nil && uint(i) < uint(c.v.len()) {
-		c.t.arena.PrefetchBlock(c.v.ref(i))
+// Item is an item as the tree has it.
+type Item struct {
+	Score float64
+	Ref   arena.Ref // of its entry
+}
+
+// Take fills items with those from the cursor on, or from it back if down, goes on to
+// the one behind them, and says how many there were. It asks for the memory of their
+// entries all at once: a walk that looks at entries would wait for one after another.
+func (c *Cursor) Take(items []Item, down bool) (n int) {
+	step := 1
+	if down {
+		step = -1
 	}
+	for n < len(items) && c.Ok() {
+		for ; n < len(items) && uint(c.i) < uint(c.v.len()); n++ {
+			items[n] = Item{c.Score(), c.Ref()}
+			c.t.arena.PrefetchBlock(items[n].Ref)
+			c.i += step
+		}
+		if uint(c.i) >= uint(c.v.len()) {
+			c.v, c.i, c.start = c.t.leafAt(c.start + c.i)
+		}
+	}
+	return n
 }
 
 // Rank is how many items come before.
