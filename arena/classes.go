@@ -7,10 +7,10 @@ const (
 	smallMax = 16 << 10
 
 	// steppedMax is where the 8-byte steps end and eight classes a doubling begin.
-	steppedMax     = 128
+	steppedMax     = 256
 	steppedClasses = steppedMax / 8
 
-	numClasses = steppedClasses + 7*8
+	numClasses = steppedClasses + 6*8
 	// classSlots is numClasses rounded up to a power of two, against bounds checks.
 	classSlots = 128
 
@@ -36,8 +36,8 @@ func classOf(n int) int {
 	if n <= steppedMax {
 		return (n+7)>>3 - 1
 	}
-	k := bits.Len(uint(n - 1)) // 8 for 129..256
-	return (k-8)*8 + steppedClasses + (n-1)>>((k-4)&63)&7
+	k := bits.Len(uint(n - 1)) // 9 for 257..512
+	return (k-9)*8 + steppedClasses + (n-1)>>((k-4)&63)&7
 }
 
 // sizeOfClass is the inverse of classOf: the largest size that class c serves.
@@ -46,7 +46,7 @@ func sizeOfClass(c int) int {
 		return (c + 1) * 8
 	}
 	c -= steppedClasses
-	return (8 + c&7 + 1) << (c>>3 + 4)
+	return (8 + c&7 + 1) << (c>>3 + 5)
 }
 
 // slabGranules is how large the slabs for a block size are. The small ones have
@@ -65,8 +65,8 @@ func slabGranules(size int) int {
 // The lender classes are those of 64, 256 and 1024 bytes.
 const (
 	lenderTiny  = 7
-	lenderSmall = 23
-	lenderLarge = 39
+	lenderSmall = 31
+	lenderLarge = 47
 )
 
 // lender is the class that serves the first blocks of class c, or c. It has

@@ -38,10 +38,10 @@
 // itself goes through the free blocks. A slab is aligned, so Free finds the
 // descriptor by masking the Ref; no block has a header.
 //
-// The size classes go in steps of 8 bytes to 128, and from there eight to a
-// doubling: 144, 160 ... 256, 288 ... So a block wastes 6% on average and 12.5%
-// at most, and for sizes as caches have them (log-normal, median 120) it is
-// 4.5%. A multiple of 64 stays one and lies on a cache line.
+// The size classes go in steps of 8 bytes to 256, and from there eight to a
+// doubling: 288, 320 ... 512, 576 ... So a block beyond 256 wastes 6% on average and
+// 12.5% at most, and for sizes as caches have them (log-normal, median 120) it is
+// 4.0%. A multiple of 64 stays one and lies on a cache line.
 //
 // # Why Free is told the size
 //
