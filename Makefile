@@ -36,7 +36,7 @@ testrace: peers
 	$(GO) test -count=1 -race $(UNITS)
 
 testinv:
-	$(GO) test -count=1 -tags invariants $(UNITS)
+	$(GO) test -count=1 -tags invariants -gcflags=dozo/...=-d=checkptr $(UNITS)
 
 # Replies of Dozo and of redis-server, compared. SEED=0 chooses a new seed.
 diff: peers

@@ -47,7 +47,9 @@ func TestTimeouts(t *testing.T) {
 			}
 			slices.Sort(late)
 			t.Logf("%q: %v late in the median, %v to %v", lines, late[4], late[0], late[8])
-			if late[0] < 0 || late[4] > enough {
+			// A machine that is busy makes most of them late; ends that wait for a
+			// timer would be late nearly always.
+			if late[0] < 0 || late[2] > enough {
 				t.Errorf("%q: late by %v", lines, late)
 			}
 		}

@@ -146,7 +146,7 @@ func TestReplyWithoutEnd(t *testing.T) {
 // TestOutputLimits: who does not read what it is sent is stopped, by the hard limit
 // at once and by the soft one after a time.
 func TestOutputLimits(t *testing.T) {
-	eachVariant(t, func(t *testing.T, start func(...string) *dozo.Server) {
+	variantsTogether(t, func(t *testing.T, start func(...string) *dozo.Server) {
 		srv := start("hz", "100", "client-output-buffer-limit", "pubsub 8mb 1mb 1")
 		admin := dial(t, srv.Addr())
 		message := strings.Repeat("m", 100_000)
@@ -236,7 +236,7 @@ func TestClientListOfAll(t *testing.T) {
 
 // TestIdle: neither who runs a command nor who gets messages is idle.
 func TestIdle(t *testing.T) {
-	eachVariant(t, func(t *testing.T, start func(...string) *dozo.Server) {
+	variantsTogether(t, func(t *testing.T, start func(...string) *dozo.Server) {
 		srv := start("hz", "100")
 		admin, quiet, sub, mon := dial(t, srv.Addr()), dial(t, srv.Addr()), dial(t, srv.Addr()), dial(t, srv.Addr())
 		quiet.must("CLIENT SETNAME quiet")

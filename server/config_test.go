@@ -65,7 +65,7 @@ func fields(v testutil.Value) map[string]testutil.Value {
 
 // TestConfigTakesEffect: what CONFIG SET changes is acted upon at once.
 func TestConfigTakesEffect(t *testing.T) {
-	eachVariant(t, func(t *testing.T, start func(...string) *dozo.Server) {
+	variantsTogether(t, func(t *testing.T, start func(...string) *dozo.Server) {
 		srv := start()
 		a := dial(t, srv.Addr())
 		a.must("CONFIG SET maxclients 2")

@@ -53,11 +53,25 @@ func serve(t *testing.T, o dozo.Options, directives ...string) *dozo.Server {
 // eachVariant runs a test on all ways of serving.
 func eachVariant(t *testing.T, test func(t *testing.T, start func(directives ...string) *dozo.Server)) {
 	for _, v := range variants {
+		t.Run(v.name, func(t *testing.T) { test(t, v.start(t)) })
+	}
+}
+
+// variantsTogether is eachVariant for tests that mostly wait, and measure nothing:
+// they wait beside each other.
+func variantsTogether(t *testing.T, test func(t *testing.T, start func(directives ...string) *dozo.Server)) {
+	for _, v := range variants {
 		t.Run(v.name, func(t *testing.T) {
-			test(t, func(directives ...string) *dozo.Server {
-				return serve(t, dozo.Options{Portable: v.portable}, append(directives, "io-threads", v.loops)...)
-			})
+			t.Parallel()
+			test(t, v.start(t))
 		})
+	}
+}
+
+// start starts servers of a variant.
+func (v variant) start(t *testing.T) func(directives ...string) *dozo.Server {
+	return func(directives ...string) *dozo.Server {
+		return serve(t, dozo.Options{Portable: v.portable}, append(directives, "io-threads", v.loops)...)
 	}
 }
 

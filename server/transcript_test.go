@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,8 +37,8 @@ import (
 //	sleep MS        waits
 //	{a}             in a command: the client ID of connection a
 //
-// The stories are played on in-process servers with different loops and
-// transports, which must all give what is written, and on a genuine redis-server
+// The stories are played, block by block and on all beside each other, on in-process
+// servers with different loops and transports, which must all give what is written, and on a genuine redis-server
 // if there is one: what blocks without ours print must be the same there. A line
 // that begins with ! is left out of that comparison: 7.0, which is at hand, does
 // it in another way than 7.2.
@@ -58,12 +59,14 @@ type side struct {
 	ids   map[string]string
 }
 
-// variants are the ways in which Dozo serves.
-var variants = []struct {
+// variant is a way in which Dozo serves.
+type variant struct {
 	name     string
 	loops    string
 	portable bool
-}{
+}
+
+var variants = []variant{
 	{"epoll, 1 loop", "1", false},
 	{"epoll, 3 loops", "3", false},
 	{"portable, 2 loops", "2", true},
@@ -137,8 +140,9 @@ func (p *player) run(t *testing.T, d *datadriven.TestData) string {
 	var first []string
 	var all strings.Builder
 	ours := d.HasArg("ours")
+	printed := p.play(t, d)
 	for i, s := range p.sides {
-		got := s.play(t, d)
+		got := printed[i]
 		if i == 0 {
 			first = got
 			for _, lines := range got {
@@ -156,12 +160,31 @@ func (p *player) run(t *testing.T, d *datadriven.TestData) string {
 	return all.String()
 }
 
-// play plays a block on one server; it returns what each line printed.
-func (s *side) play(t *testing.T, d *datadriven.TestData) (out []string) {
-	for line := range strings.SplitSeq(strings.TrimSpace(d.Input), "\n") {
-		out = append(out, steady(shorten(s.line(t, d, strings.TrimPrefix(line, "!")))))
+// play plays a block on all servers beside each other, since most of its time is
+// waiting; it returns what each line printed on each.
+func (p *player) play(t *testing.T, d *datadriven.TestData) [][]string {
+	printed, faults := make([][]string, len(p.sides)), make([]error, len(p.sides))
+	var sides sync.WaitGroup
+	for i, s := range p.sides {
+		sides.Go(func() { printed[i], faults[i] = s.play(d) })
 	}
-	return out
+	sides.Wait()
+	if err := errors.Join(faults...); err != nil {
+		d.Fatalf(t, "%v", err)
+	}
+	return printed
+}
+
+// play plays a block on one server; it returns what each line printed.
+func (s *side) play(d *datadriven.TestData) (out []string, _ error) {
+	for line := range strings.SplitSeq(strings.TrimSpace(d.Input), "\n") {
+		got, err := s.line(d, strings.TrimPrefix(line, "!"))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", s.name, line, err)
+		}
+		out = append(out, steady(shorten(got)))
+	}
+	return out, nil
 }
 
 // varying is what depends on the moment: whole seconds of idleness, and whether a
@@ -175,61 +198,59 @@ func steady(s string) string {
 
 var step = regexp.MustCompile(`^(\w+?)(:|>>|>|<|~|3)(?:\s+(.*))?$`)
 
-func (s *side) line(t *testing.T, d *datadriven.TestData, line string) string {
+func (s *side) line(d *datadriven.TestData, line string) (string, error) {
 	if ms, ok := strings.CutPrefix(line, "sleep "); ok {
 		n, err := strconv.Atoi(ms)
-		if err != nil {
-			d.Fatalf(t, "%s: %v", line, err)
-		}
 		time.Sleep(time.Duration(n) * time.Millisecond)
-		return ""
+		return "", err
 	}
 	m := step.FindStringSubmatch(line)
 	if m == nil {
-		d.Fatalf(t, "%q is no step", line)
+		return "", errors.New("this is no step")
 	}
-	c := s.conn(t, m[1])
+	c, err := s.conn(m[1])
+	if err != nil {
+		return "", err
+	}
 	switch m[2] {
 	case ":":
-		s.send(t, d, c, m[3])
-		return read(d, c) + "\n"
+		err = s.send(c, m[3])
+		return read(d, c) + "\n", err
 	case ">":
-		s.send(t, d, c, m[3])
+		err = s.send(c, m[3])
 		time.Sleep(settle)
 	case ">>":
-		raw, err := strconv.Unquote(m[3])
-		if err != nil {
-			d.Fatalf(t, "%s: %v", line, err)
-		}
+		var raw string
+		raw, err = strconv.Unquote(m[3])
 		c.QueueRaw([]byte(raw))
 		_ = c.Flush() // a closed connection shows when it is read
 		time.Sleep(settle)
 	case "<":
-		return read(d, c) + "\n"
+		return read(d, c) + "\n", nil
 	case "~":
-		return nothing(c) + "\n"
+		return nothing(c) + "\n", nil
 	case "3":
-		s.send(t, d, c, "HELLO 3")
+		err = s.send(c, "HELLO 3")
 		read(d, c)
 	}
-	return ""
+	return "", err
 }
 
 // conn is the connection of a name, opened when it is first used.
-func (s *side) conn(t *testing.T, name string) *testutil.Conn {
-	c := s.conns[name]
-	if c == nil {
-		var err error
-		if c, err = testutil.Dial(s.addr); err != nil {
-			t.Fatal(err)
-		}
-		c.SetTimeout(replyTimeout)
-		s.conns[name] = c
-		if v, err := c.DoErr("CLIENT", "ID"); err == nil {
-			s.ids[name] = v.Str
-		}
+func (s *side) conn(name string) (*testutil.Conn, error) {
+	if c := s.conns[name]; c != nil {
+		return c, nil
 	}
-	return c
+	c, err := testutil.Dial(s.addr)
+	if err != nil {
+		return nil, err
+	}
+	c.SetTimeout(replyTimeout)
+	s.conns[name] = c
+	if v, err := c.DoErr("CLIENT", "ID"); err == nil {
+		s.ids[name] = v.Str
+	}
+	return c, nil
 }
 
 // settle is how long a server gets to take in what was sent without waiting for a
@@ -241,14 +262,17 @@ const replyTimeout = 5 * time.Second
 
 var named = regexp.MustCompile(`\{(\w+)\}`)
 
-func (s *side) send(t *testing.T, d *datadriven.TestData, c *testutil.Conn, line string) {
+func (s *side) send(c *testutil.Conn, line string) error {
+	var faults []error
 	line = named.ReplaceAllStringFunc(line, func(m string) string {
-		s.conn(t, m[1:len(m)-1])
-		return s.ids[m[1:len(m)-1]]
+		name := m[1 : len(m)-1]
+		_, err := s.conn(name)
+		faults = append(faults, err)
+		return s.ids[name]
 	})
 	words, ok := text.SplitArgs([]byte(line))
 	if !ok {
-		d.Fatalf(t, "unbalanced quotes: %s", line)
+		faults = append(faults, errors.New("unbalanced quotes"))
 	}
 	var args []string
 	for _, w := range words {
@@ -256,6 +280,7 @@ func (s *side) send(t *testing.T, d *datadriven.TestData, c *testutil.Conn, line
 	}
 	c.Queue(args...)
 	_ = c.Flush() // a closed connection shows when it is read
+	return errors.Join(faults...)
 }
 
 // read reads one reply and shows it as the block wants it.

@@ -44,8 +44,8 @@ func (v Variant) buildFlags() []string {
 	switch v {
 	case Race:
 		return []string{"-race"}
-	case Invariants:
-		return []string{"-tags", "invariants"}
+	case Invariants: // as scripts/check tests it, so that each package is compiled once
+		return []string{"-tags", "invariants", "-gcflags=dozo/...=-d=checkptr"}
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"dozo/internal/testutil"
 )
@@ -94,6 +95,8 @@ func TestRealInput(t *testing.T) {
 		}
 	}
 	d, o := dozo.Conn(t, 2), redis.Conn(t, 2)
+	d.SetTimeout(2 * time.Minute) // a digest of all on a machine that is busy
+	o.SetTimeout(2 * time.Minute)
 	t.Logf("%d files, %d commands, %d keys", len(files), commands, d.Do("DBSIZE").Int())
 	for _, line := range [][]string{
 		{"DBSIZE"}, {"DEBUG", "DIGEST"}, {"PFCOUNT", "sizes"}, {"BITCOUNT", "odd"}, {"GET", "odd"}, {"GET", "sizes"},
