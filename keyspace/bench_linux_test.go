@@ -13,3 +13,12 @@ func threadUse(b *testing.B) (u unix.Rusage) {
 	}
 	return u
 }
+
+// threadClock is the processor time of the calling thread in nanoseconds.
+func threadClock() int64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {
+		panic(err)
+	}
+	return ts.Nano()
+}

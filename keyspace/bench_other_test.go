@@ -16,3 +16,12 @@ func threadUse(b *testing.B) (u unix.Rusage) {
 	}
 	return u
 }
+
+// threadClock is the processor time of the process in nanoseconds.
+func threadClock() int64 {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return u.Utime.Nano() + u.Stime.Nano()
+}
