@@ -44,7 +44,12 @@ func (c *Command) ShownKeys(args [][]byte) (refs []KeyRef, ok bool) {
 			return refs, true
 		}
 	}
-	return c.KeysOf(nil, args)
+	if refs, ok = c.KeysOf(nil, args); !partial {
+		for i := range refs { // what is found against the rules has no flags
+			refs[i].Flags = 0
+		}
+	}
+	return refs, ok
 }
 
 // keysByRules finds keys by the declared positions.
