@@ -63,12 +63,19 @@ func content(image string) string {
 }
 
 // BeforeChange implements keyspace.Barrier.
-func (g *guard) BeforeChange(_ *keyspace.View, _, db int, _ uint64, key []byte, old *object.Cell) {
+func (g *guard) BeforeChange(_ *keyspace.View, _, db int, _ uint64, key []byte, old *object.Cell) *object.Kit {
 	p := place{db, string(key)}
 	if _, ok := g.told[p]; !ok {
 		g.told[p] = image(old)
 	}
+	return nil
 }
+
+// Take implements keyspace.Barrier.
+func (g *guard) Take(int, int, []byte, arena.Ref) bool { return false }
+
+// Moved implements keyspace.Barrier.
+func (g *guard) Moved(int, int, []byte, int, int, []byte) {}
 
 // BeforeFlush implements keyspace.Barrier.
 func (g *guard) BeforeFlush(_ *keyspace.View, db int) { g.flushed[db] = true }

@@ -14,8 +14,15 @@ import (
 // the pre-image. It may be told of one key any number of times.
 type Barrier interface {
 	// BeforeChange precedes a change of one key, with the shard held. hash is the key's
-	// within the shard (see Held.Scan); old is not Ok when the key is not there.
-	BeforeChange(v *View, shard, db int, hash uint64, key []byte, old *object.Cell)
+	// within the shard (see Held.Scan); old is not Ok when the key is not there. What it
+	// returns, if anything, is the Kit to change the value with: its Keeper hears of each
+	// element.
+	BeforeChange(v *View, shard, db int, hash uint64, key []byte, old *object.Cell) *object.Kit
+	// Take offers what was a key's entry and is to be freed. Who takes it gives it back by
+	// Held.Release.
+	Take(shard, db int, key []byte, ref arena.Ref) bool
+	// Moved follows a value, all of which lies under another key now. Both are held.
+	Moved(shard, db int, key []byte, toShard, toDB int, to []byte)
 	// BeforeFlush precedes the removal of everything in one database, with all
 	// executors stopped.
 	BeforeFlush(v *View, db int)
@@ -30,9 +37,16 @@ func (ks *Keyspace) SetBarrier(b Barrier) { ks.barrier = b }
 
 // edit tells the snapshot's barrier that an entry is about to change. It is given a
 // copy of the cell, in the view, so that those of ordinary commands stay off Go's heap.
-func (v *View) edit(sh *shard, db int, key []byte, c object.Cell) {
+func (v *View) edit(sh *shard, db int, key []byte, c object.Cell) *object.Kit {
 	v.shown = c
-	v.ks.barrier.BeforeChange(v, sh.index, db, v.ks.tableHash(key), key, &v.shown)
+	return v.ks.barrier.BeforeChange(v, sh.index, db, v.ks.tableHash(key), key, &v.shown)
+}
+
+// editIn is edit for a cell that is to be changed inside.
+func (v *View) editIn(sh *shard, db int, key []byte, c *object.Cell) {
+	if kit := v.edit(sh, db, key, *c); kit != nil {
+		c.Kit = kit
+	}
 }
 
 // Held is a shard that is held.
@@ -45,6 +59,28 @@ type Held struct {
 func (v *View) Hold(i int, fn func(Held)) {
 	v.roam(i, func(sh *shard) { fn(Held{v, sh}) })
 }
+
+// Find is the value of a key, dead or alive, not Ok if it is not there.
+func (h Held) Find(db int, key []byte) (c object.Cell) {
+	d := h.sh.dbs[db]
+	if d == nil {
+		return c
+	}
+	s := d.table.Find(h.v.ks.tableHash(key), key)
+	if !s.Ok() {
+		return c
+	}
+	return h.v.cell(h.sh, s, entry.At(h.v.ks.arena, s.Ref()))
+}
+
+// Taken is the value of an entry that was taken (Barrier.Take). word is where the cell's
+// slot is.
+func (h Held) Taken(ref arena.Ref, word *uint64) object.Cell {
+	return h.v.cell(h.sh, hashtable.Apart(word, ref), entry.At(h.v.ks.arena, ref))
+}
+
+// Release frees an entry that was taken, now or in the background.
+func (h Held) Release(ref arena.Ref) { h.v.ks.bury(h.sh, object.Free(h.sh.heap, ref)) }
 
 // Len is the number of keys in the shard's part of a database.
 func (h Held) Len(db int) int {
@@ -71,13 +107,21 @@ func (h Held) Scan(db int, cursor uint64, visit func(hash uint64, c *object.Cell
 	if d == nil {
 		return 0
 	}
-	return d.table.ScanSlots(cursor, func(s hashtable.Slot) {
-		h.v.shown = h.v.cell(h.sh, s, entry.At(h.v.ks.arena, s.Ref()))
-		visit(h.v.ks.tableHash(h.v.shown.Entry.Key()), &h.v.shown)
+	v := h.v
+	slots := v.defrag.slots[:0]
+	next = d.table.ScanSlots(cursor, func(s hashtable.Slot) {
+		v.ks.arena.PrefetchBlock(s.Ref())
+		slots = append(slots, s)
 	})
+	v.defrag.slots = slots
+	for _, s := range slots {
+		v.shown = v.cell(h.sh, s, entry.At(v.ks.arena, s.Ref()))
+		visit(v.ks.tableHash(v.shown.Entry.Key()), &v.shown)
+	}
+	return next
 }
 
-// Names is a set of names of keys of one shard, outside Go's heap. The zero value is
+// Names is a set of names, of keys of one shard or of elements, outside Go's heap. The zero value is
 // empty.
 type Names struct {
 	heap  *arena.Heap
@@ -88,6 +132,16 @@ type Names struct {
 func (n *Names) Has(hash uint64, key []byte) bool {
 	return n.heap != nil && n.table.Find(hash, key).Ok()
 }
+
+// Kit is what values need, with a keeper.
+func (ks *Keyspace) Kit(k object.Keeper) object.Kit {
+	kit := ks.kit
+	kit.Keeper = k
+	return kit
+}
+
+// NameHash is the hash of a name for Names.
+func (ks *Keyspace) NameHash(name []byte) uint64 { return ks.tableHash(name) }
 
 // AddName puts a name in a set that does not have it.
 func (ks *Keyspace) AddName(n *Names, hash uint64, key []byte) {

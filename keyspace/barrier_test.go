@@ -62,7 +62,7 @@ func newRecorder(ks *Keyspace, databases int) *recorder {
 	return r
 }
 
-func (r *recorder) BeforeChange(_ *View, shard, db int, hash uint64, key []byte, old *object.Cell) {
+func (r *recorder) BeforeChange(_ *View, shard, db int, hash uint64, key []byte, old *object.Cell) *object.Kit {
 	if got := r.ks.shardOf(r.ks.Hash(key)); got != shard {
 		panic(fmt.Sprintf("%q is told of in shard %d, but lies in %d", key, shard, got))
 	}
@@ -71,13 +71,18 @@ func (r *recorder) BeforeChange(_ *View, shard, db int, hash uint64, key []byte,
 	}
 	s := spot{r.was[db], string(key)}
 	if _, ok := r.kept[s]; ok {
-		return
+		return nil
 	}
 	r.kept[s] = absent
 	if old.Ok() {
 		r.kept[s] = imageOf(*old)
 	}
+	return nil
 }
+
+func (r *recorder) Take(int, int, []byte, arena.Ref) bool { return false }
+
+func (r *recorder) Moved(int, int, []byte, int, int, []byte) {}
 
 func (r *recorder) BeforeFlush(_ *View, db int) {
 	for s, image := range rawState(r.ks) {

@@ -21,13 +21,13 @@ const fieldsPerLookup = 64
 // expireFields removes fields of a hash that are due, when a lookup meets it, and
 // returns where the hash is then: nowhere if none is left.
 func (v *View) expireFields(sh *shard, d *database, db int, h uint64, c object.Cell) object.Cell {
-	if first := object.FieldsDue(v.ks.arena, c.Entry); first == 0 || first > v.Now {
+	if first := object.FieldsDue(v.ks.arena, c.Entry); first == 0 || first > v.Horizon() {
 		return c
 	}
 	switch {
 	case !v.KeepDead:
 		v.dropFields(sh, d, db, h, &c, fieldsPerLookup)
-	case object.AllDue(&c, v.Now):
+	case object.AllDue(&c, v.Horizon()):
 		c = object.Cell{}
 	}
 	return c
@@ -37,19 +37,19 @@ func (v *View) expireFields(sh *shard, d *database, db int, h uint64, c object.C
 // is left: the cell is empty then. It says how many they were, a large hash that is
 // dead counting as one.
 func (v *View) dropFields(sh *shard, d *database, db int, h uint64, c *object.Cell, max int) (n int) {
-	hash := object.HashValue{Cell: c, Now: v.Now}
+	hash := object.HashValue{Cell: c, Now: v.Horizon()}
 	size, key := hash.Size(), c.Entry.Key()
-	if size > fieldsPerLookup && object.AllDue(c, v.Now) {
+	if size > fieldsPerLookup && object.AllDue(c, v.Horizon()) {
 		v.Stats.ExpiredFields += int64(size)
 		v.removeAs(sh, d, db, h, c.Slot, c.Entry, FieldsGone)
 		*c = object.Cell{}
 		return 1
 	}
 	if v.ks.barrier != nil {
-		v.edit(sh, db, key, *c)
+		v.editIn(sh, db, key, c)
 	}
 	if len(sh.watched) != 0 {
-		if object.AllDue(c, v.Now) {
+		if object.AllDue(c, v.Horizon()) {
 			sh.touchExpired(db, key)
 		} else {
 			sh.touchWatched(db, key)
@@ -86,7 +86,7 @@ func (v *View) afterFields(sh *shard, d *database, db int, h uint64, c *object.C
 // command that leaves its call to the log must not meet them, or who replays the
 // log would find them alive.
 func (v *View) ExpireNamed(key []byte, c *object.Cell, words [][]byte, step int) {
-	hash := object.HashValue{Cell: c, Now: v.Now}
+	hash := object.HashValue{Cell: c, Now: v.Horizon()}
 	if v.KeepDead || hash.Due() == 0 {
 		return
 	}
@@ -124,17 +124,17 @@ func (v *View) FieldsDated(key []byte, c *object.Cell, was int64) {
 // partlyDead tells whether a key's time is over, or that of some of its fields.
 func (v *View) partlyDead(e entry.Entry) bool {
 	next := v.timesOf(e).next
-	return next != 0 && next <= v.Now
+	return next != 0 && next <= v.Horizon()
 }
 
 // gone tells whether a key's time is over, or that of all its fields.
 func (v *View) gone(sh *shard, e entry.Entry) bool {
-	if dead(e, v.Now) {
+	if dead(e, v.Horizon()) {
 		return true
 	}
 	if !object.Encoding(e.Encoding()).Dated() {
 		return false
 	}
 	c := object.Cell{Heap: sh.heap, Entry: e}
-	return object.AllDue(&c, v.Now)
+	return object.AllDue(&c, v.Horizon())
 }

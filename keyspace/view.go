@@ -32,6 +32,9 @@ type View struct {
 	// only read at a time when nothing may change. Who writes all the same replaces
 	// them.
 	KeepDead bool
+	// Timeless says that the time of no key is over: what a log holds is executed, and
+	// the removals of keys are in it.
+	Timeless bool
 	// expireNext is whose turn it is among the executor's shards.
 	expireNext int
 	due        dueRecords
@@ -88,6 +91,14 @@ type Stats struct {
 	DefragKeyHits, DefragKeyMisses int64
 }
 
+// Horizon is the moment up to which deadlines are over.
+func (v *View) Horizon() int64 {
+	if v.Timeless {
+		return 0
+	}
+	return v.Now
+}
+
 // NewView makes the view of one executor.
 func (ks *Keyspace) NewView(ev Events) *View { return &View{ks: ks, Events: ev, Rand: ks.newRand()} }
 
@@ -123,7 +134,7 @@ func (v *View) lookup(db int, key []byte) (object.Cell, *shard, *database) {
 		return object.Cell{}, sh, d
 	}
 	e := entry.At(v.ks.arena, slot.Ref())
-	if dl := e.Deadline(); dl != 0 && dl <= v.Now {
+	if dl := e.Deadline(); dl != 0 && dl <= v.Horizon() {
 		if !v.KeepDead {
 			v.removeDead(sh, d, db, h, slot, e)
 		}
@@ -169,7 +180,14 @@ func (v *View) remove(sh *shard, d *database, db int, h uint64, slot hashtable.S
 	d.forget(v.timesOf(e))
 	ref := slot.Ref()
 	d.table.Delete(h, slot)
-	v.ks.bury(sh, object.Free(sh.heap, ref))
+	v.drop(sh, db, e.Key(), ref)
+}
+
+// drop frees an entry that is a key's no more, unless a snapshot still needs it.
+func (v *View) drop(sh *shard, db int, key []byte, ref arena.Ref) {
+	if b := v.ks.barrier; b == nil || !b.Take(sh.index, db, key, ref) {
+		v.ks.bury(sh, object.Free(sh.heap, ref))
+	}
 }
 
 // Find looks a key up for reading: hits and misses are counted, and the key
@@ -212,7 +230,7 @@ func (v *View) Edit(key []byte) object.Cell {
 	c, sh, _ := v.lookup(v.DB, key)
 	if c.Ok() {
 		if v.ks.barrier != nil {
-			v.edit(sh, v.DB, key, c)
+			v.editIn(sh, v.DB, key, &c)
 		}
 		if !v.NoTouch {
 			v.touch(c.Entry)
@@ -231,7 +249,7 @@ func (v *View) DeleteIn(db int, key []byte) bool {
 		return false
 	}
 	e := entry.At(v.ks.arena, slot.Ref())
-	if dl := e.Deadline(); dl != 0 && dl <= v.Now {
+	if dl := e.Deadline(); dl != 0 && dl <= v.Horizon() {
 		v.removeDead(sh, d, db, h, slot, e)
 		return false
 	}
@@ -296,6 +314,11 @@ func (v *View) SetZeros(key []byte, n int) (c object.Cell, added bool) {
 func (v *View) vacate(sh *shard, c *object.Cell) {
 	if len(sh.waiting) != 0 {
 		v.noteGone(sh, v.DB, c.Entry.Key())
+	}
+	if v.ks.barrier != nil && c.Large() { // which may need all of it
+		key := c.Entry.Key()
+		v.drop(sh, v.DB, key, object.Move(c, sh.heap, key, 0))
+		return
 	}
 	v.ks.bury(sh, c.Empty())
 }
@@ -388,6 +411,9 @@ func (v *View) Move(from []byte, toDB int, to []byte) {
 	d.table.Delete(h, slot)
 	v.ks.bury(sh, object.Free(sh.heap, left))
 	v.insert(toShard, toDB, toHash, to, ref, deadline)
+	if v.ks.barrier != nil {
+		v.ks.barrier.Moved(sh.index, v.DB, from, toShard.index, toDB, to)
+	}
 }
 
 // Changed tells watchers that the key was changed by a command.

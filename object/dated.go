@@ -293,6 +293,7 @@ func (h HashValue) SetFieldDeadline(field []byte, deadline int64) {
 		h.storeCompact(moveTriple(b, p, field, listpack.Get(b, at), deadline))
 		return
 	}
+	h.element(field)
 	t := h.table()
 	slot := t.Find(h.Kit.Hash(field), field)
 	h.dateEntry(slot, deadline)
@@ -478,6 +479,7 @@ func (h HashValue) dropEntries(max int, visit func(field []byte)) int {
 	for _, ref := range refs {
 		name := entry.At(h.Heap.Arena(), ref).Key()
 		visit(name)
+		h.element(name)
 		sum := h.Kit.Hash(name)
 		t.Delete(sum, t.Find(sum, name))
 		freeElement(h.Heap, ref)

@@ -112,6 +112,7 @@ func (h HashValue) set(field, value []byte, l *HashLimits, keep bool) bool {
 	default:
 		return h.setTriple(field, value, l, keep)
 	}
+	h.element(field)
 	t := h.table()
 	sum := h.Kit.Hash(field)
 	slot := t.Find(sum, field)
@@ -214,6 +215,7 @@ func (h HashValue) Delete(field []byte) bool {
 	if !slot.Ok() || h.hidden(slot.Ref()) {
 		return false
 	}
+	h.element(field)
 	ref := slot.Ref()
 	h.undate(entry.At(h.Heap.Arena(), ref))
 	t.Delete(sum, slot)

@@ -105,7 +105,8 @@ func (v ListValue) tryListpack(l *ListLimits, shrinking bool) {
 	if !ok {
 		return
 	}
-	root := *listRoot(v.Entry) // the node stays until its bytes are copied
+	v.splice(0, v.Len(), v.Len()) // nobody hears of changes in a small one
+	root := *listRoot(v.Entry)    // the node stays until its bytes are copied
 	clear(v.Entry.Payload())
 	v.recompact(EncListpack, b)
 	q = quicklist.Attach(v.Heap, &root)
@@ -114,6 +115,9 @@ func (v ListValue) tryListpack(l *ListLimits, shrinking bool) {
 
 // Push adds an element at a side.
 func (v ListValue) Push(s []byte, at Side, l *ListLimits) {
+	if v.Kit.Keeper != nil {
+		v.splice(v.edge(0, at), 0, 1)
+	}
 	if v.isSmall() {
 		e := listpack.String(s)
 		b := v.compactRoom(e.Size())
@@ -132,6 +136,14 @@ func (v ListValue) Push(s []byte, at Side, l *ListLimits) {
 		return
 	}
 	q.PushTail(s)
+}
+
+// edge is the index of the first of n elements at a side.
+func (v ListValue) edge(n int, at Side) int {
+	if at == Head {
+		return 0
+	}
+	return v.Len() - n
 }
 
 // End is the element at a side; there must be one. It is good until the next change.
@@ -155,6 +167,10 @@ func (v ListValue) End(at Side) (x listpack.Value) {
 // Drop takes n elements away from a side, or as many as there are. A list without
 // elements must be deleted by the caller.
 func (v ListValue) Drop(n int, from Side) {
+	if v.Kit.Keeper != nil {
+		n = min(n, v.Len())
+		v.splice(v.edge(n, from), n, 0)
+	}
 	switch small := v.isSmall(); {
 	case small && from == Head:
 		v.storeCompact(listpack.DeleteRange(v.compactRoom(0), 0, n))
@@ -190,6 +206,9 @@ func (v ListValue) At(index int) (x listpack.Value, ok bool) {
 // Set puts s in the place of the element with an index as for At, and tells whether
 // there is one.
 func (v ListValue) Set(index int, s []byte, l *ListLimits) bool {
+	if v.Kit.Keeper != nil {
+		v.aboutToSet(index)
+	}
 	if v.isSmall() {
 		p := listpack.Seek(v.room(), index)
 		if p != 0 {
@@ -208,6 +227,16 @@ func (v ListValue) Set(index int, s []byte, l *ListLimits) bool {
 	return ok
 }
 
+// aboutToSet tells the keeper, if there is an element with the index.
+func (v ListValue) aboutToSet(index int) {
+	if index < 0 {
+		index += v.Len()
+	}
+	if index >= 0 && index < v.Len() {
+		v.splice(index, 1, 1)
+	}
+}
+
 // Insert puts s before the first element that is pivot, or behind it, and tells
 // whether there is one.
 func (v ListValue) Insert(pivot, s []byte, behind bool, l *ListLimits) bool {
@@ -222,8 +251,10 @@ func (v ListValue) Insert(pivot, s []byte, behind bool, l *ListLimits) bool {
 	case !c.Ok():
 		return false
 	case behind:
+		v.splice(c.Index()+1, 0, 1)
 		c.InsertAfter(s)
 	default:
+		v.splice(c.Index(), 0, 1)
 		c.InsertBefore(s)
 	}
 	return true
@@ -253,13 +284,14 @@ func (v ListValue) Remove(s []byte, n int, from Side) (removed int) {
 	}
 	q := v.large()
 	if from == Tail {
-		return removeBack(&q, s, n)
+		return v.removeBack(&q, s, n)
 	}
 	c := q.Seek(0)
 	for removed < n {
 		if c.Find(s); !c.Ok() {
 			break
 		}
+		v.splice(c.Index(), 1, 0)
 		c.Delete()
 		removed++
 	}
@@ -267,9 +299,10 @@ func (v ListValue) Remove(s []byte, n int, from Side) (removed int) {
 }
 
 // removeBack is Remove from the tail of a quicklist.
-func removeBack(q *quicklist.List, s []byte, n int) (removed int) {
+func (v ListValue) removeBack(q *quicklist.List, s []byte, n int) (removed int) {
 	for c := q.Seek(-1); c.Ok() && removed < n; {
 		if c.Value().Equal(s) {
+			v.splice(c.Index(), 1, 0)
 			c.DeleteBack()
 			removed++
 			continue

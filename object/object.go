@@ -83,6 +83,9 @@ type Kit struct {
 	// Hash is the hash of members and fields in the tables of large values. It must
 	// be keyed with a secret.
 	Hash hashtable.Hash
+	// Keeper hears of changes inside a value that a snapshot is writing down; nil: none
+	// is.
+	Keeper Keeper
 }
 
 // Limits are where values of each type change their encodings.

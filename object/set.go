@@ -116,6 +116,7 @@ func (s SetValue) Compact(l *SetLimits) {
 	}
 	fits, out := true, listpack.AppendEmpty(nil)
 	s.Each(func(v listpack.Value) bool {
+		s.element(v.Str)
 		e := listpack.String(v.Str)
 		fits = len(v.Str) <= l.Value
 		out = listpack.Append(out, &e)
@@ -163,6 +164,7 @@ func (s SetValue) Add(m []byte, l *SetLimits) bool {
 	if t.Find(h, m).Ok() {
 		return false
 	}
+	s.element(m)
 	t.Insert(h, newElement(s.Heap, m, nil))
 	s.storeTable(&t)
 	return true
@@ -240,6 +242,7 @@ func (s SetValue) Remove(m []byte) bool {
 	if !slot.Ok() {
 		return false
 	}
+	s.element(m)
 	ref := slot.Ref()
 	t.Delete(h, slot)
 	freeElement(s.Heap, ref)

@@ -46,7 +46,14 @@ func (v StreamValue) Len() uint64 {
 }
 
 // Open is the stream, to be read and changed where it is: the cell need not be told.
-func (v StreamValue) Open() stream.Stream { return stream.Attach(v.Heap, streamRoot(v.Entry)) }
+func (v StreamValue) Open() stream.Stream {
+	s := stream.Attach(v.Heap, streamRoot(v.Entry))
+	if v.Kit != nil && v.Kit.Keeper != nil {
+		c := *v.Cell // a copy, so that ordinary ones stay off Go's heap
+		s.Before = func(node stream.ID) { c.Kit.Keeper.Node(c, node) }
+	}
+	return s
+}
 
 // streamWork is about how many steps it takes to free a stream.
 func streamWork(s *stream.Stream) int {

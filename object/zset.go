@@ -210,6 +210,7 @@ func (z ZSetValue) addLarge(member []byte, score float64, f ZAddFlags) (float64,
 		old := entryScore(e)
 		score, done := f.settle(old, score)
 		if done == ZAddUpdated {
+			z.element(member)
 			tree := z.tree()
 			tree.Update(old, member, score)
 			setEntryScore(e, score)
@@ -220,6 +221,7 @@ func (z ZSetValue) addLarge(member []byte, score float64, f ZAddFlags) (float64,
 	if f&ZAddXX != 0 {
 		return 0, ZAddNothing
 	}
+	z.element(member)
 	ref := newMember(z.Heap, member, score)
 	t.Insert(sum, ref)
 	z.storeTable(&t)
@@ -253,6 +255,7 @@ func (z ZSetValue) Remove(member []byte) bool {
 	if !slot.Ok() {
 		return false
 	}
+	z.element(member)
 	ref := slot.Ref()
 	tree.Delete(entryScore(entry.At(z.Heap.Arena(), ref)), member)
 	z.storeTree(&tree)

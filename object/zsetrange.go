@@ -213,7 +213,9 @@ func (z ZSetValue) deleteLarge(t *hashtable.Table, tree *btree.Tree, from, n int
 	var items [warmMax]btree.Item
 	c := tree.At(from)
 	for i, it := range items[:c.Take(items[:n], false)] {
-		sums[i] = z.Kit.Hash(entry.At(a, it.Ref).Key())
+		member := entry.At(a, it.Ref).Key()
+		z.element(member)
+		sums[i] = z.Kit.Hash(member)
 		t.PrefetchBucket(sums[i])
 	}
 	i := 0

@@ -1,8 +1,6 @@
 package rdb
 
 import (
-	"encoding/binary"
-
 	"dozo/object"
 )
 
@@ -16,17 +14,8 @@ type RecordHead struct {
 
 // AppendRecord appends what a file has for a key.
 func (e *Encoder) AppendRecord(dst []byte, h *RecordHead, c *object.Cell) []byte {
-	if h.Deadline != 0 {
-		dst = binary.LittleEndian.AppendUint64(append(dst, opExpireMillis), uint64(h.Deadline))
-	}
-	if h.Idle >= 0 {
-		dst = AppendLen(append(dst, opIdle), uint64(h.Idle))
-	}
-	if h.Freq >= 0 {
-		dst = append(dst, opFreq, byte(h.Freq))
-	}
 	e.record = h
-	dst = e.AppendObject(dst, c)
+	dst = e.AppendObject(h.head(dst), c)
 	e.record = nil
 	return dst
 }

@@ -35,22 +35,15 @@ func (e *Encoder) streamType() Type {
 func (e *Encoder) appendStream(dst []byte, v object.StreamValue) []byte {
 	t, s := e.streamType(), v.Open()
 	dst = AppendLen(e.begin(dst, t), uint64(s.Nodes()))
-	var key [stream.IDSize]byte
 	for from, more := (stream.ID{}), true; more; {
 		master, b, ok := s.NodeFrom(from)
 		if !ok {
 			break
 		}
-		dst = e.AppendString(dst, master.AppendKey(key[:0]))
-		dst = e.AppendString(dst, b)
+		dst = e.AppendStreamNode(dst, master, b)
 		from, more = master.Next()
 	}
-	dst = appendState(dst, t, s.State())
-	dst = AppendLen(dst, uint64(s.Groups()))
-	for i := range s.Groups() {
-		dst = e.appendGroup(dst, t, s.GroupAt(i))
-	}
-	return dst
+	return e.AppendStreamEnd(dst, &s)
 }
 
 func appendState(dst []byte, t Type, st stream.State) []byte {

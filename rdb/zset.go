@@ -29,8 +29,7 @@ func (e *Encoder) appendZSet(dst []byte, z object.ZSetValue) []byte {
 	n := z.Len()
 	dst = AppendLen(e.begin(dst, TypeZSet2), uint64(n))
 	z.Walk(n-1, n, true, func(s object.Scored) bool {
-		dst = e.AppendString(dst, s.Member.Str)
-		dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(s.Score()))
+		dst = e.AppendScored(dst, s.Member.Str, s.Score())
 		return true
 	})
 	return dst

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"testing"
 
 	"dozo/arena"
+	"dozo/container/listpack"
+	"dozo/container/stream"
 	"dozo/env"
 	"dozo/keyspace"
 	"dozo/object"
@@ -56,15 +59,22 @@ func newHistory(t *testing.T, seed uint64) *history {
 
 func (w *history) n(limit int) int { return int(w.rand.Uint64() % uint64(limit)) }
 
-func (w *history) key() []byte { return fmt.Appendf(nil, "key:%d", w.n(300)) }
+// key is one of many, or one of a few that get large.
+func (w *history) key() []byte {
+	if w.n(3) == 0 {
+		return fmt.Appendf(nil, "large:%d", w.n(12))
+	}
+	return fmt.Appendf(nil, "key:%d", w.n(300))
+}
 
-func (w *history) word() []byte { return fmt.Appendf(nil, "word:%d", w.n(40)) }
+func (w *history) word() []byte { return fmt.Appendf(nil, "word:%d", w.n(400)) }
 
 var (
-	setLimits  = object.SetLimits{Intset: 4, Listpack: 8, Value: 64}
-	hashLimits = object.HashLimits{Listpack: 8, Value: 64}
-	zsetLimits = object.ZSetLimits{Listpack: 8, Value: 64}
-	listLimits = object.ListLimits{Fill: 4}
+	setLimits    = object.SetLimits{Intset: 4, Listpack: 8, Value: 64}
+	hashLimits   = object.HashLimits{Listpack: 8, Value: 64}
+	zsetLimits   = object.ZSetLimits{Listpack: 8, Value: 64}
+	listLimits   = object.ListLimits{Fill: 4}
+	streamLimits = object.StreamLimits{NodeEntries: 3}
 )
 
 // held runs fn with the shards of the keys held.
@@ -85,13 +95,18 @@ func (w *history) step() {
 	w.v.Now += int64(w.n(3))
 	switch w.n(16) {
 	case 0, 1, 2:
+		if key[0] == 'l' && w.n(20) != 0 {
+			return
+		}
 		value := make([]byte, w.n(100))
 		if w.n(30) == 0 {
 			value = make([]byte, w.n(40_000))
 		}
 		w.held(func() { w.v.SetString(key, value, w.deadline(), false) }, key)
 	case 3:
-		w.held(func() { w.v.Delete(key) }, key)
+		if key[0] != 'l' || w.n(6) == 0 {
+			w.held(func() { w.v.Delete(key) }, key)
+		}
 	case 4:
 		to := w.key()
 		w.held(func() { w.move(key, to) }, key, to)
@@ -135,7 +150,11 @@ func (w *history) edit(key []byte) {
 		c = w.make(key)
 	}
 	left := 1
-	for range 1 + w.n(6) {
+	times := 1 + w.n(6)
+	if key[0] == 'l' {
+		times *= 5
+	}
+	for range times {
 		m := w.word()
 		switch c.Type() {
 		case object.Set:
@@ -146,6 +165,8 @@ func (w *history) edit(key []byte) {
 			left = w.editZSet(object.ZSetValue{Cell: &c}, m)
 		case object.List:
 			left = w.editList(object.ListValue{Cell: &c}, m)
+		case object.Stream:
+			w.editStream(object.StreamValue{Cell: &c}, m)
 		}
 		if left == 0 {
 			w.v.Delete(key)
@@ -156,13 +177,16 @@ func (w *history) edit(key []byte) {
 
 func (w *history) make(key []byte) object.Cell {
 	at := w.v.Place(key)
-	switch w.n(4) {
+	switch w.n(6) {
 	case 0:
 		return w.v.Add(key, at.NewSet([]byte("a"), 1, &setLimits))
 	case 1:
 		return w.v.Add(key, at.NewHash())
 	case 2:
 		return w.v.Add(key, at.NewZSet(1, 1, &zsetLimits))
+	}
+	if w.n(2) == 0 {
+		return w.v.Add(key, at.NewStream())
 	}
 	return w.v.Add(key, at.NewList())
 }
@@ -196,16 +220,45 @@ func (w *history) editZSet(z object.ZSetValue, m []byte) int {
 
 func (w *history) editList(l object.ListValue, m []byte) int {
 	side := object.Side(w.n(2) == 0)
-	switch {
-	case w.n(3) == 0 && l.Len() > 0:
-		l.Drop(1, side)
-		l.Shrunk(&listLimits)
-	case w.n(3) == 0 && l.Len() > 0:
-		l.Set(w.n(l.Len()), m, &listLimits)
-	default:
+	switch n := l.Len(); {
+	case n == 0 || w.n(2) == 0:
+		l.Expect(1, len(m), &listLimits)
 		l.Push(m, side, &listLimits)
+	case w.n(4) == 0:
+		l.Set(w.n(n), m, &listLimits)
+	case w.n(4) == 0:
+		pivot, _ := l.At(w.n(n))
+		l.Expect(1, len(m), &listLimits)
+		l.Insert(pivot.Append(nil), m, w.n(2) == 0, &listLimits)
+	case w.n(4) == 0:
+		x, _ := l.At(w.n(n))
+		l.Remove(x.Append(nil), 1+w.n(3), side)
+		l.Shrunk(&listLimits)
+	default:
+		l.Drop(1+w.n(3), side)
+		l.Shrunk(&listLimits)
 	}
 	return l.Len()
+}
+
+func (w *history) editStream(v object.StreamValue, m []byte) {
+	s := v.Open()
+	switch last := s.LastID(); w.n(6) {
+	case 0:
+		s.Delete(stream.ID{Ms: uint64(w.n(int(last.Ms + 1)))})
+	case 1:
+		s.Trim(stream.Trim{MaxLen: uint64(1 + w.n(60))})
+	default:
+		w.append(v)
+	}
+}
+
+// append adds an entry with the next ID.
+func (w *history) append(v object.StreamValue) {
+	s := v.Open()
+	if err := s.Append(stream.ID{Ms: s.LastID().Ms + 1}, streamLimits, [][]byte{w.word(), w.word()}); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // spot is a key of a database.
@@ -214,18 +267,16 @@ type spot struct {
 	key string
 }
 
-// picture is each key's record as it is now, but for those whose time is over.
-func (w *history) picture() map[spot]string {
+// picture is what each key holds now, but for those whose time is over at a moment.
+func (w *history) picture(now int64) map[spot]string {
 	all := map[spot]string{}
-	enc := rdb.Encoder{Version: rdb.VersionDefault, Now: w.v.Now}
 	for i := range w.ks.Shards() {
 		w.v.Hold(i, func(h keyspace.Held) {
 			for db := range databases {
 				for pos, more := uint64(0), true; more; more = pos != 0 {
 					pos = h.Scan(db, pos, func(_ uint64, c *object.Cell) {
-						if d := c.Entry.Deadline(); d == 0 || d > w.v.Now {
-							head := rdb.RecordHead{Key: c.Entry.Key(), Deadline: d, Idle: -1, Freq: -1}
-							all[spot{db, string(head.Key)}] = string(enc.AppendRecord(nil, &head, c))
+						if d := c.Entry.Deadline(); d == 0 || d > now {
+							all[spot{db, string(c.Entry.Key())}] = image(c, now)
 						}
 					})
 				}
@@ -235,50 +286,90 @@ func (w *history) picture() map[spot]string {
 	return all
 }
 
-// take takes what the writer would be given, as far as it is there.
-func (w *history) take(s *Snapshot, left map[spot]string, wait bool) error {
+// image is a value, whatever its encoding.
+func image(c *object.Cell, now int64) string {
+	var d object.Digest
+	c.Digest(&d, now)
+	text := fmt.Sprintf("%v %x until %d", c.Type(), d, c.Entry.Deadline())
+	switch c.Type() {
+	case object.List: // its digest knows no order
+		object.ListValue{Cell: c}.Each(func(v listpack.Value) bool { text += " " + string(v.Append(nil)); return true })
+	case object.Stream:
+		s := object.StreamValue{Cell: c}.Open()
+		text += fmt.Sprint(s.State(), s.Groups())
+	}
+	return text
+}
+
+// file is what the writer has of a snapshot.
+type file struct {
+	w    *history
+	out  bytes.Buffer
+	rdb  *rdb.Writer
+	keys int
+}
+
+func newFile(w *history) *file {
+	f := &file{w: w}
+	f.rdb = rdb.NewWriter(&f.out, rdb.WriterOptions{})
+	if err := f.rdb.Header(&rdb.Info{}); err != nil {
+		w.t.Fatal(err)
+	}
+	return f
+}
+
+// take takes what there is, or, if wait, all.
+func (f *file) take(s *Snapshot, wait bool) error {
 	for wait || s.Held() > 0 {
 		c, err := s.Next()
 		if err != nil || c == nil {
 			return err
 		}
-		w.match(c, left)
+		if err = f.rdb.Database(c.DB, 0, 0); err == nil {
+			err = f.rdb.Records(c.Records)
+		}
+		if err != nil {
+			f.w.t.Fatal(err)
+		}
+		f.keys += c.Keys
 		s.Recycle(c)
 	}
 	return nil
 }
 
-// match takes the records of a chunk out of the picture.
-func (w *history) match(c *Chunk, left map[spot]string) {
-	p := c.Records
-	for len(p) > 0 {
-		key := keyAt(w.t, p)
-		s := spot{c.DB, key}
-		want, ok := left[s]
-		if !ok {
-			w.t.Fatalf("%q of database %d is written down, and was not there or has been", key, c.DB)
+// load makes a keyspace of a file.
+func (f *file) load(seed uint64) *history {
+	t := f.w.t
+	if err := f.rdb.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w := newHistory(t, seed)
+	r := rdb.NewReader(bytes.NewReader(f.out.Bytes()), rdb.ReaderOptions{})
+	b := &rdb.Builder{Deep: true, Limits: &object.Limits{
+		Set: setLimits, Hash: hashLimits, ZSet: zsetLimits, List: listLimits, Stream: streamLimits,
+	}}
+	for it := (rdb.Item{}); ; {
+		if err := r.Next(&it); err != nil {
+			t.Fatal(err)
 		}
-		n := len(want)
-		if n > len(p) || string(p[:n]) != want {
-			w.t.Fatalf("%q of database %d was %q, is written down as %q", key, c.DB, want, p[:min(n, len(p))])
+		switch it.Kind {
+		case rdb.End:
+			return w
+		case rdb.Key:
+			key := bytes.Clone(it.Name)
+			w.v.DB = it.DB
+			w.held(func() {
+				if old := w.v.Peek(key); old.Ok() {
+					t.Fatalf("%q of database %d is written down twice", key, it.DB)
+				}
+				var d object.Draft
+				if err := r.ReadRecord(b, w.v.Place(key), &d); err != nil {
+					t.Fatalf("%q: %v", key, err)
+				}
+				w.v.Store(key, &d, it.Deadline)
+			}, key)
 		}
-		delete(left, s)
-		p = p[n:]
 	}
-}
-
-// keyAt reads the key of the record that p begins with.
-func keyAt(t *testing.T, p []byte) string {
-	t.Helper()
-	if p[0] == 252 {
-		p = p[9:]
-	}
-	d := rdb.NewDecoder(p[1:])
-	k, err := d.String(nil)
-	if err != nil {
-		t.Fatalf("%v in %q", err, p)
-	}
-	return string(k)
 }
 
 // TestEpoch: whatever happens while a snapshot is taken, it shows the epoch.
@@ -287,7 +378,7 @@ func TestEpoch(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Logf("-seed=%d", seed)
 			w := newHistory(t, seed)
-			for round := range 12 {
+			for round := range 20 {
 				for range w.n(2000) {
 					w.step()
 				}
@@ -298,35 +389,72 @@ func TestEpoch(t *testing.T) {
 }
 
 func (w *history) oneSnapshot(round int) {
-	left := w.picture()
-	s := Begin(w.v, Options{QueueMax: int64(1 + w.n(100_000))})
-	defer s.End()
-	swapped := 0
+	want, now := w.picture(w.v.Now), w.v.Now
+	s := Begin(w.v, Options{QueueMax: int64(1 + w.n(100_000)), GiantFrom: 1 + w.n(60)})
+	defer s.End(w.v)
+	f := newFile(w)
+	pace := 1 + w.n(20)
 	for !s.Walked() {
-		for range w.n(20) {
+		for range w.n(pace) {
 			w.step()
 		}
 		if w.n(40) == 0 {
 			w.exclusively(func() { w.v.Swap(w.n(databases), w.n(databases)) })
-			swapped++
-		}
-		if w.n(150) == 0 {
-			w.exclusively(func() { w.v.Flush(w.n(databases+1) - 1) })
 		}
 		s.Step(w.v, 0, 1, w.n(2000))
-		if err := w.take(s, left, false); err != nil {
+		if err := f.take(s, false); err != nil {
 			w.t.Fatal(err)
 		}
 	}
-	if err := w.take(s, left, true); err != nil {
+	if err := f.take(s, true); err != nil {
 		w.t.Fatal(err)
 	}
-	for k := range left {
-		w.t.Fatalf("round %d, %d swaps: %q of database %d is not written down", round, swapped, k.key, k.db)
+	got := f.load(uint64(round)).picture(now)
+	for k, image := range want {
+		if got[k] != image {
+			w.t.Fatalf("round %d: %q of database %d was\n%.300q\nand is written down as\n%.300q", round, k.key, k.db, image, got[k])
+		}
 	}
-	keys, of, kept := s.Progress()
-	if keys > of || kept > keys {
-		w.t.Errorf("%d of %d keys, %d of them before they changed", keys, of, kept)
+	for k := range got {
+		if _, ok := want[k]; !ok {
+			w.t.Fatalf("round %d: %q of database %d was not there", round, k.key, k.db)
+		}
+	}
+	if keys, of, kept := s.Progress(); int(keys) != f.keys || keys > of || kept > keys {
+		w.t.Errorf("%d of %d keys, %d of them before they changed, %d in the file", keys, of, kept, f.keys)
+	}
+}
+
+// TestFlush: what is flushed has been written down, or the snapshot says that it has
+// not.
+func TestFlush(t *testing.T) {
+	for _, seed := range seeds() {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Logf("-seed=%d", seed)
+			w := newHistory(t, seed)
+			for range 30 {
+				for range w.n(200) {
+					w.step()
+				}
+				want, now := w.picture(w.v.Now), w.v.Now
+				s, f := Begin(w.v, Options{GiantFrom: 1 + w.n(60)}), newFile(w)
+				s.Step(w.v, 0, 1, w.n(8000))
+				w.exclusively(func() { w.v.Flush(w.n(databases+1) - 1) })
+				for range w.n(100) {
+					w.step()
+				}
+				for s.Step(w.v, 0, 1, 1000) {
+				}
+				if err := f.take(s, true); err != nil {
+					if !errors.Is(err, ErrFlushed) {
+						t.Error(err)
+					}
+				} else if got := f.load(seed).picture(now); !maps.Equal(got, want) {
+					t.Errorf("%d keys are written down, not %d, or not as they were", len(got), len(want))
+				}
+				s.End(w.v)
+			}
+		})
 	}
 }
 
@@ -352,7 +480,7 @@ func TestFlushOfMuch(t *testing.T) {
 	if s.Step(w.v, 0, 1, 100) || !s.Walked() {
 		t.Error("it goes on")
 	}
-	s.End()
+	s.End(w.v)
 	key := []byte("key")
 	w.held(func() { w.v.SetString(key, key, 0, false) }, key)
 }
@@ -365,7 +493,7 @@ func TestPause(t *testing.T) {
 		w.held(func() { w.v.SetString(key, key, 0, false) }, key)
 	}
 	s := Begin(w.v, Options{QueueMax: 100_000})
-	defer s.End()
+	defer s.End(w.v)
 	for s.Step(w.v, 0, 1, 10_000) {
 	}
 	if held := s.Held(); held < 100_000 || held > 100_000+2*chunkSize {
@@ -387,5 +515,37 @@ func TestPause(t *testing.T) {
 	s.Cancel(errors.New("enough"))
 	if _, err := s.Next(); err == nil || err.Error() != "enough" {
 		t.Errorf("Next gives %v", err)
+	}
+}
+
+// TestTrimmedStream: a stream that loses all of many nodes at once is written down with
+// them.
+func TestTrimmedStream(t *testing.T) {
+	w := newHistory(t, 1)
+	key := []byte("stream")
+	w.held(func() {
+		c := w.v.Add(key, w.v.Place(key).NewStream())
+		for range 3000 {
+			w.append(object.StreamValue{Cell: &c})
+		}
+	}, key)
+	want, now := w.picture(w.v.Now), w.v.Now
+	s, f := Begin(w.v, Options{}), newFile(w)
+	defer s.End(w.v)
+	s.Step(w.v, 0, 1, 1)
+	w.held(func() {
+		c := w.v.Edit(key)
+		v := object.StreamValue{Cell: &c}
+		all := v.Open()
+		all.Trim(stream.Trim{})
+		w.append(v)
+	}, key)
+	for s.Step(w.v, 0, 1, 1000) {
+	}
+	if err := f.take(s, true); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.load(1).picture(now); !maps.Equal(got, want) {
+		t.Errorf("%.200v is written down as %.200v", want, got)
 	}
 }

@@ -27,7 +27,8 @@ type part struct {
 	pos     uint64
 	through atomic.Bool
 	bases   []base
-	enc     rdb.Encoder
+	giants  map[spotOf]*giant // put aside and not written yet
+	enc     Appender
 	head    rdb.RecordHead // of the record that is written
 	_       [64]byte       // what lies next belongs to another executor
 }
@@ -36,6 +37,7 @@ type part struct {
 type base struct {
 	db   int
 	out  []byte         // records, to become a chunk
+	keys int            // of them
 	kept keyspace.Names // what the walk passes over
 }
 
@@ -44,10 +46,13 @@ func (p *part) init(s *Snapshot, shard int) {
 	for db := range p.bases {
 		p.bases[db].db = db
 	}
-	p.enc = rdb.Encoder{Version: s.opts.Version, Now: s.epoch}
-	if p.enc.Version == 0 {
-		p.enc.Version = rdb.VersionDefault
+	if s.opts.NewAppender != nil {
+		p.enc = s.opts.NewAppender(s.epoch)
+		return
 	}
+	enc := rdb.NewEncoder(s.opts.Version, false)
+	enc.Now, enc.Plain = s.epoch, true
+	p.enc = enc
 }
 
 // past tells whether the walk has left a database behind.
@@ -65,7 +70,7 @@ func (p *part) walk(v *keyspace.View, h keyspace.Held, n int) (done int) {
 			before := len(b.out)
 			p.pos = h.Scan(p.s.now[p.db], p.pos, func(hash uint64, c *object.Cell) {
 				if key := c.Entry.Key(); !b.kept.Has(hash, key) {
-					p.write(v, b, key, c)
+					p.save(v, b, key, c)
 				}
 			})
 			done += len(b.out) - before + bucketCost
@@ -77,20 +82,23 @@ func (p *part) walk(v *keyspace.View, h keyspace.Held, n int) (done int) {
 }
 
 // keep writes a key of a database of the epoch down before it changes, unless that has
-// been done.
-func (p *part) keep(v *keyspace.View, db int, hash uint64, key []byte, old *object.Cell) {
+// been done. A giant is only put aside: what is returned hears of its changes.
+func (p *part) keep(v *keyspace.View, db int, hash uint64, key []byte, old *object.Cell) *giant {
 	b := &p.bases[db]
-	if db < p.db || db == p.db && hash < p.pos || b.kept.Has(hash, key) {
-		return
+	if p.past(db) || db == p.db && hash < p.pos || b.kept.Has(hash, key) {
+		return p.giantAt(db, key)
 	}
 	p.s.ks.AddName(&b.kept, hash, key)
-	if old.Ok() {
-		before := len(b.out)
-		if p.write(v, b, key, old); len(b.out) > before {
-			p.s.kept.Add(1)
-		}
-		p.handOn(b, chunkSize)
+	if !old.Ok() {
+		return nil
 	}
+	before := len(b.out)
+	g := p.save(v, b, key, old)
+	if len(b.out) > before {
+		p.s.kept.Add(1)
+	}
+	p.handOn(b, chunkSize)
+	return g
 }
 
 // keepAll writes down what is left of a database, which had another number perhaps.
@@ -113,9 +121,7 @@ func (p *part) finish() {
 		p.bases[i].out = nil
 	}
 	p.through.Store(true)
-	if p.s.walking.Add(-1) == 0 {
-		p.s.queue.close(nil)
-	}
+	p.s.walking.Add(-1)
 }
 
 // forget gives the names back.
@@ -130,18 +136,24 @@ func (p *part) handOn(b *base, least int) {
 	if len(b.out) < least {
 		return
 	}
-	p.s.queue.add(&Chunk{DB: b.db, Records: b.out})
-	b.out = p.s.queue.buffer()
+	p.s.queue.add(&Chunk{DB: b.db, Keys: b.keys, Records: b.out})
+	b.out, b.keys = p.s.queue.buffer(), 0
 }
 
-// write appends a key's record, unless its time was over at the epoch.
-func (p *part) write(v *keyspace.View, b *base, key []byte, c *object.Cell) {
+// save appends a key's record, unless its time was over at the epoch, or puts the key
+// aside.
+func (p *part) save(v *keyspace.View, b *base, key []byte, c *object.Cell) *giant {
 	deadline := c.Entry.Deadline()
 	if deadline != 0 && deadline <= p.s.epoch || object.AllDue(c, p.s.epoch) {
-		return
+		return nil
+	}
+	if p.isGiant(c) {
+		return p.putAside(v, b.db, key, c)
 	}
 	p.head = rdb.RecordHead{Key: key, Deadline: deadline}
 	p.head.Idle, p.head.Freq = v.Aging(c.Entry)
 	b.out = p.enc.AppendRecord(b.out, &p.head, c)
+	b.keys++
 	p.s.keys.Add(1)
+	return nil
 }

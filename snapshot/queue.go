@@ -8,6 +8,7 @@ import (
 // Chunk is some records of one database.
 type Chunk struct {
 	DB      int
+	Keys    int // records that end in it
 	Records []byte
 }
 

@@ -52,15 +52,27 @@ import (
 
 	"dozo/keyspace"
 	"dozo/object"
+	"dozo/rdb"
 )
 
 // Options are what a snapshot is begun with.
 type Options struct {
 	// Version is that of the RDB format to write; 0 = the default.
 	Version int
+	// NewAppender makes what writes keys down, one for each shard, if they are not to be
+	// records of RDB files. Fields of hashes that are due by now are not there any more.
+	NewAppender func(now int64) Appender
 	// QueueMax is how many bytes of chunks may wait for their writer before the walk
 	// pauses; 0 = QueueDefault.
 	QueueMax int64
+	// GiantFrom is how many elements a value has at least to be written in pieces; 0 = the
+	// default, which only tests change.
+	GiantFrom int
+}
+
+// Appender writes a key down. (rdb.Encoder, Image)
+type Appender interface {
+	AppendRecord(dst []byte, h *rdb.RecordHead, c *object.Cell) []byte
 }
 
 // QueueDefault is the default of Options.QueueMax.
@@ -86,8 +98,10 @@ type Snapshot struct {
 	was, now []int
 
 	queue   queue
+	giants  giants
 	walking atomic.Int32 // parts that are not through
-	over    atomic.Bool  // it was given up, or all is written down
+	whole   atomic.Bool  // all is written down
+	over    atomic.Bool  // it was given up, or ended
 	keys    atomic.Int64 // records made
 	kept    atomic.Int64 // of them pre-images
 }
@@ -98,6 +112,9 @@ func Begin(v *keyspace.View, o Options) *Snapshot {
 	ks := v.Keyspace()
 	if o.QueueMax == 0 {
 		o.QueueMax = QueueDefault
+	}
+	if o.GiantFrom == 0 {
+		o.GiantFrom = giantFrom
 	}
 	s := &Snapshot{
 		ks: ks, epoch: v.Now, opts: o, parts: make([]part, ks.Shards()),
@@ -142,7 +159,10 @@ func (s *Snapshot) Progress() (keys, of, preimages int64) {
 func (s *Snapshot) Held() int64 { return s.queue.held.Load() }
 
 // Walked tells whether there is nothing left for Step to do.
-func (s *Snapshot) Walked() bool { return s.walking.Load() == 0 || s.over.Load() }
+func (s *Snapshot) Walked() bool { return s.whole.Load() || s.over.Load() }
+
+// Canceled tells whether the snapshot was given up.
+func (s *Snapshot) Canceled() bool { return s.over.Load() && !s.whole.Load() }
 
 // Cancel gives the snapshot up; Next returns why from then on. It may be called by
 // anyone, and does nothing when all has been handed out.
@@ -153,8 +173,8 @@ func (s *Snapshot) Cancel(why error) {
 
 // End takes the snapshot out of the keyspace's way, whatever its state. No other
 // executor runs.
-func (s *Snapshot) End() {
-	if s.walking.Load() > 0 {
+func (s *Snapshot) End(v *keyspace.View) {
+	if !s.whole.Load() {
 		s.Cancel(errors.New("the snapshot was ended before it was whole"))
 	}
 	s.over.Store(true)
@@ -162,6 +182,13 @@ func (s *Snapshot) End() {
 	for i := range s.parts {
 		s.parts[i].forget()
 	}
+	s.dropGiants(v)
+}
+
+// finish says that all is written down.
+func (s *Snapshot) finish() {
+	s.whole.Store(true)
+	s.queue.close(nil)
 }
 
 // Step walks on through the shards of one executor (every step-th from first), about n
@@ -180,14 +207,21 @@ func (s *Snapshot) Step(v *keyspace.View, first, step, n int) (more bool) {
 			v.Hold(i, func(h keyspace.Held) { n -= p.walk(v, h, n) })
 		}
 	}
-	return false
+	if s.walking.Load() > 0 || s.Walked() {
+		return false
+	}
+	return s.walkGiants(v, first, step, n)
 }
 
 // BeforeChange keeps a key as it is, unless it has been written down. (keyspace.Barrier)
-func (s *Snapshot) BeforeChange(v *keyspace.View, shard, db int, hash uint64, key []byte, old *object.Cell) {
-	if p := &s.parts[shard]; !s.over.Load() && !p.through.Load() {
-		p.keep(v, s.was[db], hash, key, old)
+func (s *Snapshot) BeforeChange(v *keyspace.View, shard, db int, hash uint64, key []byte, old *object.Cell) *object.Kit {
+	if s.Walked() {
+		return nil
 	}
+	if g := s.parts[shard].keep(v, s.was[db], hash, key, old); g != nil {
+		return &g.kit
+	}
+	return nil
 }
 
 // flushMax is how many keys are written down when their database is flushed. More
@@ -208,12 +242,14 @@ func (s *Snapshot) BeforeFlush(v *keyspace.View, db int) {
 			}
 		})
 	}
-	if left > flushMax {
-		s.Cancel(fmt.Errorf("%w (number %d, with up to %d keys left to be saved)", ErrFlushed, db, left))
-		return
+	if left <= flushMax {
+		for i := range s.parts {
+			v.Hold(i, func(h keyspace.Held) { s.parts[i].keepAll(v, h, db) })
+		}
+		left = s.giants.in(s.was[db])
 	}
-	for i := range s.parts {
-		v.Hold(i, func(h keyspace.Held) { s.parts[i].keepAll(v, h, db) })
+	if left > 0 {
+		s.Cancel(fmt.Errorf("%w (number %d, with up to %d keys left to be saved)", ErrFlushed, db, left))
 	}
 }
 

@@ -58,6 +58,9 @@ type Stream struct {
 	space
 	h *header
 	r arena.Ref
+	// Before, if not nil, is told of a node, by the ID that it begins with, before it
+	// changes or goes. New nodes are not told of.
+	Before func(node ID)
 }
 
 // New makes an empty stream.
@@ -73,7 +76,7 @@ func Attach(h *arena.Heap, root Root) Stream {
 	a := h.Arena()
 	r := arena.Ref(root.ref)
 	p := (*header)(a.Ptr(r))
-	return Stream{space{h, a, &p.used}, p, r}
+	return Stream{space: space{h, a, &p.used}, h: p, r: r}
 }
 
 // Root is the stream at rest.
@@ -165,6 +168,7 @@ func (s *Stream) place(id ID, l Limits, args [][]byte, sum int) error {
 		v := tail.pair()
 		b := s.node(arena.Ref(v.value))
 		if m := readMaster(b); !full(b, &m, l, sum) && listpack.Fits(b, most) {
+			s.tell(v.key)
 			w := s.edit(v)
 			w.join(&m, id, args)
 			return nil
@@ -178,6 +182,13 @@ func (s *Stream) place(id ID, l Limits, args [][]byte, sum int) error {
 	}
 	s.begin(x.find(id).pair(), id, args, sum+2*(len(args)+fixedElements))
 	return nil
+}
+
+// tell tells whoever wants to know that a node changes.
+func (s *Stream) tell(node ID) {
+	if s.Before != nil {
+		s.Before(node)
+	}
 }
 
 // full tells whether a node takes no more, at the very places where Redis begins

@@ -13,6 +13,7 @@ func (s *Stream) Delete(id ID) bool {
 	if it.master.live == 1 {
 		s.removeNode(v.key)
 	} else {
+		s.tell(v.key)
 		w := s.edit(v)
 		w.setInt(it.e.flagAt, it.e.flags|flagDeleted)
 		w.count(it.master.live-1, it.master.deleted+1)
@@ -30,6 +31,7 @@ func (s *Stream) Delete(id ID) bool {
 }
 
 func (s *Stream) removeNode(id ID) {
+	s.tell(id)
 	x := s.index()
 	if r, ok := x.remove(id); ok {
 		s.freeNode(arena.Ref(r))
@@ -48,9 +50,9 @@ type Trim struct {
 
 // Trim takes entries away and tells how many. It stops where Redis does, so that
 // the log of commands means the same there. When nothing stays of many nodes there is a
-// rest.
+// rest, unless each of them is to be told of.
 func (s *Stream) Trim(t Trim) (deleted int64, rest Stream) {
-	if n := int64(s.Len()); s.Nodes() > restMin && t.wholeStream(&s.h.state) {
+	if n := int64(s.Len()); s.Nodes() > restMin && s.Before == nil && t.wholeStream(&s.h.state) {
 		return n, s.takeNodes()
 	}
 	return s.trim(t), rest
@@ -109,6 +111,7 @@ func (t *Trim) wholeNode(length uint64, id ID, b []byte, m *master) bool {
 
 // trimNode marks entries of the first node.
 func (s *Stream) trimNode(t *Trim, v *pair, m *master) {
+	s.tell(v.key)
 	w := s.edit(v)
 	marked := int64(0)
 	for p := m.first(w.b); p != 0; {
