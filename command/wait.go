@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"dozo/object"
+	"dozo/resp"
 	"dozo/text"
 )
 
@@ -38,6 +39,9 @@ type Blocker interface {
 	MayBlock() bool
 	// Block makes the caller wait. It copies the arguments.
 	Block(w *Wait)
+	// Postpone has the caller wait until finish is called, once, by anyone: the handler
+	// returns without a reply, and reply writes it, or returns an error for it.
+	Postpone() (finish func(reply func(out *resp.Writer) error))
 }
 
 // CanBlock tells whether the call may wait; if not, it answers at once. (A call whose

@@ -158,7 +158,7 @@ func decodeDump(c *command.Context, d *object.Draft) error {
 // takes away what it was to replace.
 func (o *restoreOpts) put(c *command.Context, key []byte, d *object.Draft, deadline int64) {
 	replaced := o.replace && c.Delete(key)
-	if deadline != 0 && deadline <= c.Now {
+	if deadline != 0 && deadline <= c.Horizon() {
 		c.Discard(key, d)
 		if replaced {
 			c.Modified(key, command.EventGeneric, "del")

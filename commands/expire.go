@@ -172,7 +172,7 @@ func expireFrom(c *command.Context, base, unit int64) error {
 // key goes at once. The log gets the absolute time with the options of the call,
 // or the removal.
 func expireKey(c *command.Context, key []byte, when int64, options [][]byte) {
-	if when <= c.Now {
+	if when <= c.Horizon() {
 		verb := wordDel
 		if c.Set.LazyExpire {
 			verb = wordUnlink

@@ -155,7 +155,7 @@ var fieldReadCommands = []command.Spec{
 
 // hashOf is the hash in a cell as it is now.
 func hashOf(c *command.Context, cell *object.Cell) object.HashValue {
-	return object.HashValue{Cell: cell, Now: c.Now}
+	return object.HashValue{Cell: cell, Now: c.Horizon()}
 }
 
 // editedHash is a hash that is about to be changed. done must follow.

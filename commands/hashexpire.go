@@ -219,7 +219,7 @@ func (d *dating) field(c *command.Context, f []byte, only conditions) int64 {
 		return fieldMissing
 	case !only.hold(old, d.when):
 		return fieldRefused
-	case d.when <= c.Now:
+	case d.when <= c.Horizon():
 		d.Delete(f)
 		d.deleted++
 		c.Stats.ExpiredFields++

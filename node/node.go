@@ -24,6 +24,7 @@ import (
 	"dozo/keyspace"
 	"dozo/logger"
 	"dozo/oplog"
+	"dozo/persist"
 	"dozo/server"
 )
 
@@ -46,13 +47,14 @@ type Options struct {
 
 // Node is a running data node.
 type Node struct {
-	opts   Options
-	logger *logger.Logger
-	arena  *arena.Arena
-	ks     *keyspace.Keyspace
-	log    *oplog.Log
-	server *server.Server
-	tcp    []listener // those of `bind` and `port`
+	opts    Options
+	logger  *logger.Logger
+	arena   *arena.Arena
+	ks      *keyspace.Keyspace
+	log     *oplog.Log
+	persist *persist.Manager
+	server  *server.Server
+	tcp     []listener // those of `bind` and `port`
 
 	done chan struct{} // closed when a client or signal has asked to end
 	ask  sync.Once
@@ -128,12 +130,16 @@ func (n *Node) build() (err error) {
 		Seed: o.Env.NewRand().Uint64(), NewRand: o.Env.NewRand,
 	})
 	n.log = oplog.New(n.arena, oplog.Options{})
+	n.persist = persist.New(persist.Options{Env: o.Env, Config: o.Config, Logger: n.logger, PID: o.PID})
 	n.server, err = server.New(server.Options{
 		Env: o.Env, Config: o.Config, Keyspace: n.ks, Log: n.log, Logger: n.logger,
-		Commands: families(),
+		Commands: append(families(), n.persist.Commands()),
 		Loops:    loops, Transport: o.Transport, Executable: o.Executable,
-		OnShutdown: func(server.ShutdownMode) { n.endServing() },
+		OnShutdown: n.endServing, Persistence: n.persist,
 	})
+	if err == nil {
+		n.persist.Attach(n.server)
+	}
 	return err
 }
 
@@ -162,7 +168,14 @@ func (n *Node) Done() <-chan struct{} { return n.done }
 
 // endServing is what SHUTDOWN does: everyone is disconnected, which is its reply,
 // and the owner is asked to close the node.
-func (n *Node) endServing() {
+func (n *Node) endServing(m server.ShutdownMode) {
+	n.server.HoldWrites()
+	if err := n.persist.Shutdown(m.Save, m.NoSave); err != nil && !m.Force {
+		n.logger.Logf(logger.Warning, "Error trying to save the DB, can't exit: %v. SHUTDOWN NOSAVE ends the server without what "+
+			"was written since the last save.", err)
+		n.server.StayAlive()
+		return
+	}
 	if err := n.server.Close(); err != nil {
 		n.logger.Logf(logger.Warning, "While ending connections: %v", err)
 	}
@@ -175,6 +188,9 @@ func (n *Node) Close() error {
 	var err error
 	n.stop.Do(func() {
 		n.RequestStop()
+		if n.persist != nil {
+			n.persist.Close()
+		}
 		if n.server != nil {
 			err = n.server.Close()
 		}
@@ -192,11 +208,11 @@ func (n *Node) Close() error {
 	return err
 }
 
+// Ending tells whether a shutdown is under way.
+func (n *Node) Ending() bool { return n.server.Ending() }
+
 // Shutdown ends the node as SHUTDOWN does, for signals.
-func (n *Node) Shutdown() {
-	n.server.WarnOfDrift()
-	n.RequestStop()
-}
+func (n *Node) Shutdown(m server.ShutdownMode) { n.server.RequestShutdown(m) }
 
 // CrashBySignal writes the crash report for a signal that means one, and ends the
 // process.

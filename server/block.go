@@ -13,7 +13,8 @@ import (
 type blockState struct {
 	deadline time.Duration // monotonic; 0 = none
 	index    int           // in the worker's timers, -1 = not there
-	// timedOut writes the reply when the time is over.
+	// timedOut writes the reply when the time is over; nil: nothing but the end of what
+	// the call waits for ends the wait.
 	timedOut func(out *resp.Writer)
 	muted    bool          // CLIENT REPLY has the reply dropped
 	over     bool          // somebody ends the wait
@@ -48,7 +49,7 @@ func (w *worker) block(cl *Client, timeout time.Duration, timedOut func(out *res
 // any more: false if somebody has it, or the client has been served, and the reply is on
 // its way. For the client's own loop, or whoever runs alone.
 func (b *blockState) claim() bool {
-	if b.over || b.waiter != nil && !b.waiter.Abandon() {
+	if b.over || b.timedOut == nil || b.waiter != nil && !b.waiter.Abandon() {
 		return false
 	}
 	b.over = true

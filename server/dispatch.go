@@ -20,8 +20,8 @@ const (
 	attnPaused                          // CLIENT PAUSE
 	attnMaxMemory                       // a memory limit is set
 	attnLoading                         // the data set is being loaded
-	attnShutdown
-	attnClients // maxmemory-clients is set
+	attnClients                         // maxmemory-clients is set
+	attnMisconf                         // what is written could not be kept
 )
 
 var (
@@ -176,6 +176,9 @@ func (w *worker) permit(cl *Client, cmd *command.Command, args [][]byte) error {
 		return errNotInMulti
 	}
 	if err := w.permitMemory(cl, cmd); err != nil {
+		return err
+	}
+	if err := w.permitWrite(cmd); err != nil {
 		return err
 	}
 	if cl.has(subscribed) && cl.proto == 2 && !allowedSubscribed(cmd) {

@@ -163,25 +163,42 @@ func (t *infoText) fragmentation(m *memoryUse) {
 }
 
 func (t *infoText) persistence() {
-	s := t.srv
-	loading := int64(0)
-	if s.attends(attnLoading) {
-		loading = 1
+	var p PersistenceStatus
+	if t.srv.opts.Persistence != nil {
+		p = t.srv.opts.Persistence.Status()
 	}
-	t.ints("loading", loading)
-	t.zeros("async_loading current_cow_peak current_cow_size current_cow_size_age")
-	t.addf("current_fork_perc:0.00")
-	t.zeros("current_save_keys_processed current_save_keys_total")
-	t.ints("rdb_changes_since_last_save rdb_bgsave_in_progress rdb_last_save_time", s.changes(), 0, s.saved.at)
-	t.addf("rdb_last_bgsave_status:ok")
-	t.ints("rdb_last_bgsave_time_sec rdb_current_bgsave_time_sec", -1, -1)
-	t.zeros("rdb_saves rdb_last_cow_size rdb_last_load_keys_expired rdb_last_load_keys_loaded")
+	t.ints("loading", number(p.Loading))
+	t.zeros("async_loading current_cow_peak")
+	t.ints("current_cow_size", p.SavePreimages)
+	t.zeros("current_cow_size_age")
+	t.addf("current_fork_perc:%.2f", 100*ratio(p.SaveKeysDone, p.SaveKeysTotal))
+	t.ints("current_save_keys_processed current_save_keys_total", p.SaveKeysDone, p.SaveKeysTotal)
+	t.ints("rdb_changes_since_last_save rdb_bgsave_in_progress rdb_last_save_time", p.Changes, number(p.Saving), p.SavedAt)
+	t.addf("rdb_last_bgsave_status:%s", okOrErr(!p.SaveFailed))
+	t.ints("rdb_last_bgsave_time_sec rdb_current_bgsave_time_sec", p.LastSaveSeconds, p.SaveSeconds)
+	t.ints("rdb_saves", p.Saves)
+	t.zeros("rdb_last_cow_size rdb_last_load_keys_expired rdb_last_load_keys_loaded")
 	t.zeros("aof_enabled aof_rewrite_in_progress aof_rewrite_scheduled")
 	t.ints("aof_last_rewrite_time_sec aof_current_rewrite_time_sec", -1, -1)
 	t.addf("aof_last_bgrewrite_status:ok")
 	t.zeros("aof_rewrites aof_rewrites_consecutive_failures")
 	t.addf("aof_last_write_status:ok")
 	t.zeros("aof_last_cow_size module_fork_in_progress module_fork_last_cow_size")
+}
+
+// number is a truth value in INFO.
+func number(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func okOrErr(ok bool) string {
+	if ok {
+		return "ok"
+	}
+	return "err"
 }
 
 func (t *infoText) stats() {

@@ -54,7 +54,12 @@ func (s *Server) tick(w *worker) {
 			}
 		})
 	}
-	w.alone(func() { s.sample() })
+	w.alone(func() {
+		s.sample()
+		if p := s.opts.Persistence; p != nil {
+			p.Tick(w.view)
+		}
+	})
 	s.watchDrift()
 }
 

@@ -25,6 +25,7 @@ import (
 	"dozo/logger"
 	"dozo/oplog"
 	"dozo/pubsub"
+	"dozo/resp"
 )
 
 // Options are what a Server is made of. Env, Config, Log and Keyspace are
@@ -40,8 +41,10 @@ type Options struct {
 	Transport eventloop.Transport
 	// Executable and ConfigFile are reported by INFO.
 	Executable string
-	// OnShutdown is called once, from a goroutine of its own, when a client or a
-	// signal ended the server; the owner then calls Close.
+	// Persistence makes the data outlive the process; nil = nothing does.
+	Persistence Persistence
+	// OnShutdown is called, from a goroutine of its own, when a client or a signal asks
+	// for the end; the owner then calls Close, or StayAlive.
 	OnShutdown func(save ShutdownMode)
 	// Exit ends the process, after a crash was reported. nil = the system's exit.
 	Exit func(status int)
@@ -76,6 +79,8 @@ type Server struct {
 	live           atomic.Pointer[liveSettings]
 	connected      atomic.Int64 // open connections that count for maxclients
 
+	// refusal is what writes are answered under attnMisconf.
+	refusal atomic.Pointer[command.ReplyError]
 	// slowMu protects slowlog: commands become slow on any loop.
 	slowMu  sync.Mutex
 	slowlog slowlog
@@ -90,7 +95,6 @@ type Server struct {
 	sampled  samples
 	peak     memoryPeak
 	shortage shortage
-	saved    saveState
 	// startupMemory is what was in use when the server began to serve.
 	startupMemory int64
 	statsBase     statsBase
@@ -103,9 +107,12 @@ type Server struct {
 	defrag  defragger
 	drift   driftWatch // has its own lock
 
-	shutdownOnce sync.Once
-	closeOnce    sync.Once
-	crashing     atomic.Bool
+	ending    atomic.Bool // a shutdown was asked for
+	enders    []func(reply func(out *resp.Writer) error)
+	beforeEnd pauseState
+	replayer  *Client
+	closeOnce sync.Once
+	crashing  atomic.Bool
 	// warnedOfBrowser is when a client that speaks HTTP was last logged; 0 = never.
 	warnedOfBrowser atomic.Int64
 }
@@ -122,7 +129,6 @@ func New(o Options) (*Server, error) {
 	}
 	s.table = table
 	s.started = s.clock.Monotonic()
-	s.saved.at = s.unixSeconds()
 	random := o.Env.NewRand()
 	s.runID, s.replID = randomHex(random, 40), randomHex(random, 40)
 	if err := s.bindConfig(); err != nil {
@@ -131,6 +137,7 @@ func New(o Options) (*Server, error) {
 	for i := range o.Loops {
 		s.workers = append(s.workers, newWorker(s, i))
 	}
+	s.replayer = newReplayer(s.workers[0])
 	var err error
 	s.group, err = eventloop.New(eventloop.Options{
 		Loops: o.Loops, Transport: o.Transport, Clock: s.clock, Hz: int(s.cfg.Int(config.HZ)),

@@ -27,12 +27,6 @@ var serverCommands = []command.Spec{
 		Summary: "Reports the state of the server and its counters.",
 	},
 	{
-		Name: "LASTSAVE", Handler: lastsave, Group: command.Server, Since: "1.0.0", Complexity: "O(1)",
-		Flags: command.Loading | command.Stale | command.Fast, Categories: command.CatAdmin | command.CatDangerous,
-		Tips:    []string{"nondeterministic_output"},
-		Summary: "Tells when the data was last saved, in seconds since the epoch.",
-	},
-	{
 		Name: "LOLWUT", Handler: lolwut, Group: command.Server, Since: "5.0.0", Complexity: "O(1)",
 		Syntax:  "[VERSION version]",
 		Flags:   command.ReadOnly | command.Fast,
@@ -149,11 +143,6 @@ var slowlogCommands = []command.Spec{{
 
 // serverOf is the server that runs a handler of this package.
 func serverOf(c *command.Context) *Server { return clientOf(c).worker.srv }
-
-func lastsave(c *command.Context) error {
-	c.Out.Int(serverOf(c).saved.at)
-	return nil
-}
 
 func timeCommand(c *command.Context) error {
 	micros := int64(serverOf(c).clock.Wall() / time.Microsecond)

@@ -1,7 +1,10 @@
 package server
 
 import (
+	"time"
+
 	"dozo/command"
+	"dozo/keyspace"
 	"dozo/resp"
 )
 
@@ -18,14 +21,13 @@ func shutdown(c *command.Context) error {
 	if err != nil {
 		return err
 	}
-	cl := clientOf(c)
 	if abort {
 		return command.ReplyError("ERR No shutdown in progress.")
 	}
-	w := cl.worker
-	w.srv.logf(Warning, "User requested shutdown...")
-	w.block(cl, 0, func(out *resp.Writer) { out.Error("ERR Errors trying to SHUTDOWN. Check logs.") })
-	w.srv.requestShutdown(m)
+	s := serverOf(c)
+	s.logf(Warning, "User requested shutdown...")
+	s.enders = append(s.enders, c.Blocker.Postpone())
+	s.RequestShutdown(m)
 	return nil
 }
 
@@ -52,15 +54,45 @@ func parseShutdown(args [][]byte) (m ShutdownMode, abort bool, err error) {
 	return m, abort, nil
 }
 
-// requestShutdown tells the owner, once, that the server is to end.
-func (s *Server) requestShutdown(m ShutdownMode) {
-	s.shutdownOnce.Do(func() {
-		s.attend(attnShutdown, true)
-		if s.opts.OnShutdown != nil {
-			go func() {
-				s.WarnOfDrift()
-				s.opts.OnShutdown(m)
-			}()
+// RequestShutdown asks the owner to end the server, unless somebody has already. It may
+// be called by anyone.
+func (s *Server) RequestShutdown(m ShutdownMode) {
+	if s.ending.CompareAndSwap(false, true) && s.opts.OnShutdown != nil {
+		go func() {
+			s.WarnOfDrift()
+			s.opts.OnShutdown(m)
+		}()
+	}
+}
+
+// Ending tells whether a shutdown was asked for and not taken back.
+func (s *Server) Ending() bool { return s.ending.Load() }
+
+// HoldWrites has everything wait that would change the data, so that it can be saved as
+// it stays. It returns when that is so.
+func (s *Server) HoldWrites() {
+	done := make(chan struct{})
+	s.Alone(func(*keyspace.View) {
+		s.beforeEnd = s.pause
+		s.startPause(time.Duration(pauseMaxMillis)*time.Millisecond, true)
+		close(done)
+	})
+	<-done
+}
+
+// StayAlive takes a shutdown back that cannot be finished: whoever asked for it is told,
+// and the server serves on.
+func (s *Server) StayAlive() {
+	s.Alone(func(*keyspace.View) {
+		if s.pause = s.beforeEnd; s.pause.until == 0 {
+			s.endPause()
 		}
+		for _, finish := range s.enders {
+			finish(func(*resp.Writer) error { return errNotEnding })
+		}
+		s.enders = nil
+		s.ending.Store(false)
 	})
 }
+
+const errNotEnding command.ReplyError = "ERR Errors trying to SHUTDOWN. Check logs."

@@ -137,6 +137,9 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	if w.ks.Graves() > 0 {
 		w.gated(w.freeGraves)
 	}
+	if p := w.srv.opts.Persistence; p != nil && p.Walking() {
+		w.walkSnapshot(p)
+	}
 	if share := w.srv.defrag.share.Load(); share != 0 {
 		w.defragBetween(time.Duration(share))
 	}

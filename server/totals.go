@@ -88,22 +88,6 @@ func (s *Server) resetStats() {
 	s.resetDefragTimes()
 }
 
-// changes is the number of changes to the data since the last save. Only in
-// exclusive mode.
-func (s *Server) changes() int64 {
-	n := -s.saved.dirty
-	for _, w := range s.workers {
-		n += w.dirty
-	}
-	return n
-}
-
-// saveState is the last save: the start of the server counts as one.
-type saveState struct {
-	at    int64 // Unix seconds
-	dirty int64 // changes by then
-}
-
 // shortage is the time during which memory was over its limit and eviction had
 // not caught up.
 type shortage struct {

@@ -137,7 +137,7 @@ func runServer(cfg *config.Config) int {
 	keepOOMScore(cfg, n.Logger())
 	removePid := writePid(cfg, n)
 	defer removePid()
-	sent.awaitEnd(n)
+	sent.awaitEnd(n, cfg)
 	if err := n.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, "dozo server: while ending:", err)
 		return 1
@@ -206,28 +206,37 @@ func catchSignals() signals {
 	return s
 }
 
-// awaitEnd waits for a signal or a client that ends the server.
-func (s signals) awaitEnd(n *node.Node) {
-	select {
-	case sig := <-s.ends:
-		name := map[os.Signal]string{syscall.SIGTERM: "SIGTERM", syscall.SIGINT: "SIGINT"}[sig]
-		n.Logger().Logf(server.Warning, "Received %s scheduling shutdown...", name)
-		go insist(s.ends, n)
-		n.Shutdown()
-	case sig := <-s.crashes:
-		n.CrashBySignal(int(sig.(syscall.Signal)))
-	case <-n.Done():
+// awaitEnd waits for a signal or a client that ends the server. What a signal asks for
+// may fail: then the server lives on. SIGINT that comes while it is ending ends the
+// process at once: a command that runs for long, or a save, must not keep the operator
+// waiting.
+func (s signals) awaitEnd(n *node.Node, cfg *config.Config) {
+	for {
+		select {
+		case sig := <-s.ends:
+			if sig == syscall.SIGINT && n.Ending() {
+				n.Logger().Logf(server.Warning, "You insist... exiting now.")
+				os.Exit(1)
+			}
+			name, how := "SIGTERM", config.ShutdownOnSigterm
+			if sig == syscall.SIGINT {
+				name, how = "SIGINT", config.ShutdownOnSigint
+			}
+			n.Logger().Logf(server.Warning, "Received %s scheduling shutdown...", name)
+			n.Shutdown(shutdownMode(cfg.Int(how)))
+		case sig := <-s.crashes:
+			n.CrashBySignal(int(sig.(syscall.Signal)))
+		case <-n.Done():
+			return
+		}
 	}
 }
 
-// insist ends the process at once when SIGINT comes while it is ending: a command
-// that runs for long, which the end waits for, must not keep the operator waiting.
-func insist(signals <-chan os.Signal, n *node.Node) {
-	for sig := range signals {
-		if sig == syscall.SIGINT {
-			n.Logger().Logf(server.Warning, "You insist... exiting now.")
-			os.Exit(1)
-		}
+// shutdownMode is what the directives for signals say.
+func shutdownMode(bits int64) server.ShutdownMode {
+	return server.ShutdownMode{
+		Save: bits&config.ShutdownSave != 0, NoSave: bits&config.ShutdownNoSave != 0,
+		Now: bits&config.ShutdownNow != 0, Force: bits&config.ShutdownForce != 0,
 	}
 }
 

@@ -41,8 +41,8 @@ var importTable = []layer{
 	{folder: "pubsub", imports: "text"},
 	{folder: "scripting", imports: "command resp", modules: []string{"github.com/yuin/gopher-lua"}},
 	// Durability and replication.
-	{folder: "snapshot", imports: "keyspace object rdb"},
 	{folder: "oplog", imports: "arena env"},
+	{folder: "snapshot", imports: "keyspace object container rdb oplog env text"},
 	{folder: "aof", imports: "oplog env logger text"},
 	{folder: "client", imports: "resp env"},
 	{folder: "replication", imports: "client command oplog rdb snapshot resp env"},
@@ -51,6 +51,7 @@ var importTable = []layer{
 	{folder: "server", imports: "eventloop resp command acl pubsub config env text logger arena keyspace object container oplog rdb", modules: []string{
 		sys, "github.com/HdrHistogram/hdrhistogram-go",
 	}},
+	{folder: "persist", imports: "server snapshot oplog aof rdb command keyspace config env logger resp text"},
 	{folder: "status"},
 	{folder: "node", imports: "*"},
 	{folder: "sentinel", imports: "server command client lease config env"},

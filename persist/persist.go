@@ -1,0 +1,178 @@
+// Package persist makes the data outlive the process: it takes snapshots and writes them
+// down, when it is asked to and by the rules of `save`, and knows how that went.
+//
+//	m := persist.New(persist.Options{...})
+//	srv := server.New(... Commands: [][]command.Spec{m.Commands(), ...}, Persistence: m)
+//	m.Attach(srv)
+//	...
+//	err := m.Shutdown(mode) // nobody writes any more
+//
+// One snapshot is taken at a time. It is begun with all executors stopped, for some
+// microseconds; they walk it between their commands (package snapshot), and a goroutine
+// of this package writes it to a file, which takes the place of the old one only when it
+// is whole and on the disk.
+//
+// Who may touch what: mu guards the state; files are written without it. Snapshots begin
+// and end with all executors stopped (Host.Alone). Handlers of the commands here are
+// Exclusive.
+//
+// Times are Unix seconds or monotonic durations.
+package persist
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"dozo/command"
+	"dozo/config"
+	"dozo/env"
+	"dozo/keyspace"
+	"dozo/logger"
+	"dozo/server"
+	"dozo/snapshot"
+)
+
+// Options are what a Manager is made from.
+type Options struct {
+	Env    *env.Env
+	Config *config.Config
+	Logger *logger.Logger
+	PID    int
+}
+
+// Manager is the persistence of one server.
+type Manager struct {
+	env    *env.Env
+	cfg    *config.Config
+	logger *logger.Logger
+	pid    int
+	host   *server.Server
+
+	// walked is the snapshot that executors walk; nil = none.
+	walked atomic.Pointer[snapshot.Snapshot]
+
+	writers sync.WaitGroup // goroutines that write
+
+	mu        sync.Mutex
+	job       *job // what is being written; nil = nothing
+	scheduled bool // a save, when nothing else runs
+	lastTry   time.Duration
+	saved     saved
+	files     int // temporary files made so far
+}
+
+// saved is the last save that succeeded, and how the last one went.
+type saved struct {
+	at      int64
+	changes int64 // of the server by then
+	failed  bool
+	seconds int64 // that the last one took
+	count   int64
+}
+
+// New makes a manager. The start counts as a save.
+func New(o Options) *Manager {
+	m := &Manager{env: o.Env, cfg: o.Config, logger: o.Logger, pid: o.PID}
+	m.saved.at, m.saved.seconds = m.now(), -1
+	return m
+}
+
+// Attach tells whose data it is. It is called once, before the server starts.
+func (m *Manager) Attach(s *server.Server) {
+	m.host = s
+	m.cfg.OnChangeOf([]*config.Directive{config.StopWritesOnBgsaveError, config.Save}, func(_, _ *config.Values) error {
+		m.host.Alone(func(*keyspace.View) { m.judge() })
+		return nil
+	})
+}
+
+func (m *Manager) now() int64 { return int64(m.env.Clock.Wall() / time.Second) }
+
+func (m *Manager) logf(level logger.Level, format string, args ...any) {
+	m.logger.Logf(level, format, args...)
+}
+
+// Walking implements server.Persistence.
+func (m *Manager) Walking() bool {
+	s := m.walked.Load()
+	return s != nil && !s.Walked()
+}
+
+// Step implements server.Persistence.
+func (m *Manager) Step(v *keyspace.View, first, step, n int) (more bool) {
+	if s := m.walked.Load(); s != nil {
+		return s.Step(v, first, step, n)
+	}
+	return false
+}
+
+// retryAfter is how long a rule waits after a save that failed.
+const retryAfter = 5 * time.Second
+
+// Tick implements server.Persistence: it begins what is due.
+func (m *Manager) Tick(v *keyspace.View) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.job != nil {
+		return
+	}
+	now := m.env.Clock.Monotonic()
+	if m.saved.failed && now-m.lastTry < retryAfter && m.lastTry != 0 {
+		return
+	}
+	if m.scheduled {
+		m.begin(v, nil)
+		return
+	}
+	changes, age := m.host.Changes()-m.saved.changes, m.now()-m.saved.at
+	for _, r := range m.cfg.Values().Save() {
+		if changes >= r.Changes && age > r.Seconds {
+			m.logf(logger.Notice, "%d changes in %d seconds. Saving...", r.Changes, r.Seconds)
+			m.begin(v, nil)
+			return
+		}
+	}
+}
+
+// Status implements server.Persistence.
+func (m *Manager) Status() server.PersistenceStatus {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	st := server.PersistenceStatus{
+		Changes: m.host.Changes() - m.saved.changes, SavedAt: m.saved.at, SaveFailed: m.saved.failed,
+		LastSaveSeconds: m.saved.seconds, SaveSeconds: -1, Saves: m.saved.count,
+	}
+	if j := m.job; j != nil {
+		st.Saving = true
+		st.SaveSeconds = int64((m.env.Clock.Monotonic() - j.began) / time.Second)
+		_, st.SaveKeysTotal, _ = j.snap.Progress()
+		st.SaveKeysDone = j.written.Load()
+		st.SavePreimages = j.snap.Held()
+	}
+	return st
+}
+
+// errMisconf is what writes are answered while snapshots fail.
+const errMisconf command.ReplyError = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. " +
+	"Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB " +
+	"snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error."
+
+// judge decides whether writes are to be refused. Only alone.
+func (m *Manager) judge() {
+	m.mu.Lock()
+	failed := m.saved.failed
+	m.mu.Unlock()
+	why := command.ReplyError("")
+	if failed && m.cfg.Bool(config.StopWritesOnBgsaveError) && len(m.cfg.Values().Save()) > 0 {
+		why = errMisconf
+	}
+	m.host.RefuseWrites(why)
+}
+
+// tempName is a name for a file that is being written.
+func (m *Manager) tempName() string {
+	m.files++
+	return fmt.Sprintf("temp-%d-%d.rdb", m.pid, m.files)
+}

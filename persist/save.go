@@ -1,0 +1,185 @@
+package persist
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"dozo/config"
+	"dozo/env"
+	"dozo/keyspace"
+	"dozo/logger"
+	"dozo/rdb"
+	"dozo/server"
+	"dozo/snapshot"
+)
+
+// job is one snapshot that is being taken and written.
+type job struct {
+	m       *Manager
+	snap    *snapshot.Snapshot
+	began   time.Duration
+	changes int64 // of the server at the epoch
+	written atomic.Int64
+	// What the file is to be: settings are those of the epoch.
+	path, temp  string
+	info        rdb.Info
+	opts        rdb.WriterOptions
+	incremental bool
+	delay       time.Duration // for each key: rdb-key-save-delay
+	// done hears how it went, on a loop and alone; nil = nobody asks.
+	done []func(error)
+}
+
+// begin begins a save. done hears how it went. Only alone, under mu, with no job.
+func (m *Manager) begin(v *keyspace.View, done func(error)) {
+	c := m.cfg.Values()
+	m.scheduled, m.lastTry = false, m.env.Clock.Monotonic()
+	j := &job{
+		m: m, began: m.lastTry, changes: m.host.Changes(),
+		path: c.Path(config.DBFilename), temp: m.tempName(),
+		info:        rdb.Info{ServerVersion: server.RedisVersion, CreatedAt: m.now(), UsedMemory: v.Keyspace().Arena().Used()},
+		opts:        rdb.WriterOptions{Version: int(c.Int(config.RDBVersion)), Compress: c.Bool(config.RDBCompression), NoChecksum: !c.Bool(config.RDBChecksum)},
+		incremental: c.Bool(config.RDBSaveIncrementalFsync),
+		delay:       time.Duration(c.Int(config.RDBKeySaveDelay)) * time.Microsecond,
+	}
+	if done != nil {
+		j.done = append(j.done, done)
+	}
+	j.snap = snapshot.Begin(v, snapshot.Options{Version: j.opts.Version})
+	m.walked.Store(j.snap)
+	m.job = j
+	m.logf(logger.Notice, "Background saving started by pid %d", m.pid)
+	m.host.Wake()
+	m.writers.Go(j.run)
+}
+
+// run writes the file and tells how it went.
+func (j *job) run() {
+	err := j.save()
+	if err != nil {
+		j.snap.Cancel(err)
+	}
+	j.m.host.Alone(func(v *keyspace.View) { j.end(v, err) })
+}
+
+// end is what follows a job. Only alone.
+func (j *job) end(v *keyspace.View, err error) {
+	m := j.m
+	j.snap.End(v)
+	m.walked.Store(nil)
+	m.mu.Lock()
+	m.job = nil
+	took := m.env.Clock.Monotonic() - j.began
+	m.saved.seconds = int64(took / time.Second)
+	m.saved.failed = err != nil
+	if err == nil {
+		m.saved.at, m.saved.changes = m.now(), j.changes
+		m.saved.count++
+	}
+	m.mu.Unlock()
+	if err != nil {
+		m.logf(logger.Warning, "Background saving error: %v. The last good snapshot stays as it is.", err)
+	} else {
+		m.logf(logger.Notice, "Background saving terminated with success")
+	}
+	m.judge()
+	for _, done := range j.done {
+		done(err)
+	}
+}
+
+// save writes the snapshot to a temporary file, which gets its name when all of it is on
+// the disk.
+func (j *job) save() error {
+	fs := j.m.env.FS
+	dir := filepath.Dir(j.path)
+	temp, path := filepath.Join(dir, j.temp), j.path
+	f, err := fs.OpenFile(temp, env.CreateNew, 0o644)
+	if err != nil {
+		return fmt.Errorf("cannot make the file: %w", err)
+	}
+	err = j.write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = fs.Rename(temp, path)
+	}
+	if err != nil {
+		_ = fs.Remove(temp) // it may not be there; the first error is what counts
+		return err
+	}
+	if err := fs.SyncDir(dir); err != nil {
+		return fmt.Errorf("%s is written, but may not have its name after a power failure: %w", path, err)
+	}
+	j.m.logf(logger.Notice, "DB saved on disk")
+	return nil
+}
+
+// write writes what a file has, as the snapshot gives it.
+func (j *job) write(f env.File) error {
+	w := rdb.NewWriter(j.paced(f), j.opts)
+	if err := w.Header(&j.info); err != nil {
+		return err
+	}
+	sizes := j.snap.Databases()
+	for {
+		c, err := j.snap.Next()
+		if err != nil {
+			return err
+		}
+		if c == nil {
+			return w.Close()
+		}
+		if err = w.Database(c.DB, sizes[c.DB].Keys, sizes[c.DB].Volatile); err == nil {
+			err = w.Records(c.Records)
+		}
+		if err != nil {
+			return err
+		}
+		j.pause(c.Keys)
+		j.written.Add(int64(c.Keys))
+		j.snap.Recycle(c)
+	}
+}
+
+// pause is rdb-key-save-delay, by which tests make a save last.
+func (j *job) pause(keys int) {
+	for d := time.Duration(keys) * j.delay; d > 0 && !j.snap.Canceled(); d -= pausePiece {
+		time.Sleep(min(d, pausePiece))
+	}
+}
+
+const pausePiece = 10 * time.Millisecond
+
+// syncEvery is how much is written before it is synced, so that the disk does not get
+// all of it at the end.
+const syncEvery = 4 << 20
+
+// paced syncs a file bit by bit while it is written, if that is wanted.
+func (j *job) paced(f env.File) io.Writer {
+	if !j.incremental {
+		return f
+	}
+	return &pacedFile{f: f}
+}
+
+type pacedFile struct {
+	f    env.File
+	dirt int
+}
+
+func (p *pacedFile) Write(b []byte) (int, error) {
+	n, err := p.f.Write(b)
+	if p.dirt += n; err == nil && p.dirt >= syncEvery {
+		p.dirt = 0
+		err = p.f.Sync()
+	}
+	return n, err
+}

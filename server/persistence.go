@@ -1,0 +1,126 @@
+package server
+
+import (
+	"time"
+
+	"dozo/command"
+	"dozo/keyspace"
+	"dozo/resp"
+)
+
+// Persistence is what makes the data outlive the process (package persist). A server
+// without one keeps it in memory only.
+type Persistence interface {
+	// Walking tells whether Step has anything to do. It is asked in each round.
+	Walking() bool
+	// Step does some of it, about n bytes, in the shards of one executor (every step-th
+	// from first), and tells whether there is more to do at once. No shard is held.
+	Step(v *keyspace.View, first, step, n int) (more bool)
+	// Tick is called some times a second, and Status when somebody asks, both with no
+	// other executor inside.
+	Tick(v *keyspace.View)
+	Status() PersistenceStatus
+}
+
+// PersistenceStatus is what INFO says of persistence. Times of day are Unix seconds,
+// durations seconds, -1 = none so far.
+type PersistenceStatus struct {
+	Loading                      bool
+	SaveKeysDone, SaveKeysTotal  int64
+	SavePreimages                int64 // bytes that wait for their writer
+	Changes                      int64 // since the last save
+	Saving                       bool
+	SavedAt                      int64
+	SaveFailed                   bool
+	LastSaveSeconds, SaveSeconds int64
+	Saves                        int64
+}
+
+// walkSlice is how many bytes of records a loop makes for a snapshot in one round,
+// some 50 us.
+const walkSlice = 32 << 10
+
+// walkPoll is how often a loop looks whether a snapshot that waits for its writer can
+// go on.
+const walkPoll = time.Millisecond
+
+// walkSnapshot does this loop's part of a snapshot between two rounds.
+func (w *worker) walkSnapshot(p Persistence) {
+	var more bool
+	w.gated(func() { more = p.Step(w.view, w.index, len(w.srv.workers), walkSlice) })
+	switch now := w.srv.clock.Monotonic(); {
+	case more:
+		w.loop.WakeBy(w.loop.Now())
+	case p.Walking():
+		w.loop.WakeBy(now + walkPoll)
+	}
+}
+
+// Alone has fn run by a loop, soon, while no other executes. It may be called by
+// anyone; when the server ends before, fn is forgotten.
+func (s *Server) Alone(fn func(v *keyspace.View)) {
+	s.workers[0].call(func(w *worker) { w.alone(func() { fn(w.view) }) })
+}
+
+// Wake has all loops look for work.
+func (s *Server) Wake() {
+	for _, w := range s.workers {
+		w.call(func(*worker) {})
+	}
+}
+
+// Changes is how many changes to the data there were since the start. Only alone.
+func (s *Server) Changes() (n int64) {
+	for _, w := range s.workers {
+		n += w.dirty
+	}
+	return n
+}
+
+// RefuseWrites has writes refused with an error from now on, or no more with "".
+func (s *Server) RefuseWrites(why command.ReplyError) {
+	if why == "" {
+		s.attend(attnMisconf, false)
+	}
+	s.refusal.Store(&why)
+	if why != "" {
+		s.attend(attnMisconf, true)
+	}
+}
+
+// permitWrite refuses what changes the data while that could not be kept, and PING,
+// which asks whether the server is well.
+func (w *worker) permitWrite(cmd *command.Command) error {
+	if w.srv.attends(attnMisconf) && (cmd.Flags&command.Write != 0 || cmd.FullName == "ping") {
+		return *w.srv.refusal.Load()
+	}
+	return nil
+}
+
+// Postpone implements command.Blocker: the present call is answered later.
+func (w *worker) Postpone() (finish func(reply func(out *resp.Writer) error)) {
+	cl := w.current
+	w.block(cl, 0, nil)
+	return func(reply func(out *resp.Writer) error) {
+		w.call(func(w *worker) { w.finish(cl, reply) })
+	}
+}
+
+// finish answers a call that was postponed.
+func (w *worker) finish(cl *Client, reply func(out *resp.Writer) error) {
+	if cl.freed {
+		return
+	}
+	out := resp.Writer{Proto: cl.proto}
+	err := reply(&out)
+	if err != nil {
+		w.stats.countError(err.Error())
+		out.Error(err.Error())
+	}
+	if !cl.block.muted {
+		w.push(cl, out.Buf)
+	}
+	w.endBlock(cl)
+	w.accountWait(cl, nil, 0, err != nil)
+	cl.conn.Kick()
+}

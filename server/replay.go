@@ -1,0 +1,65 @@
+package server
+
+import (
+	"fmt"
+
+	"dozo/keyspace"
+)
+
+// Replay executes commands that a file holds. fn is run by a loop, while no other
+// executes, with the function that executes one command in a database; it must not take
+// long, for others wait. Replay returns when fn has. It may be called by anyone but a
+// loop, while the server is loading (SetLoading).
+//
+// The commands have been executed once: they are obeyed, whatever memory there is, and
+// no key's time is over for them, since the removals are among them. Nobody is told of
+// them. Their errors are what they were then, and of no interest.
+func (s *Server) Replay(fn func(v *keyspace.View, exec func(db int, args [][]byte) error)) {
+	done := make(chan struct{})
+	s.workers[0].call(func(w *worker) {
+		defer close(done)
+		w.alone(func() {
+			w.view.Now = millis(w.srv.clock.Wall())
+			w.view.Timeless = true
+			fn(w.view, w.replay)
+			w.view.Timeless = false
+		})
+	})
+	<-done
+}
+
+// replay executes one command.
+func (w *worker) replay(db int, args [][]byte) error {
+	cmd := w.table.Lookup(args[0])
+	if cmd != nil && cmd.IsContainer() && len(args) > 1 {
+		cmd = cmd.Sub(args[1])
+	}
+	if cmd == nil || cmd.Handler == nil || !cmd.Accepts(len(args)) {
+		return fmt.Errorf("unknown command '%s', or with a wrong number of arguments: it cannot be executed again", shown(args[0], shownOfCall))
+	}
+	ctx := &w.ctx
+	ctx.Args, ctx.Cmd, ctx.DB, ctx.Doing = args, cmd, db, cmd.FullName
+	ctx.NoTouch, ctx.NotifyMask, ctx.Set = false, 0, w.srv.settings.Load()
+	ctx.Session = w.srv.replayer
+	ctx.Effects.Enabled = false
+	ctx.Effects.Reset()
+	_ = cmd.Handler(ctx) // an error is what it was
+	w.out.Buf = w.out.Buf[:0]
+	return nil
+}
+
+// newReplayer is the client that replayed commands come from, as far as handlers look.
+func newReplayer(w *worker) *Client {
+	return &Client{worker: w, proto: 2, user: "default"}
+}
+
+// SetLoading says that the data is being loaded: commands that need it are refused. Only
+// alone, or before the start.
+func (s *Server) SetLoading(on bool) {
+	s.attend(attnLoading, on)
+	if !on {
+		for _, w := range s.workers {
+			w.dirty = 0
+		}
+	}
+}
