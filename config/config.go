@@ -36,14 +36,16 @@ type Config struct {
 	running  atomic.Pointer[Values]
 	loaded   atomic.Pointer[loaded] // replaced under mu
 
-	changing sync.Mutex // one CONFIG SET at a time, from Begin to End
-	files    sync.Mutex // one look at the files, or change of them, at a time
+	changing sync.Mutex    // one CONFIG SET at a time, from Begin to End
+	looking  sync.Mutex    // one look at the files at a time, by Drift
+	files    chan struct{} // holds something while files are written
 
 	mu        sync.Mutex
 	hooks     []*hook
 	rewriters map[string]func() []string
 	changes   map[int]Changed // who set what since Load, by the directive's index
 	adjusted  map[int]adjusted
+	writes    int // of files, counted when they begin and when they end
 	warnTo    func(message string)
 	warnings  []string // until there is somebody to tell
 }
@@ -84,7 +86,7 @@ const sentinelPort = 26379
 
 // New gives a Config in which everything has its default.
 func New(o Options) *Config {
-	c := &Config{options: o, rewriters: make(map[string]func() []string), changes: make(map[int]Changed), adjusted: make(map[int]adjusted)}
+	c := &Config{options: o, rewriters: make(map[string]func() []string), changes: make(map[int]Changed), adjusted: make(map[int]adjusted), files: make(chan struct{}, 1)}
 	c.defaults = c.makeDefaults()
 	c.running.Store(c.defaults)
 	r, _ := c.read(Sources{}, readMode{}) // of nothing, which is never wrong

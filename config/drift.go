@@ -53,13 +53,30 @@ func (d Difference) String() string {
 // LIMITATIONS: of directives that only occur in files, what is compared is what
 // the sources said at the start and say now.
 func (c *Config) Drift() ([]Difference, error) {
-	c.files.Lock()
-	err := c.refresh()
-	c.files.Unlock()
+	c.looking.Lock()
+	defer c.looking.Unlock()
+	for !c.look() {
+	}
+	list, err := c.KnownDrift()
 	if err != nil {
 		return nil, err
 	}
-	return c.KnownDrift()
+	return list, nil
+}
+
+// look reads what a restart would read. It is in nobody's way; done is false when
+// the files were written meanwhile, so that it is to be done again.
+func (c *Config) look() (done bool) {
+	c.mu.Lock()
+	before := c.writes
+	c.mu.Unlock()
+	r, err := c.read(c.loaded.Load().sources, readMode{})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if done = c.writes == before; done {
+		c.found(r, err)
+	}
+	return done
 }
 
 // KnownDrift is Drift by what the sources said when they were read last, by any of
@@ -69,17 +86,22 @@ func (c *Config) KnownDrift() ([]Difference, error) {
 	return c.differences(c.running.Load(), now), now.broken
 }
 
-// refresh reads what a restart would read. It is called under files.
+// refresh is look for those who write.
 func (c *Config) refresh() error {
 	r, err := c.read(c.loaded.Load().sources, readMode{})
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.found(r, err)
+	return err
+}
+
+// found keeps what was read. It is called under mu.
+func (c *Config) found(r *reading, err error) {
 	next := *c.loaded.Load()
 	if next.broken = err; err == nil {
 		next.disk = r
 	}
 	c.loaded.Store(&next)
-	return err
 }
 
 // rebase makes what the sources say what the server counts as having started

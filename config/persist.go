@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,21 +19,11 @@ func (ch *Change) Persists() bool {
 // file if that can be written and a restart would then read these values, else all
 // of it to the overlay. One file is written, in one step, so that a crash leaves
 // the change whole or not at all. It waits for the disk.
-func (ch *Change) Persist() error {
-	ch.c.files.Lock()
-	defer ch.c.files.Unlock()
-	return ch.persist()
-}
+func (ch *Change) Persist() error { return ch.c.write(context.Background(), ch.persist) }
 
-// TryPersist is Persist that fails with ErrBusy where Persist would wait for
-// others who are at the files.
-func (ch *Change) TryPersist() error {
-	if !ch.c.files.TryLock() {
-		return ErrBusy
-	}
-	defer ch.c.files.Unlock()
-	return ch.persist()
-}
+// PersistSoon is Persist for callers that keep others waiting: when somebody else
+// is writing, and does not get done, it fails with ErrBusy.
+func (ch *Change) PersistSoon() error { return ch.c.writeSoon(ch.persist) }
 
 func (ch *Change) persist() error {
 	c := ch.c

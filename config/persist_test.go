@@ -267,18 +267,21 @@ func TestBeginNeverWaits(t *testing.T) {
 		t.Errorf("timeout %d, replicaof %q", c.Int(Timeout), c.String(ReplicaOf))
 	}
 	m.fail = ""
-	c.files.Lock()
+	c.files <- struct{}{}
 	if ch, err = c.Begin(pairs("timeout", "6"), ops); err != nil {
 		t.Fatal(err)
 	}
-	if err := ch.End(ch.TryPersist()); err == nil || !strings.Contains(err.Error(), ErrBusy.Error()) {
+	if err := ch.End(ch.PersistSoon()); err == nil || !strings.Contains(err.Error(), ErrBusy.Error()) {
 		t.Errorf("while others are at the files: %v", err)
 	}
-	if err := c.PlanRewrite(false).TryWrite(); err != ErrBusy {
+	if err := c.PlanRewrite(false).WriteSoon(); err != ErrBusy {
 		t.Errorf("a rewrite then: %v", err)
 	}
-	c.files.Unlock()
-	if err := c.PlanRewrite(false).TryWrite(); err != nil {
+	if drift, err := c.Drift(); err != nil || len(drift) != 1 {
+		t.Errorf("a look while others write: %v, %v", drift, err)
+	}
+	<-c.files
+	if err := c.PlanRewrite(false).WriteSoon(); err != nil {
 		t.Error(err)
 	}
 }

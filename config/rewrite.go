@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -59,21 +60,11 @@ func (c *Config) PlanRewrite(all bool) *RewritePlan {
 
 // Write writes the file. It may be called from any goroutine, and waits for the
 // disk; see Rewrite for the error.
-func (p *RewritePlan) Write() error {
-	p.c.files.Lock()
-	defer p.c.files.Unlock()
-	return p.write()
-}
+func (p *RewritePlan) Write() error { return p.c.write(context.Background(), p.write) }
 
-// TryWrite is Write that does not wait for others who are at the files: it fails
-// with ErrBusy.
-func (p *RewritePlan) TryWrite() error {
-	if !p.c.files.TryLock() {
-		return ErrBusy
-	}
-	defer p.c.files.Unlock()
-	return p.write()
-}
+// WriteSoon is Write for callers that keep others waiting: when somebody else is
+// writing, and does not get done, it fails with ErrBusy.
+func (p *RewritePlan) WriteSoon() error { return p.c.writeSoon(p.write) }
 
 func (p *RewritePlan) write() error {
 	c := p.c

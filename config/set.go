@@ -23,8 +23,7 @@ type Caller struct {
 // ErrLoading is the reply while a data set is loading.
 var ErrLoading error = refusal("LOADING Redis is loading the dataset in memory")
 
-// ErrBusy is the reply to a CONFIG SET that cannot wait while another one is
-// being written to disk.
+// ErrBusy is the reply to who cannot wait while a change is being written to disk.
 var ErrBusy error = refusal("BUSY another change of the configuration is being written to disk: try again when it is done")
 
 // Set is CONFIG SET: all the pairs, or none of them. Hooks of what changed run

@@ -1,12 +1,49 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"time"
 
 	"dozo/env"
 )
+
+// write has fn write files while nobody else does. It waits for those who do, for
+// no longer than patience: then the error is ErrBusy.
+func (c *Config) write(patience context.Context, fn func() error) error {
+	select {
+	case c.files <- struct{}{}:
+	case <-patience.Done():
+		return ErrBusy
+	}
+	c.countWrite()
+	defer func() {
+		c.countWrite()
+		<-c.files
+	}()
+	return fn()
+}
+
+// writeSoon is write for those who keep others waiting, and so have little
+// patience.
+func (c *Config) writeSoon(fn func() error) error {
+	patience, enough := context.WithTimeout(context.Background(), loopPatience)
+	defer enough()
+	return c.write(patience, fn)
+}
+
+// loopPatience is how long a server may stand still for a file that another call
+// is writing. That takes a few milliseconds on a disk that works.
+const loopPatience = 500 * time.Millisecond
+
+// countWrite makes what others read meanwhile count for nothing.
+func (c *Config) countWrite() {
+	c.mu.Lock()
+	c.writes++
+	c.mu.Unlock()
+}
 
 // target is the file that the configuration file's name leads to.
 func (c *Config) target() string {

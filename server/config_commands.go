@@ -114,7 +114,7 @@ func (ch *configChange) now() error {
 		return err
 	}
 	if begun.Persists() {
-		err = begun.TryPersist()
+		err = begun.PersistSoon()
 	}
 	if err = begun.End(err); err == nil {
 		ch.s.tellDrift(ch.pairs)
@@ -159,7 +159,7 @@ func rewrite(c *command.Context, all bool, reply func(error) error) error {
 	s := serverOf(c)
 	plan := s.cfg.PlanRewrite(all)
 	if !c.CanBlock() {
-		return s.rewritten(c.Out, plan.TryWrite(), reply)
+		return s.rewritten(c.Out, plan.WriteSoon(), reply)
 	}
 	var err error
 	return s.runJob(c, &fileJob{

@@ -15,9 +15,10 @@ import (
 // came: a CONFIG SET that is being written to disk holds the next ones back, on
 // whatever loop their clients are. All of this is touched in exclusive mode only.
 //
-// LIMITATIONS: in a transaction nobody can wait. There CONFIG REWRITE, and CONFIG
-// SET with config-set-persist, work on the spot and stall the server while the
-// disk does; CONFIG DRIFT answers by what was read last.
+// LIMITATIONS: in a transaction nobody can wait. There CONFIG REWRITE (which is how
+// Sentinel sends it) and CONFIG SET with config-set-persist work on the spot, and
+// stall the server while the disk does; when others are writing they give up after
+// half a second. CONFIG DRIFT answers by what was read last.
 
 // fileJob is a call of CONFIG that needs files.
 type fileJob struct {
