@@ -390,6 +390,9 @@ func (r *Reader) skipOpen() error {
 	return r.skimRest()
 }
 
+// Item is the item that Next has given last.
+func (r *Reader) Item() *Item { return &r.item }
+
 // ReadRecord makes a draft of the value of the key that Next has given. It may be
 // called once. After ErrEmpty it can go on with the next item.
 func (r *Reader) ReadRecord(b *Builder, at object.Place, into *object.Draft) error {
@@ -458,14 +461,22 @@ func foreign(id uint64) error {
 
 // fail says where it is that something is wrong.
 func (r *Reader) fail(err error) error {
-	e := &FileError{Offset: r.offset(), Doing: r.doing, DB: r.db}
-	if r.item.Kind == Key {
-		e.HasKey, e.Name, e.Type = true, slices.Clone(r.item.Name), r.item.Type
+	e := r.item.Fail(err)
+	e.Offset, e.Doing, e.DB = r.offset(), r.doing, r.db
+	if r.err != nil && r.err != io.EOF && !errors.Is(r.err, io.ErrUnexpectedEOF) {
+		e.What, e.Err = "it cannot be read any further: "+r.err.Error(), r.err
+	}
+	return e
+}
+
+// Fail is an error of reading this item.
+func (it *Item) Fail(err error) *FileError {
+	e := &FileError{Offset: it.Offset, Doing: doingValue, DB: it.DB, What: err.Error()}
+	if it.Kind == Key {
+		e.HasKey, e.Name, e.Type = true, slices.Clone(it.Name), it.Type
 	}
 	var f *Fault
-	switch ended := r.err == io.EOF || errors.Is(r.err, io.ErrUnexpectedEOF); {
-	case r.err != nil && !ended:
-		e.What, e.Err = "it cannot be read any further: "+r.err.Error(), r.err
+	switch {
 	case err == errEnds:
 		e.What = "the file ends in the middle, or a length in it is wrong"
 	case errors.As(err, &f):
