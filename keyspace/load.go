@@ -18,6 +18,14 @@ func (h Held) Place(key []byte, deadline int64) object.Place {
 	return object.Place{Heap: h.sh.heap, Kit: &h.v.ks.kit, Key: key, Attrs: at}
 }
 
+// Warm asks for the memory that Load of a key with the hash will need first. To be
+// called a few keys before it.
+func (h Held) Warm(db int, hash uint64) {
+	if d := h.sh.dbs[db]; d != nil {
+		d.table.PrefetchBucket(h.v.ks.within(hash))
+	}
+}
+
 // SetUse carries over how a key was used when it was saved, as far as the eviction
 // policy in force can tell: for how many seconds it was not, and how often it was; -1
 // if that is not known.

@@ -79,6 +79,7 @@ const (
 	loadBuffer    = 256 << 10
 	loadBuffers   = 6
 	emptyNamesMax = 10 // names of each worker
+	loadAhead     = 8  // keys
 )
 
 // Load reads a file into a keyspace that nobody else changes meanwhile. Executors may
@@ -365,6 +366,8 @@ type loadWorker struct {
 	view       *keyspace.View
 	builder    rdb.Builder
 	name       [64]byte // scratch space
+	in         rdb.Decoder
+	draft      object.Draft
 	keys       int64
 	told       int64 // of them in the progress
 	empty      int64
@@ -405,22 +408,33 @@ func (w *loadWorker) run() {
 
 // records puts the records of a shard, from the i-th on, in it.
 func (w *loadWorker) records(h keyspace.Held, all []record, i int32) {
+	ahead := i
+	for range loadAhead {
+		ahead = warm(h, all, ahead)
+	}
 	for ; i >= 0; i = all[i].next {
+		ahead = warm(h, all, ahead)
 		r := &all[i]
-		d := rdb.NewDecoder(r.bytes)
-		name, err := d.String(w.name[:])
-		if err != nil {
-			w.fail(r, nil, err)
-			return
+		w.in = rdb.NewDecoder(r.bytes)
+		name, err := w.in.String(w.name[:])
+		if err == nil {
+			err = w.builder.Body(r.kind, &w.in, h.Place(name, r.deadline), &w.draft)
 		}
-		var draft object.Draft
-		err = w.builder.Body(r.kind, &d, h.Place(name, r.deadline), &draft)
 		if err != nil {
 			w.fail(r, name, err)
 			continue
 		}
-		w.store(h, r, name, &draft)
+		w.store(h, r, name, &w.draft)
 	}
+}
+
+// warm asks for memory for the i-th record and returns which comes next.
+func warm(h keyspace.Held, all []record, i int32) int32 {
+	if i < 0 {
+		return i
+	}
+	h.Warm(int(all[i].db), all[i].hash)
+	return all[i].next
 }
 
 // longValue makes a value straight from the file, with its shard not held: that can take
@@ -429,14 +443,13 @@ func (w *loadWorker) records(h keyspace.Held, all []record, i int32) {
 func (w *loadWorker) longValue(shard int, r *record) {
 	var held keyspace.Held
 	w.view.Hold(shard, func(h keyspace.Held) { held = h })
-	var draft object.Draft
 	it := w.l.r.Item()
-	err := w.l.r.ReadRecord(&w.builder, held.Place(it.Name, r.deadline), &draft)
+	err := w.l.r.ReadRecord(&w.builder, held.Place(it.Name, r.deadline), &w.draft)
 	if err != nil {
 		w.fail(r, it.Name, err)
 		return
 	}
-	w.view.Hold(shard, func(h keyspace.Held) { w.store(h, r, it.Name, &draft) })
+	w.view.Hold(shard, func(h keyspace.Held) { w.store(h, r, it.Name, &w.draft) })
 	w.builder.Trim(loadBuffer)
 }
 
