@@ -27,9 +27,10 @@ const (
 )
 
 const (
-	magic        = "REDIS"
-	headerBytes  = len(magic) + 4
-	checksumFrom = 5 // the version that has a checksum
+	magic       = "REDIS"
+	headerBytes = len(magic) + 4
+	// VersionChecksum is the first version whose files end with a checksum.
+	VersionChecksum = 5
 )
 
 // Kind is what an Item is.
@@ -131,6 +132,9 @@ func (r *Reader) Offset() int64 { return r.offset() }
 
 // Rest is what was taken from the stream behind the end of the file.
 func (r *Reader) Rest() []byte { return r.d.in }
+
+// InValue tells whether it was a key's value that could not be read.
+func (r *Reader) InValue() bool { return r.doing == doingValue }
 
 // Next reads the next item. After an error, which is always a FileError, nothing more
 // can be read.
@@ -424,7 +428,7 @@ func (b *Builder) Body(t Type, d *Decoder, at object.Place, into *object.Draft) 
 // end verifies the checksum.
 func (r *Reader) end() error {
 	r.item.Kind = End
-	if r.Version < checksumFrom {
+	if r.Version < VersionChecksum {
 		return nil
 	}
 	r.keep = -1

@@ -2,9 +2,10 @@
 //
 //	dozo server [FILE] [--directive value ...]
 //	dozo cli [options] [command ...]
+//	dozo check rdb FILE
 //
-// Started under the name redis-server or redis-cli (a symlink) it behaves as
-// that program.
+// Started under the name redis-server, redis-cli or redis-check-rdb (a symlink) it
+// behaves as that program.
 package main
 
 import (
@@ -12,8 +13,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
+	"dozo/check"
 	"dozo/cli"
+	"dozo/env"
 	"dozo/server"
 )
 
@@ -26,6 +31,9 @@ var programs = []struct {
 	{"server", "redis-server", "the data store", serve},
 	{"cli", "redis-cli", "the command line client", func(args []string) int {
 		return cli.Main(args, os.Stdin, os.Stdout, os.Stderr)
+	}},
+	{"check rdb", "redis-check-rdb", "looks at a database file", func(args []string) int {
+		return check.RDB(args, env.Real(), os.Stdout, os.Stderr)
 	}},
 }
 
@@ -49,8 +57,8 @@ func run(args []string) int {
 		return 1
 	}
 	for _, p := range programs {
-		if args[1] == p.name {
-			return p.run(args[2:])
+		if words := strings.Fields(p.name); len(args) > len(words) && slices.Equal(args[1:1+len(words)], words) {
+			return p.run(args[1+len(words):])
 		}
 	}
 	switch args[1] {
@@ -69,6 +77,6 @@ func run(args []string) int {
 func usage(w io.Writer) {
 	fmt.Fprintln(w, "usage: dozo SUBCOMMAND [arguments]")
 	for _, p := range programs {
-		fmt.Fprintf(w, "  %-8s %s; also when started as %s\n", p.name, p.about, p.alias)
+		fmt.Fprintf(w, "  %-9s %s; also when started as %s\n", p.name, p.about, p.alias)
 	}
 }

@@ -58,7 +58,7 @@ var importTable = []layer{
 	// Around it.
 	{folder: "cli", imports: "client resp rdb aof command env text", modules: []string{"github.com/peterh/liner"}},
 	{folder: "bench", imports: "client resp rdb aof command env", modules: []string{"github.com/HdrHistogram/hdrhistogram-go"}},
-	{folder: "check", imports: "client resp rdb aof command env"},
+	{folder: "check", imports: "client resp rdb aof command env arena object"},
 	{folder: "drill", imports: "client env"},
 	{folder: ".", imports: "node config env eventloop"},
 	{folder: "sim", imports: "env resp command replication lease sentinel"},
