@@ -121,7 +121,7 @@ func (s *store) save(t testing.TB, o rdb.WriterOptions, info *rdb.Info, function
 			more = more || !snap.Walked()
 		}
 	}
-	s.alone(snap.End)
+	s.alone(func() { snap.End(s.v) })
 	check(w.Close())
 	return out.Bytes()
 }
