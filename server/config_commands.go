@@ -137,15 +137,16 @@ func (ch *configChange) job() *fileJob {
 				ch.err = ch.begun.Persist()
 			}
 		},
-		finish: func(out *resp.Writer) error {
-			if err := ch.begun.End(ch.err); err != nil {
+		end: func() error {
+			err := ch.begun.End(ch.err)
+			if err != nil {
 				ch.s.logf(Warning, "%s", dropCode(err.Error()))
 				return err
 			}
 			ch.s.tellDrift(ch.pairs)
-			out.OK()
 			return nil
 		},
+		reply: replyOK,
 	}
 }
 
@@ -159,24 +160,33 @@ func rewrite(c *command.Context, all bool, reply func(error) error) error {
 	s := serverOf(c)
 	plan := s.cfg.PlanRewrite(all)
 	if !c.CanBlock() {
-		return s.rewritten(c.Out, plan.WriteSoon(), reply)
+		if err := s.noteRewrite(plan.WriteSoon()); err != nil {
+			return reply(err)
+		}
+		return replyOK(c.Out)
 	}
 	var err error
 	return s.runJob(c, &fileJob{
-		begin:  func() error { return nil },
-		work:   func() { err = plan.Write() },
-		finish: func(out *resp.Writer) error { return s.rewritten(out, err, reply) },
+		begin: nothing,
+		work:  func() { err = plan.Write() },
+		end: func() error {
+			if err := s.noteRewrite(err); err != nil {
+				return reply(err)
+			}
+			return nil
+		},
+		reply: replyOK,
 	})
 }
 
-func (s *Server) rewritten(out *resp.Writer, err error, reply func(error) error) error {
+// noteRewrite logs how a rewrite went.
+func (s *Server) noteRewrite(err error) error {
 	if err != nil {
 		s.logf(Warning, "CONFIG REWRITE failed: %v", err)
-		return reply(err)
+	} else {
+		s.logf(Notice, "CONFIG REWRITE executed with success.")
 	}
-	s.logf(Notice, "CONFIG REWRITE executed with success.")
-	out.OK()
-	return nil
+	return err
 }
 
 func configResetstat(c *command.Context) error {
@@ -195,9 +205,10 @@ func configDrift(c *command.Context) error {
 	var list []config.Difference
 	var err error
 	return s.runJob(c, &fileJob{
-		begin:  func() error { return nil },
-		work:   func() { list, err = s.cfg.Drift() },
-		finish: func(out *resp.Writer) error { return writeDrift(out, list, err) },
+		begin: nothing,
+		work:  func() { list, err = s.cfg.Drift() },
+		end:   nothing,
+		reply: func(out *resp.Writer) error { return writeDrift(out, list, err) },
 	})
 }
 

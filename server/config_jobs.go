@@ -1,9 +1,8 @@
 package server
 
 import (
-	"time"
-
 	"dozo/command"
+	"dozo/keyspace"
 	"dozo/resp"
 )
 
@@ -26,13 +25,13 @@ type fileJob struct {
 	begin func() error
 	// work is done off the loops.
 	work func()
-	// finish is done alone again, and replies.
-	finish func(out *resp.Writer) error
-	// change tells that no other change may begin until finish.
+	// end is done alone again; an error is the reply.
+	end   func() error
+	reply func(out *resp.Writer) error
+	// change tells that no other change may begin before the end.
 	change bool
 
-	client *Client
-	began  time.Duration
+	finish func(reply func(out *resp.Writer) error)
 }
 
 // fileJobs are the changes of the configuration that wait for each other.
@@ -43,24 +42,17 @@ type fileJobs struct {
 
 // runJob does a job for the present call, which waits for it. The caller is alone.
 func (s *Server) runJob(c *command.Context, j *fileJob) error {
-	j.client, j.began = clientOf(c), s.clock.Monotonic()
 	if j.change && s.jobs.changing {
+		j.finish = c.Blocker.Postpone()
 		s.jobs.waiting = append(s.jobs.waiting, j)
-		j.wait()
 		return nil
 	}
 	if err := j.begin(); err != nil {
 		return err
 	}
-	j.wait()
+	j.finish = c.Blocker.Postpone()
 	s.startJob(j)
 	return nil
-}
-
-// wait makes the client wait. Nobody can end that but the job.
-func (j *fileJob) wait() {
-	j.client.worker.block(j.client, 0, nil)
-	j.client.block.over = true
 }
 
 // startJob works on a job that has begun.
@@ -68,14 +60,14 @@ func (s *Server) startJob(j *fileJob) {
 	s.jobs.changing = s.jobs.changing || j.change
 	go func() {
 		j.work()
-		j.client.worker.call(func(w *worker) { w.alone(func() { w.endJob(j) }) })
+		s.Alone(func(*keyspace.View) { s.endJob(j) })
 	}()
 }
 
-// endJob replies, and begins the next change that waits.
-func (w *worker) endJob(j *fileJob) {
-	w.reply(j, j.finish)
-	s := w.srv
+// endJob replies, and begins the next change that waits. A client that has gone
+// meanwhile has sent its command all the same.
+func (s *Server) endJob(j *fileJob) {
+	j.answer(j.end())
 	if !j.change {
 		return
 	}
@@ -83,37 +75,29 @@ func (w *worker) endJob(j *fileJob) {
 	for len(s.jobs.waiting) > 0 && !s.jobs.changing {
 		next := s.jobs.waiting[0]
 		s.jobs.waiting = s.jobs.waiting[1:]
-		next.client.worker.tryJob(next)
+		if err := next.begin(); err != nil {
+			next.answer(err)
+		} else {
+			s.startJob(next)
+		}
 	}
 }
 
-// tryJob begins a change that has waited. A client that has gone meanwhile has
-// sent its command all the same.
-func (w *worker) tryJob(j *fileJob) {
-	if err := j.begin(); err != nil {
-		// This may be another loop's client: replies are written by its own.
-		w.call(func(w *worker) { w.reply(j, func(*resp.Writer) error { return err }) })
-		return
-	}
-	w.srv.startJob(j)
+// answer ends the wait of the client.
+func (j *fileJob) answer(err error) {
+	j.finish(func(out *resp.Writer) error {
+		if err != nil {
+			return err
+		}
+		return j.reply(out)
+	})
 }
 
-// reply ends the wait of a job's client.
-func (w *worker) reply(j *fileJob, write func(out *resp.Writer) error) {
-	cl := j.client
-	out := resp.Writer{Proto: cl.proto}
-	err := write(&out)
-	if cl.freed {
-		return
-	}
-	if err != nil {
-		w.stats.countError(err.Error())
-		out.Error(err.Error())
-	}
-	if !cl.block.muted {
-		w.push(cl, out.Buf)
-	}
-	w.endBlock(cl)
-	w.accountWait(cl, nil, w.srv.clock.Monotonic()-j.began, err != nil)
-	cl.conn.Kick()
+// nothing is what jobs do alone that change nothing.
+func nothing() error { return nil }
+
+// replyOK is a reply.
+func replyOK(out *resp.Writer) error {
+	out.OK()
+	return nil
 }

@@ -101,6 +101,7 @@ func (w *worker) permitWrite(cmd *command.Command) error {
 func (w *worker) Postpone() (finish func(reply func(out *resp.Writer) error)) {
 	cl := w.current
 	w.block(cl, 0, nil)
+	cl.block.over = true // nobody else ends the wait, CLIENT UNBLOCK neither
 	return func(reply func(out *resp.Writer) error) {
 		w.call(func(w *worker) { w.finish(cl, reply) })
 	}
