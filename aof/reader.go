@@ -189,6 +189,7 @@ func (r *Reader) findExec() error {
 			return err
 		}
 		if text.EqualFold(c.Args[0], "multi") {
+			r.lines += ahead.lines
 			return r.badAt(ahead.last, "Unexpected MULTI in AOF "+r.name)
 		}
 		if text.EqualFold(c.Args[0], "exec") {

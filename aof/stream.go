@@ -201,12 +201,15 @@ func (w *Writer) sync(s *stream) error {
 	if err := s.file.Sync(); err != nil {
 		return err
 	}
+	group := s.whole.pos - s.synced.pos
 	s.synced = s.whole
 	event := "aof-fsync-everysec"
 	if w.settings.Load().Policy == Always {
 		event = "aof-fsync-always"
 	}
-	w.syncs.add(w.took(event, began))
+	d := w.took(event, began)
+	w.syncs.add(d)
+	w.gathering.note(group+w.Log.Offset()-s.whole.pos, began+d, d)
 	return s.release(s.synced.pos)
 }
 

@@ -97,12 +97,13 @@ type Writer struct {
 	running *Rewrite // the one not finished yet
 
 	// The goroutine's own.
-	cur      *stream // of a file that the manifest names; nil unless On
-	spare    *stream // of a file that only a finished rewrite will give a name
-	rest     int64   // bytes of the files before cur's
-	loggedAt time.Duration
-	settleAt time.Duration
-	sweeping sync.WaitGroup
+	cur       *stream // of a file that the manifest names; nil unless On
+	spare     *stream // of a file that only a finished rewrite will give a name
+	rest      int64   // bytes of the files before cur's
+	loggedAt  time.Duration
+	settleAt  time.Duration
+	gathering gathering
+	sweeping  sync.WaitGroup
 }
 
 // requests are what the goroutine is to do when it comes round.
@@ -296,7 +297,7 @@ var errStopped = errors.New("aof: the writer was stopped")
 func (w *Writer) step() bool {
 	// The end first: a rewrite that begins at an offset is seen by all who see
 	// an end beyond it.
-	target := w.Log.Offset()
+	target := w.gather()
 	w.mu.Lock()
 	asked, rewrite, stopped := w.asked, w.running, w.stopped
 	w.asked = requests{}

@@ -75,19 +75,24 @@ func (c *rdbCheck) run(path string, fs env.FS) error {
 		return err
 	}
 	defer a.Close()
-	c.heap = a.NewHeap()
-	defer c.heap.Close()
-	seed := maphash.MakeSeed()
-	c.kit.Hash = func(b []byte) uint64 { return maphash.Bytes(seed, b) }
-	c.builder = rdb.Builder{Limits: defaultLimits(), Deep: true}
-	c.r = rdb.NewReader(f, rdb.ReaderOptions{Size: size})
-	c.say("Checking RDB file %s", path)
-	if err := c.items(); err != nil {
+	if err := c.read(f, path, size, a.NewHeap()); err != nil {
 		c.bad(err)
 		return nil
 	}
 	c.good(size)
 	return nil
+}
+
+// read reads what file has at its start.
+func (c *rdbCheck) read(file io.Reader, name string, size int64, heap *arena.Heap) error {
+	c.heap = heap
+	defer c.heap.Close()
+	seed := maphash.MakeSeed()
+	c.kit.Hash = func(b []byte) uint64 { return maphash.Bytes(seed, b) }
+	c.builder = rdb.Builder{Limits: defaultLimits(), Deep: true}
+	c.r = rdb.NewReader(file, rdb.ReaderOptions{Size: size})
+	c.say("Checking RDB file %s", name)
+	return c.items()
 }
 
 // defaultLimits are where encodings change if nothing else is configured; what is

@@ -3,9 +3,10 @@
 //	dozo server [FILE] [--directive value ...]
 //	dozo cli [options] [command ...]
 //	dozo check rdb FILE
+//	dozo check aof [options] FILE|MANIFEST
 //
-// Started under the name redis-server, redis-cli or redis-check-rdb (a symlink) it
-// behaves as that program.
+// Started under the name redis-server, redis-cli, redis-check-rdb or redis-check-aof
+// (a symlink) it behaves as that program.
 package main
 
 import (
@@ -34,6 +35,9 @@ var programs = []struct {
 	}},
 	{"check rdb", "redis-check-rdb", "looks at a database file", func(args []string) int {
 		return check.RDB(args, env.Real(), os.Stdout, os.Stderr)
+	}},
+	{"check aof", "redis-check-aof", "looks at an append only file", func(args []string) int {
+		return check.AOF(args, env.Real(), os.Stdin, os.Stdout)
 	}},
 }
 
