@@ -57,6 +57,8 @@
 // the file. It has no timer: Tick wakes it.
 //
 // LIMITATIONS
+//   - Every end of the log that others can see is taken for the end of a unit.
+//     What is appended raw (oplog.AppendRaw) must therefore be whole units.
 //   - While an fsync lasts nothing is written, so kill -9 loses what came during
 //     it (with everysec; with always nobody has had a reply to it).
 //   - What a file system keeps of unsynced data after a power failure is expected

@@ -252,3 +252,29 @@ func FuzzReader(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkReader reads commands as small as they come in practice.
+func BenchmarkReader(b *testing.B) {
+	one := command("SET", "key:0000001234", "0123456789")
+	for _, unit := range []bool{false, true} {
+		file := bytes.Repeat(one, 1000)
+		if unit {
+			file = bytes.Repeat(append(append(command("MULTI"), one...), command("EXEC")...), 1000)
+		}
+		b.Run(fmt.Sprint("units=", unit), func(b *testing.B) {
+			b.SetBytes(int64(len(file)))
+			b.ReportAllocs()
+			r := NewReader("f", bytes.NewReader(file), 0, int64(len(file)))
+			for b.Loop() {
+				r.from, r.pos, r.buf = 0, 0, r.buf[:0]
+				for {
+					if _, err := r.Next(); err == io.EOF {
+						break
+					} else if err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
+}

@@ -308,6 +308,10 @@ func (w *Writer) step() bool {
 	}
 	w.settleManifest()
 	force := asked.off != nil || len(asked.flush) > 0
+	if len(asked.off) > 0 && rewrite != nil {
+		w.giveUp(rewrite, errStopped)
+		rewrite = nil
+	}
 	if w.cur != nil {
 		upto := target
 		if rewrite != nil && !rewrite.begun {
@@ -451,7 +455,11 @@ func (w *Writer) replace(s *stream) {
 // answer finishes what was asked for.
 func (w *Writer) answer(asked *requests, rewrite *Rewrite) {
 	for _, f := range asked.flush {
-		f.done <- w.flushed(f.upto)
+		if err := w.flushed(f.upto); err != errNotYet {
+			f.done <- err
+		} else if !w.ask(func(r *requests) { r.flush = append(r.flush, f) }) {
+			f.done <- errStopped
+		}
 	}
 	if len(asked.off) > 0 {
 		err := w.flushed(w.written.Load())
@@ -470,9 +478,15 @@ func (w *Writer) flushed(upto uint64) error {
 		return nil
 	case w.cur.fault != nil:
 		return w.cur.fault
+	case w.Store.unsettled:
+		return errDoubtful
 	}
-	return fmt.Errorf("the AOF is durable up to offset %d of the log only, not %d: %w", w.cur.synced.pos, upto, errDoubtful)
+	return errNotYet
 }
+
+// errNotYet says that the next step may do it: this one came to the point where
+// a rewrite begins.
+var errNotYet = errors.New("aof: not yet written")
 
 // end answers those who wait and closes everything.
 func (w *Writer) end(asked *requests, rewrite *Rewrite) {

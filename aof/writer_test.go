@@ -520,6 +520,29 @@ func TestResumeNames(t *testing.T) {
 	}
 }
 
+// TestFlushAcrossRotation: a flush that meets the beginning of a rewrite covers
+// what came after it too.
+func TestFlushAcrossRotation(t *testing.T) {
+	d := started(t, Settings{Policy: EverySec})
+	_, err := d.w.BeginRewrite(false)
+	must(t, err)
+	d.append(0, 1, "x")
+	done := make(chan error, 1)
+	d.w.ask(func(r *requests) { r.flush = append(r.flush, flush{d.log.Offset(), done}) })
+	d.step()
+	d.step()
+	if err := <-done; err != nil || d.w.Durable() != d.log.Offset() {
+		t.Errorf("%v, durable %d of %d", err, d.w.Durable(), d.log.Offset())
+	}
+	off := make(chan error, 1)
+	d.append(0, 1, "y")
+	d.w.ask(func(r *requests) { r.off = append(r.off, off) })
+	d.step()
+	if err := <-off; err != nil || len(d.after()) != 2 || d.w.Stats().Rewriting {
+		t.Errorf("%v, after %v", err, d.after())
+	}
+}
+
 func TestRewriteAborted(t *testing.T) {
 	d := started(t, Settings{Policy: Always})
 	r, err := d.w.BeginRewrite(false)
