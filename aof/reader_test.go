@@ -198,6 +198,51 @@ func TestReadUnits(t *testing.T) {
 	}
 }
 
+// TestReadMutations damages files in random places: the reader gives a beginning
+// of whole commands and an error, in memory that the file's size bounds.
+func TestReadMutations(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	var file []byte
+	for i := range 30 {
+		file = append(file, command("SET", fmt.Sprint(i), strings.Repeat("v", rnd.IntN(200)))...)
+		if i%5 == 0 {
+			file = append(append(append(file, command("MULTI")...), command("INCR", "n")...), command("EXEC")...)
+			file = appendAnnotation(file, int64(i))
+		}
+	}
+	for range 100_000 {
+		b := bytes.Clone(file)
+		for range 1 + rnd.IntN(3) {
+			from, to := rnd.IntN(len(b)), rnd.IntN(len(b))
+			switch rnd.IntN(4) {
+			case 0:
+				b[from] = byte(rnd.Uint32())
+			case 1:
+				b[from] = "*$#\r\n0123456789"[rnd.IntN(15)]
+			case 2:
+				b = b[:max(1, from)]
+			default:
+				copy(b[from:], b[to:])
+			}
+		}
+		r := NewReader("f", bytes.NewReader(b), 0, int64(len(b)))
+		var err error
+		for err == nil {
+			_, err = r.Next()
+		}
+		var torn *TornError
+		var bad *FormatError
+		if err != io.EOF && !errors.As(err, &torn) && !errors.As(err, &bad) {
+			t.Fatalf("%q: %v", b, err)
+		}
+		if cap(r.buf) > 2*len(b)+readSize {
+			t.Fatalf("%q: a buffer of %d bytes", b, cap(r.buf))
+		}
+	}
+}
+
 type failingAt struct{ io.ReaderAt }
 
 func (f failingAt) ReadAt(p []byte, at int64) (int, error) {

@@ -44,6 +44,18 @@ var ErrRewriteRunning = errors.New("aof: a rewrite is running: wait for its end,
 // What follows is: the base is written to Path and synced there; then Publish, or
 // Abort. A rewrite may also end by itself, with an error: see Done.
 func (w *Writer) BeginRewrite(rdb bool) (*Rewrite, error) {
+	r, err := w.newRewrite(rdb)
+	if err != nil {
+		return nil, err
+	}
+	if w.state.CompareAndSwap(int32(Off), int32(Starting)) {
+		w.changed()
+	}
+	w.signal.Notify()
+	return r, nil
+}
+
+func (w *Writer) newRewrite(rdb bool) (*Rewrite, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -57,10 +69,6 @@ func (w *Writer) BeginRewrite(rdb bool) (*Rewrite, error) {
 		return nil, err
 	}
 	w.running = &Rewrite{w: w, at: hold.Pos(), rdb: rdb, hold: hold, done: make(chan struct{})}
-	if w.State() == Off {
-		w.setState(Starting)
-	}
-	w.signal.Notify()
 	return w.running, nil
 }
 

@@ -209,7 +209,9 @@ func (w *Writer) sync(s *stream) error {
 	}
 	d := w.took(event, began)
 	w.syncs.add(d)
-	w.gathering.note(group+w.Log.Offset()-s.whole.pos, began+d, d)
+	if s == w.cur {
+		w.gathering.note(group+w.Log.Offset()-s.whole.pos, began+d, d)
+	}
 	return s.release(s.synced.pos)
 }
 

@@ -44,8 +44,8 @@ type Settings struct {
 	NoFsyncOnRewrite bool // no-appendfsync-on-rewrite
 }
 
-// Events is told what happens. It is called by the writer's goroutine and must
-// not call the writer back.
+// Events is told what happens. It is called by the writer's goroutine, or by the
+// one that calls BeginRewrite, and must not wait for the writer.
 type Events interface {
 	// Took is a call of the disk and how long it took, under the names of
 	// LATENCY: aof-write and one of aof-write-alone, aof-write-active-child;
@@ -214,11 +214,13 @@ func (w *Writer) firstIncr() (*stream, error) {
 func (w *Writer) Tick() {
 	end := w.Log.Offset()
 	s := w.settings.Load()
-	if s.Timestamps {
+	if s.Timestamps && w.State() != Off {
 		w.marks.add(end, int64(w.Clock.Wall()/time.Second))
 	}
-	if w.State() == On && s.Policy == EverySec {
+	if w.State() == On && s.Policy == EverySec && !w.suspended() {
 		w.watchRisk(end)
+	} else {
+		w.risk.reset()
 	}
 	w.signal.Notify()
 }

@@ -3,10 +3,13 @@ package aof
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -617,6 +620,87 @@ func TestRunning(t *testing.T) {
 	must(t, err)
 	if len(set.Parts) < 2 || set.Empty() {
 		t.Errorf("%+v", set)
+	}
+}
+
+// TestUnderLoad has writers, rewrites, ticks and faults at the same time, on a
+// running writer; in the end everything is in the files, once and in order.
+func TestUnderLoad(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	d := started(t, Settings{Policy: Always, Timestamps: true})
+	d.w.Clock = env.Real().Clock
+	done := make(chan struct{})
+	go func() { d.w.Run(); close(done) }()
+	var counts [4]atomic.Int64
+	var load sync.WaitGroup
+	stop := make(chan struct{})
+	for db := range counts {
+		load.Go(func() {
+			for n := int64(0); ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				u := d.log.Begin()
+				u.Write(oplog.NoDB, command("MULTI"))
+				u.Write(db, command("SET", strconv.FormatInt(n, 10), "x"))
+				u.Write(oplog.NoDB, command("EXEC"))
+				u.End()
+				counts[db].Add(1)
+				time.Sleep(100 * time.Microsecond)
+			}
+		})
+	}
+	load.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+				d.w.Tick() // an end of the log is an end of a unit
+			}
+		}
+	})
+	breakAndRewrite(t, d, rand.New(rand.NewPCG(seed, 0)))
+	close(stop)
+	load.Wait()
+	d.fs.Heal()
+	time.Sleep(200 * time.Millisecond)
+	must(t, d.w.Flush())
+	next := map[int]int{}
+	for _, g := range d.after() {
+		if g.id != next[g.db] {
+			t.Fatalf("in db %d %d follows %d", g.db, g.id, next[g.db]-1)
+		}
+		next[g.db]++
+	}
+	for db := range counts {
+		if int64(next[db]) != counts[db].Load() {
+			t.Errorf("db %d has %d commands of %d", db, next[db], counts[db].Load())
+		}
+	}
+	d.w.Stop()
+	<-done
+}
+
+// breakAndRewrite makes the disk fail, and begins rewrites which it gives up:
+// there is no snapshot of what the others write.
+func breakAndRewrite(t *testing.T, d *world, rnd *rand.Rand) {
+	ops := []faultfs.Op{faultfs.Write, faultfs.Sync, faultfs.Create, faultfs.SyncDir, faultfs.Rename, faultfs.Truncate}
+	for range 60 {
+		time.Sleep(time.Duration(rnd.IntN(5)) * time.Millisecond)
+		d.fs.Inject(faultfs.Fault{Op: ops[rnd.IntN(len(ops))], Times: 1 + rnd.IntN(2), Err: syscall.EIO, Short: rnd.IntN(30), Lose: true})
+		if rnd.IntN(3) > 0 {
+			continue
+		}
+		r, err := d.w.BeginRewrite(false)
+		must(t, err)
+		time.Sleep(time.Duration(rnd.IntN(3)) * time.Millisecond)
+		r.Abort(errors.New("given up"))
+		_ = d.w.Stats()
+		_ = d.w.Flush()
 	}
 }
 
