@@ -46,6 +46,7 @@ type options struct {
 	pattern       *string
 	count         int
 	rdbFile       string
+	wholeRDB      bool
 	functionsOnly bool
 	eval          *string
 	hint          *string // --test_hint, and with a file of cases:
@@ -139,7 +140,7 @@ func toolFlags() []flag {
 		{"--latency-history", "", "The same, with a new line every 15 seconds (or -i).", is(func(o *options) { o.tool, o.history = latencyMode, true })},
 		{"--stat", "", "Print a line about keys, memory, clients and requests every second (or -i).", is(func(o *options) { o.tool = statMode })},
 		{"--replica --slave", "", "Connect as a replica and show the stream of writes.", is(func(o *options) { o.tool = replicaMode })},
-		{"--rdb", "file", "Save a snapshot of the server to <file> (-: standard output).", to(func(o *options, a string) { o.tool, o.rdbFile = rdbMode, a })},
+		{"--rdb", "file", "Save a snapshot of the server to <file> (-: standard output).", to(func(o *options, a string) { o.tool, o.rdbFile, o.wholeRDB = rdbMode, a, true })},
 		{"--functions-rdb", "file", "The same, of its functions only.", to(func(o *options, a string) { o.tool, o.rdbFile, o.functionsOnly = rdbMode, a, true })},
 		{"--eval", "file", "Run the Lua script in <file>; arguments are KEYS, a lone comma, ARGV.", to(func(o *options, a string) { o.eval = &a })},
 		{"--test_hint", "input", "", to(func(o *options, a string) { o.hint = &a })},
@@ -197,6 +198,9 @@ func (o *options) check() error {
 		if c.wrong {
 			return usageError(fmt.Sprintf("Options %s are mutually exclusive.", c.what))
 		}
+	}
+	if o.wholeRDB && o.functionsOnly {
+		return usageError("Option --functions-rdb and --rdb are mutually exclusive.")
 	}
 	return nil
 }
