@@ -13,7 +13,7 @@
 //	w := aof.NewWriter(aof.Options{Store: store, Log: log, Gate: gate, ...}, settings)
 //	err = w.Resume()                         // On; if the set was empty: BeginRewrite instead
 //	go w.Run()
-//	... every 100 ms, between commands: w.Tick()
+//	... every 100 ms:                  w.Tick()
 //	... before each write command:      if err := w.Fault(); err != nil { refuse, -MISCONF }
 //
 //	// BGREWRITEAOF, and CONFIG SET appendonly yes, with all executors stopped:
@@ -48,8 +48,8 @@
 //   - A new base and the first incr file after it meet at the offset at which the
 //     snapshot was taken.
 //   - The log is kept from the last durable offset on, not from the last written.
-//   - A file that the manifest does not know is never overwritten or removed,
-//     unless its name says that it is temporary.
+//   - A file with bytes in it that the manifest does not know is never overwritten
+//     or removed, unless its name says that it is temporary.
 //
 // The writer reads, writes, and syncs on one goroutine: with appendfsync always
 // what is there is written and synced, the gate advances, and what has gathered

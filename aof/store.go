@@ -234,15 +234,20 @@ func (s *Store) Upgrade() error {
 	return nil
 }
 
-// Tidy removes what is of no use any more: history files and what was under way
-// when a process ended. Errors do not matter: the next time will do.
+// Tidy removes what is of no use any more: history files, what was under way when
+// a process ended, and extra files without a byte. Errors do not matter: the next
+// time will do.
 func (s *Store) Tidy() (removed []string) {
 	list, err := s.FS.ReadDir(s.folder())
 	if err != nil {
 		return nil
 	}
 	for _, e := range list {
-		if strings.HasPrefix(e.Name(), tempPrefix+s.Name) && s.FS.Remove(s.path(e.Name())) == nil {
+		useless := strings.HasPrefix(e.Name(), tempPrefix+s.Name)
+		if info, err := e.Info(); err == nil && info.Size() == 0 && slices.Contains(s.set.Extra, e.Name()) {
+			useless = true
+		}
+		if useless && s.FS.Remove(s.path(e.Name())) == nil {
 			removed = append(removed, e.Name())
 		}
 	}

@@ -241,18 +241,18 @@ func TestNoUpgrade(t *testing.T) {
 func TestTidy(t *testing.T) {
 	disk := withFiles(t, map[string]string{
 		"appendonly.aof.manifest":   "file appendonly.aof.2.base.aof seq 2 type b\nfile appendonly.aof.1.base.aof seq 1 type h\nfile appendonly.aof.9.incr.aof seq 9 type h\n",
-		"appendonly.aof.2.base.aof": set("1"), "appendonly.aof.1.base.aof": set("9"), "temp-appendonly.aof.manifest": "x", "temp-other": "y", "appendonly.aof.5.incr.aof": "",
+		"appendonly.aof.2.base.aof": set("1"), "appendonly.aof.1.base.aof": set("9"), "temp-appendonly.aof.manifest": "x", "temp-other": "y", "appendonly.aof.5.incr.aof": "", "appendonly.aof.6.incr.aof": "z",
 	})
 	s := open(t, disk)
 	removed := s.Tidy()
-	if !slices.Equal(removed, []string{"temp-appendonly.aof.manifest", "appendonly.aof.1.base.aof"}) {
+	if !slices.Equal(removed, []string{"appendonly.aof.5.incr.aof", "temp-appendonly.aof.manifest", "appendonly.aof.1.base.aof"}) {
 		t.Errorf("removed %q", removed)
 	}
 	content, err := disk.ReadFile(testDir + "/appendonlydir/appendonly.aof.manifest")
 	if must(t, err); string(content) != "file appendonly.aof.2.base.aof seq 2 type b\n" {
 		t.Errorf("the manifest is %q", content)
 	}
-	if tree := disk.Tree(); !strings.Contains(tree, "temp-other") || !strings.Contains(tree, "5.incr") {
+	if tree := disk.Tree(); !strings.Contains(tree, "temp-other") || !strings.Contains(tree, "6.incr") {
 		t.Errorf("too much was removed:\n%s", tree)
 	}
 }

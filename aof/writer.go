@@ -208,9 +208,8 @@ func (w *Writer) firstIncr() (*stream, error) {
 	return w.relocate(end, end.whole.pos)
 }
 
-// Tick is to be called every 100 ms or so while nobody appends to the log, or at
-// an end of a command: it notes the time for annotations, wakes the writer for
-// what is due, and measures what is at risk.
+// Tick is to be called every 100 ms or so: it notes the time for annotations,
+// wakes the writer for what is due, and measures what is at risk.
 func (w *Writer) Tick() {
 	end := w.Log.Offset()
 	s := w.settings.Load()

@@ -546,6 +546,24 @@ func TestFlushAcrossRotation(t *testing.T) {
 	}
 }
 
+// TestReadOnlyFolder: what there is goes on to be written; only a rewrite cannot
+// be made.
+func TestReadOnlyFolder(t *testing.T) {
+	d := started(t, Settings{Policy: Always})
+	d.fs.Inject(faultfs.Fault{Op: faultfs.Changes, Err: syscall.EROFS})
+	r, err := d.w.BeginRewrite(false)
+	must(t, err)
+	d.append(0, 1, "x")
+	d.step()
+	d.step()
+	if err := r.Err(); !errors.Is(err, syscall.EROFS) || d.w.Fault() != nil || d.gate.Passed() != d.log.Offset() {
+		t.Errorf("%v; fault %v, gate %d of %d", err, d.w.Fault(), d.gate.Passed(), d.log.Offset())
+	}
+	if len(d.after()) != 1 {
+		t.Errorf("a power failure leaves %v", d.after())
+	}
+}
+
 func TestRewriteAborted(t *testing.T) {
 	d := started(t, Settings{Policy: Always})
 	r, err := d.w.BeginRewrite(false)
