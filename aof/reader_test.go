@@ -212,7 +212,11 @@ func TestReadMutations(t *testing.T) {
 			file = appendAnnotation(file, int64(i))
 		}
 	}
-	for range 100_000 {
+	rounds := 100_000
+	if testing.Short() {
+		rounds = 5_000
+	}
+	for range rounds {
 		b := bytes.Clone(file)
 		for range 1 + rnd.IntN(3) {
 			from, to := rnd.IntN(len(b)), rnd.IntN(len(b))
