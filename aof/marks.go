@@ -30,6 +30,9 @@ func (m *marks) add(offset uint64, second int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := len(m.list)
+	if n > 0 && m.list[n-1].offset > offset { // of another history
+		m.list, n = m.list[:0], 0
+	}
 	switch {
 	case n > 0 && m.list[n-1].second >= second:
 		return

@@ -31,12 +31,17 @@ const samplesMax = 64
 func (r *risk) look(now time.Duration, end, durable uint64) (age time.Duration, crossed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if n := len(r.samples); n > 0 && r.samples[n-1].end > end { // of another history
+		r.samples = nil
+	}
 	// The last sample that is durable in full tells since when there is more.
 	first := 0
 	for first+1 < len(r.samples) && r.samples[first+1].end <= durable {
 		first++
 	}
-	r.samples = append(r.samples[:0], r.samples[first:]...)
+	if len(r.samples) > 0 {
+		r.samples = append(r.samples[:0], r.samples[first:]...)
+	}
 	if end > durable && len(r.samples) > 0 {
 		age = now - r.samples[0].at
 	}

@@ -494,6 +494,29 @@ func TestMarksAreBounded(t *testing.T) {
 	}
 }
 
+// TestHistoriesDoNotMeet: when the log begins anew, at lower offsets, what was
+// remembered of the old ones is of no use.
+func TestHistoriesDoNotMeet(t *testing.T) {
+	var m marks
+	m.add(100, 1)
+	m.add(50, 2)
+	if second, next := m.at(50); second != 2 || next != 1<<64-1 {
+		t.Errorf("at 50: %d, %d", second, next)
+	}
+	var r risk
+	for i := range 100 {
+		if age, crossed := r.look(time.Duration(i)*time.Second, uint64(200-i), uint64(200-i)); age != 0 || crossed {
+			t.Fatalf("look %d: age %v", i, age)
+		}
+	}
+	for i := range 200 {
+		age, crossed := r.look(100*time.Second+time.Duration(i)*100*time.Millisecond, 1000+uint64(i), 500)
+		if crossed != (i == 11) {
+			t.Fatalf("look %d: age %v, crossed %v", i, age, crossed)
+		}
+	}
+}
+
 // TestResumeNames: the writer goes on in the last file, in a new one behind an
 // upgraded base, and never in one that somebody put there.
 func TestResumeNames(t *testing.T) {
