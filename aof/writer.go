@@ -371,9 +371,9 @@ func (w *Writer) writeNew(s *stream, target uint64) error {
 	if s.whole.pos < target {
 		return w.write(s, target)
 	}
-	_, err := s.read.Peek()
-	if err == nil {
-		s.read.Advance(0)
+	p, err := s.read.Peek()
+	if len(p) > 0 {
+		s.read.Advance(0) // it has come since; the next step's
 	}
 	return err
 }
