@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"dozo/arena"
 	"dozo/env"
@@ -26,10 +28,23 @@ import (
 
 // store is a keyspace to load in.
 type store struct {
+	t      testing.TB
 	ks     *keyspace.Keyspace
 	v      *keyspace.View
 	arena  *arena.Arena
 	limits object.Limits
+	closed bool
+}
+
+func (s *store) close() {
+	if s.closed {
+		return
+	}
+	s.closed = true
+	s.ks.Close()
+	if err := s.arena.Close(); err != nil {
+		s.t.Error(err)
+	}
 }
 
 func newStore(t testing.TB, loops int) *store {
@@ -39,13 +54,8 @@ func newStore(t testing.TB, loops int) *store {
 		t.Fatal(err)
 	}
 	ks := keyspace.New(keyspace.Options{Arena: a, Loops: loops, Databases: 16, Seed: 5, NewRand: func() env.Rand { return env.Seeded(1) }})
-	t.Cleanup(func() {
-		ks.Close()
-		if err := a.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	s := &store{ks: ks, v: ks.NewView(nil), arena: a}
+	s := &store{t: t, ks: ks, v: ks.NewView(nil), arena: a}
+	t.Cleanup(s.close)
 	s.limits = object.Limits{
 		Set: object.SetLimits{Intset: 512, Listpack: 128, Value: 64}, Hash: object.HashLimits{Listpack: 128, Value: 64},
 		ZSet: object.ZSetLimits{Listpack: 128, Value: 64}, List: object.ListLimits{Fill: -2},
@@ -391,4 +401,85 @@ type stopper struct {
 func (s stopper) Read(p []byte) (int, error) {
 	s.stop()
 	return s.Reader.Read(p[:1])
+}
+
+var mutations = flag.Int("mutations", 300, "how many damaged files TestLoadDamaged loads; 100000 for a soak")
+
+// TestLoadDamaged: files with random damage are loaded or refused by workers that
+// neither wait for each other for ever nor lose memory.
+func TestLoadDamaged(t *testing.T) {
+	file := mixedFile(t)
+	r := rand.New(rand.NewPCG(*seedFlag, 9))
+	t.Logf("seed %d", *seedFlag)
+	whole := 0
+	for i := range *mutations {
+		bad := bytes.Clone(file)
+		for range 1 + r.IntN(3) {
+			at := 9 + r.IntN(len(bad)-9)
+			switch r.IntN(4) {
+			case 0:
+				bad[at] = byte(r.Uint32())
+			case 1:
+				bad[at] ^= 1 << r.IntN(8)
+			case 2:
+				bad = append(bad[:at:at], bad[min(at+1+r.IntN(9), len(bad)):]...)
+			case 3:
+				bad = bad[:max(at, 10)]
+			}
+		}
+		s := newStore(t, 2)
+		ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+		_, err := Load(ctx, bytes.NewReader(bad), LoadOptions{
+			Keyspace: s.ks, Limits: &s.limits, Workers: 1 + i%4, Now: 1, SkipChecksum: true, Size: int64(i % 2 * len(bad)), Replace: i%3 == 0,
+		})
+		var f *rdb.FileError
+		if err == nil {
+			whole++
+		} else if !errors.As(err, &f) || ctx.Err() != nil {
+			t.Errorf("mutation %d: %v", i, err)
+		}
+		stop()
+		s.close()
+	}
+	t.Logf("%d of %d could be loaded", whole, *mutations)
+}
+
+// mixedFile has small values, and some longer than a buffer, of all types.
+func mixedFile(t testing.TB) []byte {
+	s := newStore(t, 1)
+	s.v.Now = 1
+	s.alone(func() {
+		for i := range 300 {
+			s.v.DB = i % 3
+			s.v.SetString(fmt.Append(nil, "key", i), bytes.Repeat([]byte("text "), i), int64(i%4)<<40, false)
+		}
+		long := bytes.Repeat([]byte("x"), 400_000)
+		s.v.SetString([]byte("long"), long, 0, false)
+		s.fill("hash", func(p object.Place) arena.Ref { return p.NewHash() }, func(c *object.Cell, m []byte) {
+			object.HashValue{Cell: c}.Set(m, m, &s.limits.Hash)
+		})
+		s.fill("set", func(p object.Place) arena.Ref { return p.NewSet([]byte("x"), 1000, &s.limits.Set) }, func(c *object.Cell, m []byte) {
+			object.SetValue{Cell: c}.Add(m, &s.limits.Set)
+		})
+		s.fill("list", func(p object.Place) arena.Ref { return p.NewList() }, func(c *object.Cell, m []byte) {
+			v := object.ListValue{Cell: c}
+			v.Expect(1, len(m), &s.limits.List)
+			v.Push(m, object.Tail, &s.limits.List)
+		})
+		s.fill("zset", func(p object.Place) arena.Ref { return p.NewLargeZSet() }, func(c *object.Cell, m []byte) {
+			object.ZSetValue{Cell: c}.Add(m, float64(len(m)), 0, &s.limits.ZSet)
+		})
+	})
+	return s.save(t, rdb.WriterOptions{}, &rdb.Info{ServerVersion: "7.2.6"}, nil)
+}
+
+// fill makes a value of many members.
+func (s *store) fill(key string, place func(object.Place) arena.Ref, add func(c *object.Cell, m []byte)) {
+	name := []byte(key)
+	var d object.Draft
+	d.Begin(s.v.Place(name), place(s.v.Place(name)))
+	for i := range 15_000 {
+		add(&d.Cell, fmt.Append(nil, "member:", i*i))
+	}
+	s.v.Store(name, &d, 0)
 }
