@@ -174,7 +174,7 @@ func (b *batch) clear() {
 	}
 }
 
-func (b *batch) add(shard int, r record) {
+func (b *batch) add(shard int, r *record) {
 	n := int32(len(b.records))
 	if b.first[shard] < 0 {
 		b.first[shard] = n
@@ -182,7 +182,7 @@ func (b *batch) add(shard int, r record) {
 		b.records[b.last[shard]].next = n
 	}
 	b.last[shard] = n
-	b.records = append(b.records, r)
+	b.records = append(b.records, *r)
 }
 
 // turn gives the reader its next buffer; what is in the last one goes to the workers.
@@ -256,20 +256,20 @@ func (l *loader) key(it *rdb.Item) error {
 		db: int32(it.DB), next: -1, freq: int16(it.Freq), kind: it.Type,
 	}
 	if r.bytes == nil {
-		l.longValue(shard, &r)
-		return nil
+		l.longValue(shard, r)
+	} else {
+		l.batch.add(shard, &r)
 	}
-	l.batch.add(shard, r)
 	return nil
 }
 
 // longValue has a worker read a value from the file, behind what it has to do before.
 // The buffer that the value begins in is read to the end before any other is asked for.
-func (l *loader) longValue(shard int, r *record) {
+func (l *loader) longValue(shard int, r record) {
 	l.hand()
 	l.long = true
 	done := make(chan struct{})
-	l.workers[shard%len(l.workers)].todo <- job{long: r, shard: shard, done: done}
+	l.workers[shard%len(l.workers)].todo <- job{long: &r, shard: shard, done: done}
 	<-done
 	l.long, l.longBuf = false, nil // there may be records behind it in the buffer now
 	l.batch = <-l.free

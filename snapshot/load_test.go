@@ -57,7 +57,7 @@ func newStore(t testing.TB, loops int) *store {
 	s := &store{t: t, ks: ks, v: ks.NewView(nil), arena: a}
 	t.Cleanup(s.close)
 	s.limits = object.Limits{
-		Set: object.SetLimits{Intset: 512, Listpack: 128, Value: 64}, Hash: object.HashLimits{Listpack: 128, Value: 64},
+		Set: object.SetLimits{Intset: 512, Listpack: 128, Value: 64}, Hash: object.HashLimits{Listpack: 512, Value: 64},
 		ZSet: object.ZSetLimits{Listpack: 128, Value: 64}, List: object.ListLimits{Fill: -2},
 	}
 	return s
