@@ -8,9 +8,10 @@ import "io"
 //	|  kept, or read  |   d.in   |   room   |
 //	0                at()     len(win)  cap(win)
 //
-// When more is needed, what is kept moves to the start of another buffer, or of the
-// same one, and the rest of that is filled. What does not fit a buffer, such as one
-// very long string, has one of its own, which grows as its bytes arrive.
+// When more is needed than there is room for, what is kept moves to the start of
+// another buffer, or of the same one, and the rest of that is filled. What does not fit
+// a buffer, such as one very long string, has one of its own, which grows as its bytes
+// arrive.
 type window struct {
 	d      Decoder
 	src    io.Reader
@@ -63,7 +64,10 @@ func (w *window) fill(n uint64) bool {
 	if n > uint64(w.left()) {
 		return false
 	}
-	at := w.slide(n)
+	at := w.at()
+	if uint64(at)+n > uint64(cap(w.win)) {
+		at = w.slide(n)
+	}
 	need := at + int(n)
 	for len(w.win) < need && w.err == nil {
 		if len(w.win) == cap(w.win) {
@@ -120,7 +124,7 @@ func (w *window) readTo(dst []byte) error {
 		w.sum = CRC64(w.sum, dst[n:n+k])
 	}
 	w.base += int64(len(w.win) + k)
-	w.win, w.d.in, w.keep, w.summed = w.win[:0], nil, -1, 0
+	w.win, w.d.in, w.keep, w.summed = nil, nil, -1, 0
 	if err != nil {
 		w.err = err
 		return errEnds

@@ -306,6 +306,37 @@ func backToRedis(t *testing.T, s *store, got *Loaded, want string) {
 	}
 }
 
+// TestLoadFilesOfOldVersions loads the files that lie beside the checkout.
+func TestLoadFilesOfOldVersions(t *testing.T) {
+	folder := filepath.Join(testutil.Root(), "..", "shared", "testdata", "rdb")
+	if _, err := os.Stat(folder); err != nil {
+		t.Skipf("the files of old versions are not there: %v", err)
+	}
+	for name, want := range map[string]Loaded{
+		"hash-zipmap.rdb": {Keys: 1}, "hash-ziplist.rdb": {Keys: 1}, "list-quicklist.rdb": {Keys: 2}, "zset-ziplist.rdb": {Keys: 1}, "encodings.rdb": {Keys: 13},
+		"rdb-preamble.aof": {Keys: 2, Rest: make([]byte, 52)}, "scriptbackup.rdb": {}, "corrupt_empty_keys.rdb": {Empty: 9},
+	} {
+		file, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := newStore(t, 1).load(file, LoadOptions{Workers: 2, Now: 1})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if got.Keys != want.Keys || got.Empty != want.Empty || len(got.Rest) != len(want.Rest) || len(got.EmptyNames) != int(want.Empty) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	file, err := os.ReadFile(filepath.Join(folder, "corrupt_ziplist.rdb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `key "key:000000000091" of type hash-ziplist in database 0: its ziplist is damaged`
+	if _, err := newStore(t, 1).load(file, LoadOptions{}); err == nil || !strings.Contains(err.Error(), want) {
+		t.Error(err)
+	}
+}
+
 // smallFile is a file of n keys, those divisible by 5 with deadlines around the time 1000.
 func smallFile(t testing.TB, n int) []byte {
 	var out bytes.Buffer
