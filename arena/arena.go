@@ -48,6 +48,8 @@ type Arena struct {
 	used atomic.Int64 // published by the heaps
 	_    [64]byte
 
+	parts atomic.Int64 // of heaps
+
 	mu          sync.Mutex
 	data        region
 	meta        region

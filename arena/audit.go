@@ -65,72 +65,113 @@ func (a *Arena) auditList(l *runList) error {
 // Audit walks all slabs of the heap and returns an error that says what does
 // not agree with the counters. It is for tests, and costs a step a free block.
 func (h *Heap) Audit() error {
-	var held, idle int64
+	var sum holding
 	for c := range numClasses {
 		k := &h.classes[c]
 		if d := h.desc(k.slab); k.slab != 0 {
 			if d.low == 0 {
-				idle++
+				sum.idle++
 			}
 			if err := h.auditSlab(c, listNone, k.slab); err != nil {
 				return err
 			}
-			held += int64(d.used) * int64(classes[c].size)
+			sum.slab(d)
 		}
-		n, err := h.auditLists(c)
-		if err != nil {
+		if err := h.auditLists(c, &sum); err != nil {
 			return err
 		}
-		held += n
 	}
 	for g := h.larges; g != 0; g = h.desc(g).next {
-		if d := h.desc(g); d.kind != kindLarge || d.heap != h.id {
+		d := h.desc(g)
+		if d.kind != kindLarge || d.heap != h.id {
 			return fmt.Errorf("arena: granule %d of heap %d (kind %d) is on the list of large blocks of heap %d", g, d.heap, d.kind, h.id)
 		}
-		held += int64(h.desc(g).length) << granuleShift
+		n := int64(d.length) << granuleShift
+		sum.held += n
+		sum.blocks += n
+		sum.handed += n - granuleSize
+		sum.unsure += granuleSize
 	}
-	return h.auditCounts(held, int(idle))
+	if err := h.auditParts(&sum); err != nil {
+		return err
+	}
+	return h.auditCounts(&sum)
 }
 
-// auditCounts compares the counters with each other and with the bytes held in
-// blocks, of which some are counted for less: the borrowed and the large ones.
-func (h *Heap) auditCounts(held int64, idle int) error {
+// holding is what an audit has found in a heap.
+type holding struct {
+	held, handed int64
+	unsure       int64 // so much more may be handed out of large blocks
+	blocks       int64 // bytes in blocks that are in use, or more: the borrowed and the large ones
+	idle         int
+}
+
+func (s *holding) slab(d *desc) {
+	s.held += int64(d.length) << granuleShift
+	s.handed += int64(d.carved) << 3
+	s.blocks += int64(d.used) * int64(classes[d.class].size)
+}
+
+// auditParts audits the parts of a heap and adds them up.
+func (h *Heap) auditParts(sum *holding) error {
+	for r, prev := h.parts, Ref(0); r != 0; {
+		s := h.arena.part(r)
+		if s.books != h || s.prev != prev || s.parts != 0 {
+			return fmt.Errorf("arena: part %#x of heap %d has predecessor %#x, should have %#x, and parts %#x", r, h.id, s.prev, prev, s.parts)
+		}
+		if s.held == 0 { // empty, or abandoned
+			r, prev = s.next, r
+			continue
+		}
+		if err := s.Audit(); err != nil {
+			return fmt.Errorf("in a part of heap %d: %w", h.id, err)
+		}
+		sum.held += s.held
+		sum.handed += s.handed
+		sum.blocks += s.held
+		r, prev = s.next, r
+	}
+	return nil
+}
+
+// auditCounts compares the counters with each other and with what was found.
+func (h *Heap) auditCounts(found *holding) error {
 	var sum int64
 	for _, n := range h.used {
 		if sum += n; n < 0 {
 			return fmt.Errorf("arena: a purpose of heap %d counts %v", h.id, h.used)
 		}
 	}
-	if sum != h.Used() || sum > held || idle != h.idle {
-		return fmt.Errorf("arena: heap %d counts %d bytes in use, %d by purpose, holds %d; %d idle slabs, counts %d",
-			h.id, h.Used(), sum, held, idle, h.idle)
+	if sum != h.Used() || sum > found.blocks || found.idle != h.idle {
+		return fmt.Errorf("arena: heap %d counts %d bytes in use, %d by purpose, has blocks of %d; %d idle slabs, counts %d",
+			h.id, h.Used(), sum, found.blocks, found.idle, h.idle)
 	}
-	if h.Waste() < 0 || h.held < held || h.tails < 0 {
-		return fmt.Errorf("arena: heap %d counts %d bytes held, of which %d behind large blocks; %d bytes are in blocks; waste %d",
-			h.id, h.held, h.tails, held, h.Waste())
+	if more := h.handed - found.handed; h.held != found.held || more < 0 || more > found.unsure || h.Waste() < 0 {
+		return fmt.Errorf("arena: heap %d counts %d bytes held, %d of them handed out, waste %d; found %d, %d to %d",
+			h.id, h.held, h.handed, h.Waste(), found.held, found.handed, found.handed+found.unsure)
 	}
 	return nil
 }
 
-// auditLists checks the listed slabs of a class and adds up their blocks.
-func (h *Heap) auditLists(c int) (held int64, err error) {
+// auditLists checks the listed slabs of a class and adds them up.
+func (h *Heap) auditLists(c int, sum *holding) error {
 	for l, g := range h.classes[c].lists {
 		for prev := uint32(0); g != 0; g, prev = h.desc(g).next, g {
 			if err := h.auditSlab(c, l, g); err != nil {
-				return 0, err
+				return err
 			}
 			if h.desc(g).prev != prev {
-				return 0, fmt.Errorf("arena: slab %d has predecessor %d, should have %d", g, h.desc(g).prev, prev)
+				return fmt.Errorf("arena: slab %d has predecessor %d, should have %d", g, h.desc(g).prev, prev)
 			}
-			held += int64(h.desc(g).used) * int64(classes[c].size)
+			sum.slab(h.desc(g))
 		}
 	}
-	return held, nil
+	return nil
 }
 
 // auditSlab checks one slab that is on list l of class c.
 func (h *Heap) auditSlab(c, l int, g uint32) error {
-	d, t := h.desc(g), &classes[c]
+	d, t := h.desc(g), h.class(c)
 	if d.kind != kindSlab || int(d.class) != c || d.heap != h.id || int(d.list) != l || d.length != t.granMask+1 {
 		return fmt.Errorf("arena: slab %d is not what it should be (class %d, list %d): %+v", g, c, l, *d)
 	}

@@ -69,7 +69,7 @@ func (h *Heap) resized(p Purpose, r Ref, old, size int) {
 
 // checkSlab checks that r can be a block of class c of this heap.
 func (h *Heap) checkSlab(d *desc, c int, r Ref) {
-	t := &classes[c]
+	t := h.class(c)
 	h.checkRef(r)
 	switch {
 	case d.kind != kindSlab:

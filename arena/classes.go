@@ -28,7 +28,8 @@ type class struct {
 	end      uint16 // where carving stops, in units of 8 bytes
 }
 
-// classes is the table of size classes. It is never written to.
+// classes is the table of size classes: first with the slabs of heaps, then with those
+// of their parts (see Heap.class). It is never written to.
 var classes = makeClasses()
 
 // classOf is the class that serves n bytes, 1 <= n <= smallMax.
@@ -83,20 +84,31 @@ func lender(c int) int {
 	return c
 }
 
-func makeClasses() (t [classSlots]class) {
+// partShare is how many times smaller the slabs of parts are, where they can be.
+const partShare = 4
+
+func makeClasses() (t [2 * classSlots]class) {
 	for c := range numClasses {
 		size, granules := sizeOfClass(c), slabGranules(sizeOfClass(c))
-		capacity := granules * granuleSize / size
-		t[c] = class{
-			size:     uint32(size),
-			offMask:  uint32(granules*granuleSize - 1),
-			granMask: uint32(granules - 1),
-			capacity: uint16(capacity),
-			end:      uint16(capacity * size / 8),
-		}
+		t[c] = makeClass(size, granules)
+		t[classSlots+c] = makeClass(size, max(granules/partShare, 1))
 	}
 	return t
 }
+
+func makeClass(size, granules int) class {
+	capacity := granules * granuleSize / size
+	return class{
+		size:     uint32(size),
+		offMask:  uint32(granules*granuleSize - 1),
+		granMask: uint32(granules - 1),
+		capacity: uint16(capacity),
+		end:      uint16(capacity * size / 8),
+	}
+}
+
+// class is what the heap must know of class c.
+func (h *Heap) class(c int) *class { return &classes[(c|int(h.layout))&(2*classSlots-1)] }
 
 // UsableSize is the number of bytes that a request for n bytes really gets, and
 // the number that the counters count for it. UsableSize(UsableSize(n)) is

@@ -29,7 +29,7 @@
 //	granule  16 KiB, the unit in which the arena gives memory to heaps.
 //	run      neighbouring granules with one state: a slab, a large block, free
 //	         and dirty (may have pages), free and clean (has none).
-//	slab     a run of 1, 4 or 8 granules, aligned to its size, cut into blocks
+//	slab     a run of 1, 2, 4 or 8 granules, aligned to its size, cut into blocks
 //	         of one size class.
 //	block    what Alloc returns; beyond 16 KiB it is a run of its own.
 //
@@ -64,6 +64,26 @@
 // class without a slab are lent by a larger class (64, 256 or 1024 bytes), so
 // that a nearly empty heap touches three pages instead of one for each class.
 // 32 heaps with blocks in 12 classes take 384 KiB.
+//
+// # Heaps within heaps
+//
+// Blocks that come and go together, those inside one large value, can have a part of
+// a heap to themselves (Heap.NewPart). A part is a heap with slabs of its own, and a
+// block of some 2.6 KiB of the heap that it belongs to, so a million of them cost the
+// collector nothing and are in no list of the arena's. It can be given to another heap
+// (AdoptPart) or forgotten with all that is in it (AbandonPart) at once, and gives its
+// memory back with a step for each slab (ClosePart). Its heap counts what it takes
+// (account, hold), so that a shard, a purpose or a flush need not ask the parts, and
+// has them in a list, so that whoever abandons the heap abandons them.
+//
+// What a part costs is its partly filled slabs, one or two for each class in use. That
+// is kept small: slabs of parts are a quarter as large where they would have several
+// granules; no empty ones are kept; and as long as a part is small its slabs are taken
+// from memory without pages, so that those parts of them that are never handed out stay
+// so. Measured by resident memory over what is in use, free memory apart: a set or a hash
+// costs some 35 KiB more than it uses, which is 9 to 12% of one of 8300 elements, where
+// the common heap wasted 2 to 6%; lists and streams of a MiB cost 3%. It is the same
+// after all were replaced three times.
 //
 // Used in the arena is the sum of what the heaps have published, so that
 // maxmemory is one atomic load; SetPublishStep trades its accuracy for speed.
@@ -156,8 +176,10 @@
 //   - A slab is on the list that its filling says, or marked as sparse, or is the
 //     one blocks are taken from; low is the border below which that is no longer
 //     true.
-//   - held counts the slabs and large blocks of a heap, tails what of it lies behind
-//     the ends of large blocks.
+//   - held counts the slabs and large blocks of a heap and its parts, handed what of
+//     that was handed out at some time.
+//   - A part is on the list of the heap that books names, which counts all that it has
+//     in use, or nothing once it is abandoned.
 //   - The sum over purposes is Used, and no purpose is ever below zero.
 //
 // # LIMITATIONS

@@ -26,21 +26,28 @@ type heapClass struct {
 type Heap struct {
 	// The first cache line is all that Alloc and Free need but for the counter
 	// and the class.
-	base    unsafe.Pointer
-	descs   unsafe.Pointer
-	pending int64 // change not published yet
-	step    int64
-	arena   *Arena
-	total   int64 // published
-	id      uint32
-	larges  uint32 // list of large blocks
-	idle    int    // slabs kept though empty
-	held    int64  // bytes of its slabs and large blocks
-	tails   int64  // of these, what lies behind the ends of large blocks
+	base   unsafe.Pointer
+	descs  unsafe.Pointer
+	level  uint64 // change not published yet, plus half the span
+	span   uint64 // twice the step in which it is published
+	arena  *Arena
+	books  *Heap // where bytes are counted, too: the heap itself, or the one it is a part of
+	total  int64 // published
+	id     uint32
+	larges uint32 // list of large blocks
+	layout uint32 // where its part of the table of classes begins
+
+	// The counts include those of its parts.
+	held    int64 // bytes of slabs and large blocks
+	handed  int64 // of these, what was handed out at some time
+	idle    int   // slabs kept though empty
 	marking marking
 
+	// The parts of a heap (see Part) are a list, and those of that are links of it.
+	parts, next, prev Ref
+
 	used    [purposeSlots]int64
-	classes [classSlots]heapClass
+	classes [classSlots]heapClass // the last, for a part has fewer
 }
 
 // lentMax is how many blocks of a class come from the slabs of a larger class
@@ -54,6 +61,7 @@ const idleMax = 4
 // NewHeap makes a heap.
 func (a *Arena) NewHeap() *Heap {
 	h := &Heap{base: a.base, descs: a.descs, arena: a}
+	h.books = h
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.heapIDs++
@@ -111,7 +119,7 @@ func (h *Heap) Free(p Purpose, r Ref, n int) {
 		return
 	}
 	c := classOf(n) & (classSlots - 1)
-	k := &classes[c]
+	k := h.class(c)
 	d := h.desc(uint32(r>>granuleShift) &^ k.granMask)
 	if checked {
 		h.checkSlab(d, c, r)
@@ -149,47 +157,79 @@ func (h *Heap) Arena() *Arena { return h.arena }
 // account counts n bytes, and publishes when the step is exceeded.
 func (h *Heap) account(p Purpose, n int64) {
 	h.used[p&(purposeSlots-1)] += n
-	h.pending += n
-	if uint64(h.pending+h.step) > uint64(2*h.step) {
-		h.Publish()
+	h.level += uint64(n)
+	if h.level > h.span {
+		h.publish(p)
 	}
+}
+
+// pending is the change that is not published yet.
+func (h *Heap) pending() int64 { return int64(h.level - h.span/2) }
+
+// publish passes on what is pending, of which the last was for p. The span of a part
+// is 0, so that this is called for each change there, which is all pending then.
+func (h *Heap) publish(p Purpose) {
+	if h.books == h {
+		h.Publish()
+		return
+	}
+	n := h.pending()
+	h.level = h.span / 2
+	h.books.account(p, n)
 }
 
 // Publish adds what is pending to the arena's count.
 func (h *Heap) Publish() {
-	h.arena.used.Add(h.pending)
-	h.total += h.pending
-	h.pending = 0
+	h.arena.used.Add(h.pending())
+	h.total += h.pending()
+	h.level = h.span / 2
 }
 
 // SetPublishStep says how many bytes the arena's count may be wrong by because
 // of this heap. 0, the start, publishes every change, which costs an atomic
 // addition each.
 func (h *Heap) SetPublishStep(n int64) {
-	h.step = max(n, 0)
 	h.Publish()
+	h.span = 2 * uint64(max(n, 0))
+	h.level = h.span / 2
 }
 
-// Used is the number of bytes in use, as UsableSize counts them.
-func (h *Heap) Used() int64 { return h.total + h.pending }
-
-// Untouched is the number of bytes that the heap holds and that were never handed
-// out since: the rest of the slabs at hand, and what lies behind the ends of
-// large blocks. As a rule they have no pages.
-func (h *Heap) Untouched() int64 {
-	n := h.tails
-	for c := range numClasses {
-		if g := h.classes[c].slab; g != 0 {
-			d := h.desc(g)
-			n += int64(d.length)<<granuleShift - int64(d.carved)<<3
-		}
+// Used is the number of bytes in use, as UsableSize counts them, those of its parts
+// included.
+func (h *Heap) Used() int64 {
+	if h.books == h {
+		return h.total + h.pending()
+	}
+	var n int64
+	for _, by := range h.used {
+		n += by
 	}
 	return n
 }
 
+// hold counts what a slab or large block adds to the heap, and what of that is handed
+// out.
+func (h *Heap) hold(held, handed int64) {
+	h.held += held
+	h.handed += handed
+	if b := h.books; b != h {
+		b.held += held
+		b.handed += handed
+	}
+}
+
+// Untouched is the number of bytes that the heap holds and that were never handed
+// out since: the rest of its slabs, and what lies behind the ends of large blocks.
+// As a rule they have no pages.
+func (h *Heap) Untouched() int64 { return h.held - h.handed }
+
+// Handed is the number of bytes that were handed out at some time, of what the heap
+// holds: what it costs.
+func (h *Heap) Handed() int64 { return h.handed }
+
 // Waste is the number of bytes in freed blocks of slabs that have others in use:
 // what fragmentation costs.
-func (h *Heap) Waste() int64 { return h.held - h.Untouched() - h.Used() }
+func (h *Heap) Waste() int64 { return h.handed - h.Used() }
 
 // UsedBy is the part of Used that is for p.
 func (h *Heap) UsedBy(p Purpose) int64 { return h.used[p&(purposeSlots-1)] }

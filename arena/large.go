@@ -3,14 +3,10 @@ package arena
 // granulesFor is the number of granules that hold n bytes.
 func granulesFor(n int) uint32 { return uint32((n + granuleSize - 1) >> granuleShift) }
 
-// tail is what lies behind the end of a large block of n bytes, in its last granule.
-func tail(n int) int64 { return int64(granulesFor(n))<<granuleShift - int64(UsableSize(n)) }
-
-// hold counts what the heap holds for a large block of n bytes that came, or went
-// with sign -1.
-func (h *Heap) hold(n int, sign int64) {
-	h.held += sign * int64(granulesFor(n)) << granuleShift
-	h.tails += sign * tail(n)
+// holdLarge counts what the heap holds for a large block of n bytes that came, or
+// went with sign -1.
+func (h *Heap) holdLarge(n int, sign int64) {
+	h.hold(sign*int64(granulesFor(n))<<granuleShift, sign*int64(UsableSize(n)))
 }
 
 // allocLarge is Alloc for blocks that have granules of their own.
@@ -19,11 +15,11 @@ func (h *Heap) allocLarge(p Purpose, n int, zero bool) Ref {
 		return h.Alloc(p, 1)
 	}
 	h.account(p, int64(UsableSize(n)))
-	g, clean := h.arena.takeRun(kindLarge, granulesFor(n), 1)
+	g, clean := h.arena.takeRun(kindLarge, granulesFor(n), 1, false)
 	d := h.desc(g)
 	d.heap = h.id
 	h.push(&h.larges, d, g)
-	h.hold(n, 1)
+	h.holdLarge(n, 1)
 	r := Ref(g) << granuleShift
 	if checked {
 		h.allocated(p, r, UsableSize(n), false)
@@ -49,7 +45,7 @@ func (h *Heap) freeLarge(p Purpose, r Ref, n int) {
 	}
 	h.account(p, -int64(UsableSize(n)))
 	h.unlink(&h.larges, d)
-	h.tails -= tail(n)
+	h.holdLarge(n, -1)
 	h.giveRun(g)
 }
 
@@ -66,8 +62,8 @@ func (h *Heap) resizeLarge(p Purpose, r Ref, old, size int) bool {
 		h.resized(p, r, UsableSize(old), UsableSize(size))
 	}
 	h.account(p, int64(UsableSize(size)-UsableSize(old)))
-	h.hold(old, -1)
-	h.hold(size, 1)
+	h.holdLarge(old, -1)
+	h.holdLarge(size, 1)
 	return true
 }
 
@@ -89,8 +85,8 @@ func (h *Heap) Adopt(from *Heap, p Purpose, r Ref, n int) bool {
 	}
 	from.unlink(&from.larges, d)
 	from.account(p, -int64(UsableSize(n)))
-	from.hold(n, -1)
-	h.hold(n, 1)
+	from.holdLarge(n, -1)
+	h.holdLarge(n, 1)
 	d.heap = h.id
 	h.push(&h.larges, d, g)
 	h.account(p, int64(UsableSize(n)))

@@ -7,7 +7,8 @@ type Purpose uint8
 
 // The purposes. PurposeEntry is the block of a key, PurposeValue a value that
 // has a block of its own, PurposeTable hash directories and segments,
-// PurposeLog the blocks of the log of writes; the others say what they hold.
+// PurposeLog the blocks of the log of writes, PurposeHeap the parts of heaps; the
+// others say what they hold.
 const (
 	PurposeEntry Purpose = iota
 	PurposeValue
@@ -20,6 +21,7 @@ const (
 	PurposeBTree
 	PurposeStream
 	PurposeSnapshot
+	PurposeHeap
 	// NumPurposes is how many purposes there are.
 	NumPurposes
 )
@@ -53,6 +55,8 @@ func (p Purpose) String() string {
 		return "stream"
 	case PurposeSnapshot:
 		return "snapshot"
+	case PurposeHeap:
+		return "heap"
 	}
 	return "unknown"
 }

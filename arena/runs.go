@@ -173,12 +173,13 @@ func (a *Arena) find(l *runList, n, align uint32) (g uint32, ok bool) {
 func alignUp(g, align uint32) uint32 { return (g + align - 1) &^ (align - 1) }
 
 // takeRun gives n granules at a multiple of align, a power of two, to a heap.
-// Resident memory is used first, then free addresses, then new ones. clean
-// says that the run has not been written to since it last had no pages.
-func (a *Arena) takeRun(k kind, n, align uint32) (g uint32, clean bool) {
+// Resident memory is used first, then free addresses, then new ones; fresh asks for
+// one without pages. clean says that the run has not been written to since it last had
+// no pages.
+func (a *Arena) takeRun(k kind, n, align uint32, fresh bool) (g uint32, clean bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if run, ok := a.find(&a.dirty, n, align); ok {
+	if run, ok := a.find(&a.dirty, n, align); ok && !fresh {
 		g = a.cut(&a.dirty, run, n, align)
 	} else {
 		g, clean = a.takeClean(n, align), purgeZeroes

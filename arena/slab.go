@@ -33,7 +33,7 @@ func (h *Heap) allocSlow(p Purpose, c int) Ref {
 		h.classes[c].lent++
 		c = lender(c)
 	}
-	k, t := &h.classes[c], &classes[c]
+	k, t := &h.classes[c], h.class(c)
 	d := h.desc(k.slab)
 	if d.free == 0 && d.carved >= t.end {
 		d = h.nextSlab(c)
@@ -46,6 +46,7 @@ func (h *Heap) allocSlow(p Purpose, c int) Ref {
 	} else {
 		r += Ref(d.carved) << 3
 		d.carved += uint16(t.size >> 3)
+		h.hold(0, int64(t.size))
 	}
 	d.used++
 	if checked {
@@ -79,9 +80,9 @@ func (h *Heap) nextSlab(c int) *desc {
 			return h.current(k, d, g)
 		}
 	}
-	granules := classes[c].granMask + 1
-	g, _ := h.arena.takeRun(kindSlab, granules, granules)
-	h.held += int64(granules) << granuleShift
+	granules := h.class(c).granMask + 1
+	g, _ := h.arena.takeRun(kindSlab, granules, granules, h.books != h && h.held < smallPart)
+	h.hold(int64(granules)<<granuleShift, 0)
 	d := h.desc(g)
 	d.class, d.heap = uint8(c), h.id
 	d.free, d.carved, d.used = 0, 0, 0
@@ -103,7 +104,7 @@ func (h *Heap) retire(c int) {
 	if d.low == 0 {
 		h.idle--
 	}
-	d.list, d.low = listFull, classes[c].capacity
+	d.list, d.low = listFull, h.class(c).capacity
 	h.push(&k.lists[listFull], d, g)
 }
 
@@ -118,7 +119,7 @@ func (h *Heap) freeSlow(d *desc, g uint32) {
 	}
 	h.unlink(&k.lists[d.list], d)
 	if d.used == 0 {
-		h.giveRun(g)
+		h.giveSlab(d, g)
 		return
 	}
 	h.sort(k, d, g)
@@ -127,27 +128,33 @@ func (h *Heap) freeSlow(d *desc, g uint32) {
 // sort puts a slab that is neither full nor empty on the list that its filling
 // says.
 func (h *Heap) sort(k *heapClass, d *desc, g uint32) {
-	capacity := uint32(classes[d.class&(classSlots-1)].capacity)
+	capacity := uint32(h.class(int(d.class & (classSlots - 1))).capacity)
 	l := uint32(d.used) * 4 / capacity
 	d.list, d.low = uint8(l), uint16(max((l*capacity+3)/4, 1))
 	h.push(&k.lists[l], d, g)
 }
 
 // emptied is called when the slab at hand has become empty. A few small ones
-// are kept; low = 0 marks them and keeps freeSlow from being called again.
+// are kept, but not by a part; low = 0 marks them and keeps freeSlow from being
+// called again.
 func (h *Heap) emptied(k *heapClass, d *desc, g uint32) {
-	if d.length == 1 && h.idle < idleMax {
+	if d.length == 1 && h.idle < idleMax && h.books == h {
 		h.idle++
 		d.low = 0
 		return
 	}
 	k.slab = 0
+	h.giveSlab(d, g)
+}
+
+// giveSlab gives an empty slab back.
+func (h *Heap) giveSlab(d *desc, g uint32) {
+	h.hold(-int64(d.length)<<granuleShift, -int64(d.carved)<<3)
 	h.giveRun(g)
 }
 
 // giveRun gives a run back, and at times a bit of free memory to the system.
 func (h *Heap) giveRun(g uint32) {
-	h.held -= int64(h.desc(g).length) << granuleShift
 	if h.arena.giveRun(g) {
 		h.arena.trimStep()
 	}
@@ -164,7 +171,7 @@ func (h *Heap) Trim() {
 		if d.low == 0 {
 			h.idle--
 		}
-		h.held -= int64(d.length) << granuleShift
+		h.hold(-int64(d.length)<<granuleShift, -int64(d.carved)<<3)
 		h.arena.giveRun(k.slab)
 		k.slab, k.lent = 0, 0
 	}
@@ -180,16 +187,36 @@ func (h *Heap) Close() {
 // then on. Nothing may be done with the heap any more but CloseSome, which gives the
 // memory back.
 func (h *Heap) Abandon() {
-	h.pending -= h.total + h.pending
+	h.level -= uint64(h.Used())
 	h.Publish()
 	h.used = [purposeSlots]int64{}
-	h.held, h.tails, h.marking = 0, 0, marking{}
+	h.held, h.handed, h.marking = 0, 0, marking{}
 }
 
 // CloseSome gives back about n slabs and large blocks of an abandoned heap, and tells
 // whether there may be more. It leaves the pages to the arena's Trim, which has less
 // work with runs that have joined.
 func (h *Heap) CloseSome(n int) (more bool) {
+	for h.parts != 0 {
+		s := h.arena.part(h.parts)
+		if n = s.giveRuns(n); n <= 0 {
+			return true
+		}
+		h.parts = s.next
+		h.arena.parts.Add(-1)
+	}
+	if h.giveRuns(n) <= 0 {
+		return true
+	}
+	clear(h.classes[:])
+	h.idle = 0
+	h.arena.forget(h)
+	return false
+}
+
+// giveRuns gives back about n slabs and large blocks, and says how many of n are
+// left: if any, there are no more.
+func (h *Heap) giveRuns(n int) int {
 	for c := range numClasses {
 		k := &h.classes[c]
 		if k.slab != 0 {
@@ -200,13 +227,7 @@ func (h *Heap) CloseSome(n int) (more bool) {
 			n = h.giveSome(&k.lists[l], n)
 		}
 	}
-	if n = h.giveSome(&h.larges, n); n <= 0 {
-		return true
-	}
-	clear(h.classes[:])
-	h.idle = 0
-	h.arena.forget(h)
-	return false
+	return h.giveSome(&h.larges, n)
 }
 
 // giveSome gives back at most n runs of a list, and says how many of n are left.

@@ -69,7 +69,7 @@ func fillStep(d *desc, capacity int) int { return int(d.used) * fillSteps / capa
 
 // markEmptiest marks those of the slabs of a class that can be spared.
 func (h *Heap) markEmptiest(c int, slabs []uint32) (marked int) {
-	k, capacity := &h.classes[c], int(classes[c].capacity)
+	k, capacity := &h.classes[c], int(h.class(c).capacity)
 	var at [fillSteps + 1]int // slabs by their filling
 	blocks := 0
 	for _, g := range slabs {
@@ -109,7 +109,7 @@ func (h *Heap) Sparse(r Ref, n int) bool {
 	if uint(n-1) >= smallMax {
 		return false
 	}
-	return h.desc(uint32(r>>granuleShift)&^classes[classOf(n)].granMask).list == listSparse
+	return h.desc(uint32(r>>granuleShift)&^h.class(classOf(n)).granMask).list == listSparse
 }
 
 // MoveSparse moves the block of n bytes at r to another place if it is Sparse. The

@@ -121,6 +121,7 @@ type Stats struct {
 	Slabs     int
 	Larges    int // blocks that are not in slabs
 	Heaps     int
+	Parts     int // of heaps: see Part
 }
 
 // Stats is a look at the arena.
@@ -139,5 +140,6 @@ func (a *Arena) Stats() Stats {
 		Slabs:     a.slabs,
 		Larges:    a.larges,
 		Heaps:     len(a.heaps),
+		Parts:     int(a.parts.Load()),
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"dozo/arena"
 	"dozo/command"
 	"dozo/env"
+	"dozo/internal/invariants"
 	"dozo/internal/testutil"
 	"dozo/keyspace"
 	"dozo/object"
@@ -42,6 +43,15 @@ func newTable(t testing.TB) *command.Table {
 	return table
 }
 
+// partDivisor is that of the keyspace: the invariants build meets many values that have
+// parts of a heap.
+func partDivisor() int {
+	if invariants.Enabled {
+		return 128
+	}
+	return 0
+}
+
 func newHarness(t testing.TB) *harness {
 	a, err := arena.New(arena.Options{})
 	if err != nil {
@@ -50,6 +60,7 @@ func newHarness(t testing.TB) *harness {
 	h := &harness{t: t, arena: a, table: newTable(t), used: map[string]bool{}}
 	h.ks = keyspace.New(keyspace.Options{
 		Arena: a, Loops: 1, Databases: 16, Seed: 42, NewRand: func() env.Rand { return env.Seeded(1) }, NowMs: startMs,
+		PartDivisor: partDivisor(),
 	})
 	h.ctx = command.Context{
 		View: h.ks.NewView(h), Out: &h.out, Set: defaultSettings(), Notifier: h,

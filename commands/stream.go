@@ -77,7 +77,7 @@ func editStream(c *command.Context, key []byte) (s stream.Stream, ok bool, err e
 	if err != nil || !cell.Ok() {
 		return s, false, err
 	}
-	return streamIn(&cell), true, nil
+	return object.StreamValue{Cell: &cell}.Edit(), true, nil
 }
 
 // readStream looks a stream up to read it.

@@ -4,7 +4,9 @@ package keyspace
 // time between commands, as it does for expiry: a step holds one shard for some 20 us.
 // In a shard it first has the heap choose the slabs that are to be emptied
 // (arena.Heap.MarkSparse), and if there are any it walks through the databases and
-// moves every block that lies in one of them: wheels, tables, keys, values.
+// moves every block that lies in one of them: wheels, tables, keys, values. A large
+// value has a part of the heap to itself: that is treated alike when the walk comes to
+// it, and passed over if little of it is wasted.
 //
 // The walk through a table is that of SCAN: its place is a point in hash space, which
 // nothing that happens between two steps can make wrong. What a step does not finish,
@@ -89,7 +91,7 @@ func (v *View) defragShard(sh *shard, n int) (more bool) {
 		marked, rest := sh.heap.MarkSparse()
 		p.found += marked
 		p.marked = !rest
-		return rest || sh.heap.HasSparse()
+		return rest || sh.heap.HasSparse() || sh.heap.HasParts()
 	}
 	if len(p.large) > 0 {
 		v.defragLarge(sh, n)
@@ -140,6 +142,7 @@ func (v *View) defragKeys(sh *shard, d *database, n int) {
 		}
 		v.countDefrag(m.Hits > before)
 	}
+	p.found += int(m.Found)
 	v.Stats.DefragHits += m.Hits
 	v.Stats.DefragMisses += m.Misses
 }
@@ -167,6 +170,7 @@ func (v *View) defragLarge(sh *shard, n int) {
 	if done {
 		p.large = p.large[:last]
 	}
+	p.found += int(m.Found)
 	v.Stats.DefragHits += m.Hits
 	v.Stats.DefragMisses += m.Misses
 }

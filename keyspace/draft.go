@@ -40,5 +40,5 @@ func (v *View) Store(key []byte, d *object.Draft, deadline int64) (added bool) {
 
 // Discard gives up a draft that was begun for a key.
 func (v *View) Discard(key []byte, d *object.Draft) {
-	v.Bury(key, d.Discard())
+	v.ks.bury(&v.ks.shards[v.ks.shardOf(v.ks.Hash(key))], d.Discard())
 }

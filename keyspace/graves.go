@@ -5,7 +5,9 @@ package keyspace
 // what goes, in whatever way, is left in its shard's graveyard, from where the
 // executors free a little of it between commands:
 //
-//   - the elements of a large value whose key goes;
+//   - the inside of a large value whose key goes. One with many elements, or long ones,
+//     has a part of the heap to itself (object/own.go), which needs a step for each of
+//     its slabs and counts as free at once;
 //   - the keys of a database that is flushed while others in the shard have keys;
 //   - the heap of a shard that is left without keys by a flush: it needs no step for
 //     each block, only for each slab, and its bytes count as free at once.
@@ -15,8 +17,10 @@ package keyspace
 
 import (
 	"math"
+	"slices"
 
 	"dozo/arena"
+	"dozo/container/entry"
 	"dozo/container/hashtable"
 	"dozo/container/wheel"
 	"dozo/internal/invariants"
@@ -66,6 +70,9 @@ func (g *graveyard) count() int {
 
 // bury keeps what is left of a value, if there is anything.
 func (ks *Keyspace) bury(sh *shard, g object.Grave) {
+	if part := g.Part(); part != 0 && sh.left != nil {
+		ks.dropGraves(sh, part)
+	}
 	if g.Len() > 0 {
 		left := sh.graves()
 		left.values = append(left.values, g)
@@ -73,9 +80,36 @@ func (ks *Keyspace) bury(sh *shard, g object.Grave) {
 	}
 }
 
-// Bury keeps what a command has taken out of the value of a key, to be freed later.
+// dropGraves forgets what is buried within a part of the heap that goes as a whole.
+func (ks *Keyspace) dropGraves(sh *shard, part arena.Ref) {
+	before := len(sh.left.values)
+	sh.left.values = slices.DeleteFunc(sh.left.values, func(g object.Grave) bool { return g.Within() == part })
+	ks.buried.Add(int64(len(sh.left.values) - before))
+}
+
+// moveGraves takes what is buried within a part of a shard's heap to another shard,
+// which the part has moved to.
+func (ks *Keyspace) moveGraves(from, to *shard, old, part arena.Ref) {
+	if from.left == nil {
+		return
+	}
+	for _, g := range from.left.values {
+		if g.Within() == old {
+			g.SetWithin(part)
+			ks.bury(to, g)
+		}
+	}
+	ks.dropGraves(from, old)
+}
+
+// Bury keeps what a command has taken out of the value of a key, which is still there,
+// to be freed later.
 func (v *View) Bury(key []byte, g object.Grave) {
-	v.ks.bury(&v.ks.shards[v.ks.shardOf(v.ks.Hash(key))], g)
+	sh, _, _, slot := v.locate(v.DB, key)
+	if slot.Ok() {
+		g.Settle(entry.At(v.ks.arena, slot.Ref()))
+	}
+	v.ks.bury(sh, g)
 }
 
 // buryBase keeps a shard's part of a database, whose place is free then.
@@ -89,7 +123,6 @@ func (ks *Keyspace) buryBase(sh *shard, db int) {
 	ks.buried.Add(1)
 	if len(left.bases) > flushesKept {
 		(&View{ks: ks}).freeBase(sh, math.MaxInt)
-		ks.buried.Add(-1)
 	}
 }
 
@@ -150,20 +183,19 @@ func (v *View) FreeGraves(first, step, n int) (more bool) {
 // freeGrave frees about n elements of the shard, and says how many it were.
 func (v *View) freeGrave(sh *shard, n int) (done int) {
 	left := sh.left
-	before := left.count()
-	switch {
-	case before == 0:
+	if left == nil {
 		return 0
+	}
+	switch {
 	case len(left.values) > 0:
-		done = left.freeValue(sh.heap, n)
-		v.Stats.LazyFreed += int64(before - left.count())
+		done = v.freeValue(sh, n)
 	case len(left.bases) > 0:
 		done = v.freeBase(sh, n)
-		v.Stats.LazyFreed += int64(done)
-	default:
+	case len(left.heaps) > 0:
+		before := len(left.heaps)
 		done = left.freeHeap(n)
+		v.ks.buried.Add(int64(len(left.heaps) - before))
 	}
-	v.ks.buried.Add(int64(left.count() - before))
 	if left.count() == 0 {
 		sh.left = nil
 	}
@@ -171,12 +203,15 @@ func (v *View) freeGrave(sh *shard, n int) (done int) {
 }
 
 // freeValue frees about n elements of the last value.
-func (left *graveyard) freeValue(h *arena.Heap, n int) (done int) {
+func (v *View) freeValue(sh *shard, n int) (done int) {
+	left := sh.left
 	last := len(left.values) - 1
 	g := &left.values[last]
-	if done = g.FreeSome(h, n); g.Len() == 0 {
+	if done = g.FreeSome(sh.heap, n); g.Len() == 0 {
 		*g = object.Grave{}
 		left.values = left.values[:last]
+		v.ks.buried.Add(-1)
+		v.Stats.LazyFreed++
 	}
 	return done
 }
@@ -188,10 +223,12 @@ func (v *View) freeBase(sh *shard, n int) (done int) {
 	b := left.bases[len(left.bases)-1]
 	left.bases = left.bases[:len(left.bases)-1]
 	done, more := b.keys.FreeSome(sh.heap, n, func(ref arena.Ref) { v.ks.bury(sh, object.Free(sh.heap, ref)) })
+	v.Stats.LazyFreed += int64(done)
 	if more {
 		left.bases = append(left.bases, b)
 	} else {
 		b.wheel.Free()
+		v.ks.buried.Add(-1)
 	}
 	return done
 }

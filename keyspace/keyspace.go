@@ -49,6 +49,8 @@ type Options struct {
 	Seed      uint64 // of the hash function: secret, against chosen keys
 	NewRand   func() env.Rand
 	NowMs     int64
+	// PartDivisor is that of object.Kit: tests alone set it.
+	PartDivisor int
 }
 
 // Keyspace is all databases of one server.
@@ -116,7 +118,7 @@ func New(o Options) *Keyspace {
 		ks.shards[i].heap = o.Arena.NewHeap()
 		ks.shards[i].dbs = make([]*database, o.Databases)
 	}
-	ks.kit.Hash = ks.Hash
+	ks.kit.Hash, ks.kit.PartDivisor = ks.Hash, o.PartDivisor
 	ks.SetLimits(Limits{Samples: 5})
 	return ks
 }

@@ -403,8 +403,12 @@ func (v *View) Move(from []byte, toDB int, to []byte) {
 	}
 	deadline := c.Entry.Deadline()
 	d.forget(v.timesOf(c.Entry))
+	within := object.PartHoldingGraves(c.Entry)
 	ref := object.Move(&c, toShard.heap, to, deadline)
-	entry.At(v.ks.arena, ref).SetAge(v.freshAge())
+	e := entry.At(v.ks.arena, ref)
+	if e.SetAge(v.freshAge()); within != 0 && sh != toShard {
+		v.ks.moveGraves(sh, toShard, within, object.PartHoldingGraves(e))
+	}
 	if len(sh.waiting) != 0 {
 		v.noteGone(sh, v.DB, from)
 	}

@@ -21,6 +21,7 @@ import (
 	"dozo/config"
 	"dozo/env"
 	"dozo/eventloop"
+	"dozo/internal/invariants"
 	"dozo/keyspace"
 	"dozo/logger"
 	"dozo/oplog"
@@ -118,6 +119,15 @@ func (n *Node) greet() {
 		o.Config.Int(config.Port), o.Config.Int(config.IOThreads), o.PID)
 }
 
+// partDivisor lets the tests of the invariants build meet many values that have parts of
+// a heap.
+func partDivisor() int {
+	if invariants.Enabled {
+		return 128
+	}
+	return 0
+}
+
 // build makes the parts, in the order in which they stand on each other.
 func (n *Node) build() (err error) {
 	o := n.opts
@@ -127,7 +137,7 @@ func (n *Node) build() (err error) {
 	loops := int(o.Config.Int(config.IOThreads))
 	n.ks = keyspace.New(keyspace.Options{
 		Arena: n.arena, Loops: loops, Databases: int(o.Config.Int(config.Databases)),
-		Seed: o.Env.NewRand().Uint64(), NewRand: o.Env.NewRand,
+		Seed: o.Env.NewRand().Uint64(), NewRand: o.Env.NewRand, PartDivisor: partDivisor(),
 	})
 	n.log = oplog.New(n.arena, oplog.Options{})
 	n.persist = persist.New(persist.Options{Env: o.Env, Config: o.Config, Logger: n.logger, PID: o.PID})

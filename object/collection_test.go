@@ -24,11 +24,12 @@ func testHash(b []byte) uint64 {
 
 // shelf is a heap with one draft in it.
 type shelf struct {
-	t    *testing.T
-	a    *arena.Arena
-	heap *arena.Heap
-	kit  Kit
-	d    Draft
+	t     *testing.T
+	a     *arena.Arena
+	heap  *arena.Heap
+	other *arena.Heap
+	kit   Kit
+	d     Draft
 
 	ballast ballast
 	mark    DefragMark
@@ -40,7 +41,7 @@ func newShelf(t *testing.T) *shelf {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &shelf{t: t, a: a, heap: a.NewHeap(), kit: Kit{Hash: testHash}}
+	s := &shelf{t: t, a: a, heap: a.NewHeap(), other: a.NewHeap(), kit: Kit{Hash: testHash, PartDivisor: partDivisor}}
 	t.Cleanup(func() {
 		if s.d.Ok() {
 			s.drop()
@@ -49,6 +50,7 @@ func newShelf(t *testing.T) *shelf {
 			t.Errorf("%d bytes still in use", n)
 		}
 		s.heap.Close()
+		s.other.Close()
 		if err := a.Close(); err != nil {
 			t.Error(err)
 		}
@@ -82,6 +84,9 @@ func (s *shelf) checkUse() {
 	}
 }
 
+// partDivisor is that of new shelves.
+var partDivisor int
+
 // eachSeed runs a test for some seeds, or for that of -seed.
 func eachSeed(t *testing.T, run func(t *testing.T, r *rand.Rand)) {
 	list := []uint64{1, 2, 3, 4, 5, 6}
@@ -89,7 +94,9 @@ func eachSeed(t *testing.T, run func(t *testing.T, r *rand.Rand)) {
 		list = []uint64{*seedFlag}
 	}
 	for _, seed := range list {
+		partDivisor = []int{0, 128}[seed%2]
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { run(t, rand.New(rand.NewPCG(seed, 9))) })
+		partDivisor = 0
 	}
 }
 
@@ -259,7 +266,7 @@ func stepHash(t *testing.T, r *rand.Rand, h HashValue, twin map[string]string, l
 // TestLargeLeavesAGrave: no more than freeAtOnce elements go with their key.
 func TestLargeLeavesAGrave(t *testing.T) {
 	s := newShelf(t)
-	for _, n := range []int{10, freeAtOnce, 5000} {
+	for _, n := range []int{10, freeAtOnce, 1000, 50_000} {
 		s.d.Begin(s.place(), s.place().NewHash())
 		h := HashValue{Cell: &s.d.Cell}
 		for i := range n {

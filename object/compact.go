@@ -87,6 +87,12 @@ func (c *Cell) become(enc Encoding, n int) {
 	c.Reshape(s)
 }
 
+// becomeLarge is become for a large encoding, whose roots take n bytes and are empty.
+func (c *Cell) becomeLarge(enc Encoding, n int) {
+	c.become(enc, partWordSize+n)
+	clear(c.Entry.Payload())
+}
+
 // recompact replaces the bytes of a small collection by others in another
 // encoding.
 func (c *Cell) recompact(enc Encoding, b []byte) {

@@ -47,16 +47,16 @@ func (e Encoding) Dated() bool { return e >= EncListpackEx }
 
 // datesOf reads the order of a large dated hash.
 func datesOf(e entry.Entry) (d dates) {
-	copy(unsafe.Slice((*byte)(unsafe.Pointer(&d)), datesSize), e.Payload()[rootSize:])
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(&d)), datesSize), rootsOf(e)[rootSize:])
 	return d
 }
 
 func putDates(e entry.Entry, d dates) {
-	copy(e.Payload()[rootSize:], unsafe.Slice((*byte)(unsafe.Pointer(&d)), datesSize))
+	copy(rootsOf(e)[rootSize:], unsafe.Slice((*byte)(unsafe.Pointer(&d)), datesSize))
 }
 
 // order is the tree of a large dated hash, to be changed; putOrder must follow.
-func (h HashValue) order() btree.Tree { return btree.Attach(h.Heap, datesOf(h.Entry).tree) }
+func (h HashValue) order() btree.Tree { return btree.Attach(h.inside(), datesOf(h.Entry).tree) }
 
 func (h HashValue) putOrder(t *btree.Tree) {
 	d := datesOf(h.Entry)
@@ -98,7 +98,7 @@ func (h HashValue) putInOrder() {
 
 // eachDeadline looks through a table for the fields that have deadlines.
 func (h HashValue) eachDeadline(visit func(e entry.Entry, ref arena.Ref)) {
-	t := hashtable.Attach(h.Heap, nil, rootOf(h.Entry))
+	t := hashtable.Attach(h.inside(), nil, rootOf(h.Entry))
 	t.Each(func(ref arena.Ref) bool {
 		if e := entry.At(h.Heap.Arena(), ref); e.HasDeadline() {
 			visit(e, ref)
@@ -303,7 +303,7 @@ func (h HashValue) SetFieldDeadline(field []byte, deadline int64) {
 func (h HashValue) beDated() {
 	if h.Encoding() == EncHashtable {
 		s := h.Entry.Shape()
-		s.Encoding, s.Payload = uint8(EncHashtableEx), rootSize+datesSize
+		s.Encoding, s.Payload = uint8(EncHashtableEx), partWordSize+rootSize+datesSize
 		h.Reshape(s)
 		putDates(h.Entry, dates{})
 		return
@@ -357,7 +357,7 @@ func insertTriple(b, field []byte, value listpack.Value, deadline int64) []byte 
 
 // dateEntry changes when a field of a large dated hash is due.
 func (h HashValue) dateEntry(slot hashtable.Slot, deadline int64) {
-	f := Cell{Heap: h.Heap, Slot: slot, Entry: entry.At(h.Heap.Arena(), slot.Ref())}
+	f := Cell{Heap: h.inside(), Slot: slot, Entry: entry.At(h.Heap.Arena(), slot.Ref())}
 	old := f.Entry.Deadline()
 	if old == deadline {
 		return
@@ -437,7 +437,7 @@ func (h HashValue) datedTable() {
 		t.Insert(h.Kit.Hash(name), newField(h.Heap, name, value.Text(w[:0]), deadline))
 	}
 	freeValue(h.Heap, h.Entry)
-	h.become(EncHashtableEx, rootSize+datesSize)
+	h.becomeLarge(EncHashtableEx, rootSize+datesSize)
 	h.storeTable(&t)
 	putDates(h.Entry, dates{})
 	h.putInOrder()
@@ -482,12 +482,13 @@ func (h HashValue) dropEntries(max int, visit func(field []byte)) int {
 		h.element(name)
 		sum := h.Kit.Hash(name)
 		t.Delete(sum, t.Find(sum, name))
-		freeElement(h.Heap, ref)
+		freeElement(t.Heap(), ref)
 	}
 	h.storeTable(&t)
 	if !ordered {
 		h.putFirst(h.firstAfter(0, entry.Entry{}))
 	}
+	h.shrunk(t.Len())
 	return len(refs)
 }
 
@@ -607,7 +608,7 @@ func firstOf(t *hashtable.Table, pos uint64, wanted func(arena.Ref) bool) (ref a
 }
 
 // copyDates makes the order anew for a copy of a large hash.
-func copyDates(h *arena.Heap, e entry.Entry) {
-	putDates(e, dates{})
-	HashValue{Cell: &Cell{Heap: h, Entry: e}}.putInOrder()
+func copyDates(to *Cell) {
+	putDates(to.Entry, dates{})
+	HashValue{Cell: to}.putInOrder()
 }

@@ -5,6 +5,7 @@ import (
 	"dozo/container/btree"
 	"dozo/container/entry"
 	"dozo/container/hashtable"
+	"dozo/container/quicklist"
 	"dozo/container/stream"
 )
 
@@ -17,9 +18,12 @@ import (
 // LIMITATIONS: the roots, groups and consumers of streams stay where they are. Elements that come or go between two steps may be met twice, or wait
 // for the next pass.
 
+// A value that has a part of the heap is looked at only if that is fragmented: then the
+// slabs of the part are marked first.
+
 // Moves counts blocks that were looked at: how many were moved, and how many were
-// left where they are.
-type Moves struct{ Hits, Misses int64 }
+// left where they are; and the slabs that were found in values to be emptied.
+type Moves struct{ Hits, Misses, Found int64 }
 
 // note counts one block.
 func (m *Moves) note(moved bool) {
@@ -52,24 +56,59 @@ func (m *Moves) outside(h *arena.Heap, e entry.Entry) {
 // DefragMark is how far the defragmentation of a large value has come. The zero mark
 // is the start.
 type DefragMark struct {
+	marked bool   // the slabs of the value's part of the heap are
 	part   int    // of values that have several
 	at     uint64 // cursor, rank or index
 	stream stream.Position
 }
 
-// Defrag moves the entry, and the block outside it.
+// Defrag moves the entry, the block outside it, and that of the value's part of the
+// heap.
 func (c *Cell) Defrag(m *Moves) {
 	if ref, moved := m.move(c.Heap, arena.PurposeEntry, c.Slot.Ref(), c.Entry.Size()); moved {
 		c.Slot.SetRef(ref)
 		c.Entry = entry.At(c.Heap.Arena(), ref)
 	}
 	m.outside(c.Heap, c.Entry)
+	if c.Encoding().isLarge() && c.ownsFreely() {
+		sparse := c.Heap.SparsePart(partOf(c.Entry))
+		if m.note(sparse); sparse {
+			takePart(c.Entry, c.Heap, c.Heap)
+		}
+	}
+}
+
+// wasteShare is which share of a part must be wasted for it to be defragmented.
+const wasteShare = 16
+
+// markPart marks slabs of the value's part that are to be emptied, if it has one, and
+// tells whether it is time to look at its elements, and whether that is of no use.
+func (c *Cell) markPart(at *DefragMark, m *Moves) (ready, useless bool) {
+	if at.marked || partOf(c.Entry) == 0 {
+		return true, false
+	}
+	h := c.inside()
+	if !h.HasSparse() && h.Waste() < h.Handed()/wasteShare {
+		return false, true
+	}
+	marked, more := h.MarkSparse()
+	m.Found += int64(marked)
+	at.marked = !more
+	return false, !more && !h.HasSparse()
 }
 
 // DefragElements looks at about n of the elements of a large value, from the mark on,
 // and moves them. It tells what that has cost, in elements, and whether there are no
 // more; a small value has none.
 func (c *Cell) DefragElements(at *DefragMark, n int, m *Moves) (cost int, done bool) {
+	if !c.Encoding().isLarge() {
+		return 0, true
+	}
+	if ready, useless := c.markPart(at, m); useless {
+		return 1, true
+	} else if !ready {
+		return n, false
+	}
 	switch c.Encoding() {
 	case EncHashtable:
 		t := c.table()
@@ -163,14 +202,15 @@ func (c *Cell) defragOrdered(tree *btree.Tree, at *DefragMark, n int, m *Moves, 
 		if cost *= 2; !done { // the tree is searched for each that moves
 			return cost, false
 		}
-		*at = DefragMark{part: 1}
+		*at = DefragMark{part: 1, marked: at.marked}
 	}
 	if cost >= n {
 		return cost, false
 	}
 	leaves := (n - cost + nodeCost - 1) / nodeCost
+	h := c.inside()
 	next := tree.MoveNodes(int(at.at), leaves, func(r arena.Ref, size int) bool {
-		sparse := c.Heap.Sparse(r, size)
+		sparse := h.Sparse(r, size)
 		m.note(sparse)
 		return sparse
 	})
@@ -183,7 +223,7 @@ func (v ListValue) defrag(at *DefragMark, n int, m *Moves) (cost int, done bool)
 	if n <= 0 {
 		return 0, false
 	}
-	q := v.large()
+	q := quicklist.Attach(v.large())
 	nodes := (n + nodeCost - 1) / nodeCost
 	next, moved := q.MoveSparse(int(at.at), nodes)
 	m.Hits += int64(moved)

@@ -2,6 +2,7 @@ package object
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -60,7 +61,25 @@ func (s *shelf) shake(r *rand.Rand) {
 		if done {
 			s.mark = DefragMark{}
 		}
+	case 5:
+		if r.IntN(50) == 0 {
+			s.relocate()
+		}
 	}
+}
+
+// relocate moves the draft to the other heap.
+func (s *shelf) relocate() {
+	s.ballast.clear(s.heap)
+	old := s.d.Slot.Ref()
+	ref := Move(&s.d.Cell, s.other, []byte("key"), s.d.Entry.Deadline())
+	g := Free(s.heap, old)
+	g.FreeSome(s.heap, math.MaxInt)
+	if n := s.heap.Used(); n != 0 {
+		s.t.Fatalf("%d bytes left where the value was", n)
+	}
+	s.heap, s.other = s.other, s.heap
+	s.d.Begin(s.place(), ref)
 }
 
 // TestDefragLarge thins out the memory around a value of each kind, and has it moved

@@ -119,10 +119,13 @@ func (h HashValue) set(field, value []byte, l *HashLimits, keep bool) bool {
 	if slot.Ok() {
 		return h.overwriteField(slot, value, keep)
 	}
-	t.Insert(sum, newElement(h.Heap, field, value))
+	t.Insert(sum, newElement(t.Heap(), field, value))
 	h.storeTable(&t)
 	if t.Len() == unorderedMax+1 && h.Earliest() != 0 && !h.ordered() {
 		h.putInOrder()
+	}
+	if h.grown(t.Len()); len(value) >= heavyElement {
+		h.weighed(t.Len())
 	}
 	return true
 }
@@ -164,13 +167,18 @@ func (h HashValue) overwriteField(slot hashtable.Slot, value []byte, keep bool) 
 		copy(e.Payload(), value)
 		return added
 	}
-	slot.SetRef(newField(h.Heap, key, value, e.Deadline()))
+	inside := h.inside()
+	slot.SetRef(newField(inside, key, value, e.Deadline()))
 	if e.HasDeadline() && h.ordered() {
 		order := h.order()
 		order.Replace(float64(e.Deadline()), key, slot.Ref())
 		h.putOrder(&order)
 	}
-	freeElement(h.Heap, old)
+	freeElement(inside, old)
+	if len(value) >= heavyElement {
+		root := rootOf(h.Entry)
+		h.weighed(root.Len())
+	}
 	return added
 }
 
@@ -219,8 +227,9 @@ func (h HashValue) Delete(field []byte) bool {
 	ref := slot.Ref()
 	h.undate(entry.At(h.Heap.Arena(), ref))
 	t.Delete(sum, slot)
-	freeElement(h.Heap, ref)
+	freeElement(t.Heap(), ref)
 	h.storeTable(&t)
+	h.shrunk(t.Len())
 	return true
 }
 

@@ -37,11 +37,15 @@ const listRootSize = int(unsafe.Sizeof(quicklist.Root{}))
 
 // listRoot is the root in the entry of a large list. It may be unaligned.
 func listRoot(e entry.Entry) *quicklist.Root {
-	return (*quicklist.Root)(unsafe.Pointer(unsafe.SliceData(e.Payload())))
+	return (*quicklist.Root)(unsafe.Pointer(unsafe.SliceData(rootsOf(e))))
 }
 
-// large is the quicklist of a large list.
-func (v ListValue) large() quicklist.List { return quicklist.Attach(v.Heap, listRoot(v.Entry)) }
+// large is what the quicklist of a large list is attached to. (A function that made a
+// List would have it copied at each call.)
+func (v ListValue) large() (*arena.Heap, *quicklist.Root) {
+	h, roots := v.open()
+	return h, (*quicklist.Root)(roots)
+}
 
 func (v ListValue) isSmall() bool { return v.Encoding() == EncListpack }
 
@@ -54,9 +58,8 @@ func (p Place) NewList() arena.Ref {
 // NewQuicklist makes an entry for an empty large list, to be filled by AddNode and
 // finished by Settle.
 func (p Place) NewQuicklist(l *ListLimits) arena.Ref {
-	s := entry.Shape{Type: uint8(List), Encoding: uint8(EncQuicklist), Deadline: p.Deadline, Age: p.Age, Payload: listRootSize}
-	ref := p.Heap.Alloc(arena.PurposeEntry, entry.SizeFor(len(p.Key), s))
-	*listRoot(entry.Init(p.Heap.Arena(), ref, p.Key, s)) = quicklist.New(l.Fill)
+	ref := p.newLarge(List, EncQuicklist, listRootSize)
+	*listRoot(entry.At(p.Heap.Arena(), ref)) = quicklist.New(l.Fill)
 	return ref
 }
 
@@ -85,7 +88,7 @@ func (v ListValue) toQuicklist(l *ListLimits) {
 	q := quicklist.Attach(v.Heap, &root)
 	q.AppendListpack(v.room())
 	freeValue(v.Heap, v.Entry)
-	v.become(EncQuicklist, listRootSize)
+	v.becomeLarge(EncQuicklist, listRootSize)
 	*listRoot(v.Entry) = root
 }
 
@@ -100,15 +103,20 @@ func (v ListValue) tryListpack(l *ListLimits, shrinking bool) {
 	if v.isSmall() {
 		return
 	}
-	q := v.large()
+	q := quicklist.Attach(v.large())
 	b, ok := q.Listpack(l.Fill, shrinking)
 	if !ok {
 		return
 	}
 	v.splice(0, v.Len(), v.Len()) // nobody hears of changes in a small one
 	root := *listRoot(v.Entry)    // the node stays until its bytes are copied
+	part := partOf(v.Entry)
 	clear(v.Entry.Payload())
 	v.recompact(EncListpack, b)
+	if part != 0 {
+		dropPart(v.Heap, part)
+		return
+	}
 	q = quicklist.Attach(v.Heap, &root)
 	q.Free()
 }
@@ -129,13 +137,18 @@ func (v ListValue) Push(s []byte, at Side, l *ListLimits) {
 		v.storeCompact(b)
 		return
 	}
-	q := v.large()
+	var q quicklist.List
+	q.Attach(v.large())
 	q.SetPlainFrom(l.PlainFrom)
+	bytes := q.Bytes()
 	if at == Head {
 		q.PushHead(s)
-		return
+	} else {
+		q.PushTail(s)
 	}
-	q.PushTail(s)
+	if q.Bytes() != bytes {
+		v.fit()
+	}
 }
 
 // edge is the index of the first of n elements at a side.
@@ -146,6 +159,9 @@ func (v ListValue) edge(n int, at Side) int {
 	return v.Len() - n
 }
 
+// fit gives a large list a part of the heap, or takes it away, as its size demands.
+func (v ListValue) fit() { v.Cell.fit(listRoot(v.Entry).Bytes(), ownList) }
+
 // End is the element at a side; there must be one. It is good until the next change.
 func (v ListValue) End(at Side) (x listpack.Value) {
 	if v.isSmall() {
@@ -155,7 +171,7 @@ func (v ListValue) End(at Side) (x listpack.Value) {
 		}
 		return listpack.Get(b, listpack.Last(b))
 	}
-	q := v.large()
+	q := quicklist.Attach(v.large())
 	if at == Head {
 		x, _ = q.Head()
 		return x
@@ -178,12 +194,22 @@ func (v ListValue) Drop(n int, from Side) {
 		b := v.compactRoom(0)
 		n = min(n, listpack.Len(b))
 		v.storeCompact(listpack.DeleteRange(b, -n, n))
-	case from == Head:
-		q := v.large()
-		q.DropHead(n)
 	default:
-		q := v.large()
+		v.dropLarge(n, from)
+	}
+}
+
+func (v ListValue) dropLarge(n int, from Side) {
+	var q quicklist.List
+	q.Attach(v.large())
+	bytes := q.Bytes()
+	if from == Head {
+		q.DropHead(n)
+	} else {
 		q.DropTail(n)
+	}
+	if q.Bytes() != bytes {
+		v.fit()
 	}
 }
 
@@ -217,12 +243,13 @@ func (v ListValue) Set(index int, s []byte, l *ListLimits) bool {
 		}
 		return p != 0
 	}
-	q := v.large()
+	q := quicklist.Attach(v.large())
 	q.SetPlainFrom(l.PlainFrom)
 	c := q.Seek(index)
 	ok := c.Ok()
 	if ok {
 		c.Set(s)
+		v.fit()
 	}
 	return ok
 }
@@ -243,7 +270,7 @@ func (v ListValue) Insert(pivot, s []byte, behind bool, l *ListLimits) bool {
 	if v.isSmall() {
 		return v.insertSmall(pivot, s, behind)
 	}
-	q := v.large()
+	q := quicklist.Attach(v.large())
 	q.SetPlainFrom(l.PlainFrom)
 	c := q.Seek(0)
 	c.Find(pivot)
@@ -257,6 +284,7 @@ func (v ListValue) Insert(pivot, s []byte, behind bool, l *ListLimits) bool {
 		v.splice(c.Index(), 0, 1)
 		c.InsertBefore(s)
 	}
+	v.fit()
 	return true
 }
 
@@ -282,10 +310,18 @@ func (v ListValue) Remove(s []byte, n int, from Side) (removed int) {
 	if v.isSmall() {
 		return v.removeSmall(s, n, from)
 	}
-	q := v.large()
+	q := quicklist.Attach(v.large())
 	if from == Tail {
-		return v.removeBack(&q, s, n)
+		removed = v.removeBack(&q, s, n)
+	} else {
+		removed = v.removeFront(&q, s, n)
 	}
+	v.fit()
+	return removed
+}
+
+// removeFront is Remove from the head of a quicklist.
+func (v ListValue) removeFront(q *quicklist.List, s []byte, n int) (removed int) {
 	c := q.Seek(0)
 	for removed < n {
 		if c.Find(s); !c.Ok() {
@@ -349,7 +385,7 @@ func (v ListValue) Run(index int) Run {
 		b := v.room()
 		return Run{Bytes: b, Count: listpack.Len(b)}
 	}
-	q := v.large()
+	q := quicklist.Attach(v.large())
 	n, _ := q.NodeAt(index)
 	return Run{n.Bytes, n.Plain, n.First, n.Count}
 }
@@ -369,24 +405,25 @@ func (v ListValue) Nodes() int {
 	if v.isSmall() {
 		return 1
 	}
-	q := v.large()
+	q := quicklist.Attach(v.large())
 	return q.Nodes()
 }
 
 // Fill is the list-max-listpack-size that a large list was made with.
 func (v ListValue) Fill() int {
-	q := v.large()
+	q := quicklist.Attach(v.large())
 	return q.Fill()
 }
 
 // AddNode adds a node behind all others of a large list, as it was written.
 func (v ListValue) AddNode(b []byte, plain bool) {
-	q := v.large()
+	q := quicklist.Attach(v.large())
 	if plain {
 		q.AppendPlain(b)
-		return
+	} else {
+		q.AppendListpack(b)
 	}
-	q.AppendListpack(b)
+	v.fit()
 }
 
 // ListCursor stands on an element of a list, or on none. It is good until the list
@@ -404,7 +441,7 @@ func (v ListValue) Seek(index int) (c ListCursor) {
 		c.p = listpack.Seek(c.b, index)
 		return c
 	}
-	q := v.large()
+	q := quicklist.Attach(v.large())
 	c.large = q.Seek(index)
 	return c
 }
@@ -443,11 +480,15 @@ func (c *ListCursor) Prev() {
 	c.large.Prev()
 }
 
-// copyList copies the nodes of a large list to the entry of another.
-func copyList(from *Cell, to *arena.Heap, e entry.Entry) {
-	old := ListValue{from}.large()
-	*listRoot(e) = quicklist.New(old.Fill())
-	q := quicklist.Attach(to, listRoot(e))
+// copyList copies the nodes of a large list to an empty one; see copyInside.
+func copyList(from, to *Cell, take bool) {
+	old := quicklist.Attach(ListValue{from}.large())
+	*listRoot(to.Entry) = quicklist.New(old.Fill())
+	q := quicklist.Attach(ListValue{to}.large())
+	if take {
+		q.Take(&old)
+		return
+	}
 	old.EachNode(func(n quicklist.Node) bool {
 		if n.Plain {
 			q.AppendPlain(n.Bytes)

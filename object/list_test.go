@@ -175,7 +175,7 @@ func (w *listTwin) check() {
 	w.t.Helper()
 	w.checkUse()
 	if w.Encoding() == EncQuicklist {
-		q := w.large()
+		q := quicklist.Attach(w.large())
 		if err := q.Check(); err != nil {
 			w.t.Fatal(err)
 		}

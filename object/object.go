@@ -86,6 +86,9 @@ type Kit struct {
 	// Keeper hears of changes inside a value that a snapshot is writing down; nil: none
 	// is.
 	Keeper Keeper
+	// PartDivisor, if not 0, divides the bounds from which on values have parts of the
+	// heap (see own.go), so that tests meet many of them.
+	PartDivisor int
 }
 
 // Limits are where values of each type change their encodings.
@@ -193,7 +196,7 @@ func freeValue(h *arena.Heap, e entry.Entry) (g Grave) {
 		o := e.Outside()
 		h.Free(purposeOf(e), o.Ref, o.Cap)
 	case Encoding(e.Encoding()).isLarge():
-		if g = graveOf(h, e); g.Len() <= freeAtOnce {
+		if g = graveOf(h, e); g.atOnce() {
 			g.FreeSome(h, math.MaxInt)
 		}
 	}
@@ -203,12 +206,14 @@ func freeValue(h *arena.Heap, e entry.Entry) (g Grave) {
 // MemoryUsage is the number of bytes that the arena spends on the entry and its
 // value, size classes included; the table's slot comes on top. Of a large
 // collection as many elements are measured as samples says, and the others taken to
-// be like them; 0 = all.
+// be like them; 0 = all. One that has a part of the heap takes what that takes.
 func (c *Cell) MemoryUsage(samples int) int {
 	n := arena.UsableSize(c.Entry.Size())
 	switch {
 	case c.Entry.IsOutside():
 		n += arena.UsableSize(c.Entry.Outside().Cap)
+	case c.Encoding().isLarge() && partOf(c.Entry) != 0:
+		n += partUsage(c.Heap, partOf(c.Entry))
 	case c.Encoding() == EncHashtable:
 		n += c.tableUsage(samples)
 	case c.Encoding() == EncSkiplist:
@@ -239,19 +244,12 @@ func Copy(from *Cell, to *arena.Heap, key []byte, deadline int64) arena.Ref {
 		copy(to.Arena().Bytes(b, o.Len), from.Heap.Arena().Bytes(o.Ref, o.Len))
 		o.Ref = b
 		e.SetOutside(o)
-	case from.Encoding() == EncHashtable:
-		putRoot(e, copyTable(from, to))
-	case from.Encoding() == EncSkiplist:
-		ZSetValue{from}.copyTo(to, e)
-	case from.Encoding() == EncQuicklist:
-		copyList(from, to, e)
-	case from.Encoding() == EncHashtableEx:
-		putRoot(e, copyTable(from, to))
-		copyDates(to, e)
-	case from.Encoding() == EncStream:
-		s := StreamValue{from}.Open()
-		made := s.Copy(to)
-		putStream(e, &made)
+	case from.Encoding().isLarge():
+		clear(e.Payload())
+		if partOf(from.Entry) != 0 {
+			putPart(e, to.NewPart())
+		}
+		copyInside(from, &Cell{Heap: to, Entry: e, Kit: from.Kit}, false)
 	default:
 		copy(e.Payload(), from.Entry.Payload())
 	}
@@ -261,29 +259,31 @@ func Copy(from *Cell, to *arena.Heap, key []byte, deadline int64) arena.Ref {
 // Move is Copy for a value that is about to be deleted under its old key: a large
 // one changes hands instead of being copied. What is left of the old entry is
 // good for nothing but Free.
-//
-// LIMITATIONS: the elements of a large collection lie in many blocks of one heap, so
-// a move to another heap copies them.
 func Move(from *Cell, to *arena.Heap, key []byte, deadline int64) arena.Ref {
-	if from.Encoding().isLarge() && to == from.Heap {
-		s := from.Entry.Shape()
-		s.Deadline = deadline
-		ref := to.Alloc(arena.PurposeEntry, entry.SizeFor(len(key), s))
-		copy(entry.Init(to.Arena(), ref, key, s).Payload(), from.Entry.Payload())
-		clear(from.Entry.Payload()) // the root of an empty value
-		return ref
-	}
-	if !from.Entry.IsOutside() {
+	large := from.Encoding().isLarge()
+	if !large && !from.Entry.IsOutside() {
 		return Copy(from, to, key, deadline)
 	}
-	o := from.Entry.Outside()
-	if !to.Adopt(from.Heap, from.purpose(), o.Ref, o.Cap) {
+	if o := from.Entry.Outside; !large && !to.Adopt(from.Heap, from.purpose(), o().Ref, o().Cap) {
 		return Copy(from, to, key, deadline)
 	}
 	s := from.Entry.Shape()
 	s.Deadline = deadline
 	ref := to.Alloc(arena.PurposeEntry, entry.SizeFor(len(key), s))
-	entry.Init(to.Arena(), ref, key, s).SetOutside(o)
-	from.Entry.DropOutside()
+	e := entry.Init(to.Arena(), ref, key, s)
+	copy(e.Payload(), from.Entry.Payload())
+	switch {
+	case !large:
+		from.Entry.DropOutside()
+		return ref
+	case to == from.Heap:
+	case partOf(e) != 0:
+		takePart(e, to, from.Heap)
+	default: // small enough to be copied
+		clear(e.Payload())
+		copyInside(from, &Cell{Heap: to, Entry: e, Kit: from.Kit}, true)
+		return ref
+	}
+	clear(from.Entry.Payload()) // the root of an empty value
 	return ref
 }

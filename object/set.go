@@ -165,8 +165,9 @@ func (s SetValue) Add(m []byte, l *SetLimits) bool {
 		return false
 	}
 	s.element(m)
-	t.Insert(h, newElement(s.Heap, m, nil))
+	t.Insert(h, newElement(t.Heap(), m, nil))
 	s.storeTable(&t)
+	s.grown(t.Len())
 	return true
 }
 
@@ -245,8 +246,9 @@ func (s SetValue) Remove(m []byte) bool {
 	s.element(m)
 	ref := slot.Ref()
 	t.Delete(h, slot)
-	freeElement(s.Heap, ref)
+	freeElement(t.Heap(), ref)
 	s.storeTable(&t)
+	s.shrunk(t.Len())
 	return true
 }
 

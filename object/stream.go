@@ -20,23 +20,20 @@ type StreamValue struct{ *Cell }
 
 // NewStream makes an entry for an empty stream.
 func (p Place) NewStream() arena.Ref {
-	s := entry.Shape{
-		Type: uint8(Stream), Encoding: uint8(EncStream), Deadline: p.Deadline, Age: p.Age, Payload: stream.RootSize,
-	}
-	ref := p.Heap.Alloc(arena.PurposeEntry, entry.SizeFor(len(p.Key), s))
+	ref := p.newLarge(Stream, EncStream, stream.RootSize)
 	made := stream.New(p.Heap)
-	putStream(entry.Init(p.Heap.Arena(), ref, p.Key, s), &made)
+	putStream(entry.At(p.Heap.Arena(), ref), &made)
 	return ref
 }
 
 func putStream(e entry.Entry, s *stream.Stream) {
-	binary.LittleEndian.PutUint64(e.Payload(), s.Root().Word())
+	binary.LittleEndian.PutUint64(rootsOf(e), s.Root().Word())
 }
 
 // streamRoot reads the root from the entry of a stream; the zero Root if the stream
 // was taken out.
 func streamRoot(e entry.Entry) stream.Root {
-	return stream.RootOf(binary.LittleEndian.Uint64(e.Payload()))
+	return stream.RootOf(binary.LittleEndian.Uint64(rootsOf(e)))
 }
 
 // Len is the number of entries.
@@ -47,7 +44,7 @@ func (v StreamValue) Len() uint64 {
 
 // Open is the stream, to be read and changed where it is: the cell need not be told.
 func (v StreamValue) Open() stream.Stream {
-	s := stream.Attach(v.Heap, streamRoot(v.Entry))
+	s := stream.Attach(v.inside(), streamRoot(v.Entry))
 	if v.Kit != nil && v.Kit.Keeper != nil {
 		c := *v.Cell // a copy, so that ordinary ones stay off Go's heap
 		s.Before = func(node stream.ID) { c.Kit.Keeper.Node(c, node) }
@@ -113,6 +110,22 @@ func StreamGrave(rest stream.Stream) (left Grave) {
 	}
 	return left
 }
+
+// Edit is Open for whoever changes the stream. It gives it a part of the heap first, or
+// takes it away, as its size demands: nobody else may have it open.
+func (v StreamValue) Edit() stream.Stream {
+	s := v.Open()
+	if v.fit(s.Bytes(), ownStream) {
+		return v.Open()
+	}
+	return s
+}
+
+// Expect prepares an empty stream for so many nodes to be added at once.
+func (v StreamValue) Expect(nodes int) { v.fit(int64(nodes)*nodeWeight, ownStream) }
+
+// nodeWeight is about what a node takes.
+const nodeWeight = 4 << 10
 
 // digest adds the entries, which is all that Redis looks at: not the groups.
 func (v StreamValue) digest(d *Digest) {

@@ -65,11 +65,14 @@ func TestStream(t *testing.T) {
 			at := StreamValue{&s.d.Cell}.Open()
 			fill(t, &at, r, n)
 			s.checkUse()
-			want, p := streamText(&at), s.place()
+			want := streamText(&at)
 			for range 200 {
 				s.shake(r)
+				StreamValue{&s.d.Cell}.Edit()
 			}
 			s.checkUse()
+			p := s.place()
+			at = StreamValue{&s.d.Cell}.Open()
 			if got := streamText(&at); got != want || at.Check() != nil {
 				t.Fatalf("after defragmentation %s\nwant %s", got, want)
 			}
@@ -103,7 +106,8 @@ func destroyGroups(s *shelf, r *rand.Rand) {
 	v := StreamValue{&s.d.Cell}
 	at := v.Open()
 	for at.Groups() > 0 {
-		for g := StreamGrave(at.DestroyGroup(at.GroupAt(r.IntN(at.Groups())))); g.Len() > 0; {
+		g := StreamGrave(at.DestroyGroup(at.GroupAt(r.IntN(at.Groups()))))
+		for g.Settle(s.d.Entry); g.Len() > 0; {
 			g.FreeSome(s.heap, 1+r.IntN(300))
 		}
 	}

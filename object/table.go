@@ -9,30 +9,33 @@ import (
 )
 
 // A large set or hash is a table of entries, one for each member or field, whose
-// root is the payload of the key's entry. It is the table that the keyspace itself
+// root is in the payload of the key's entry. It is the table that the keyspace itself
 // is made of.
 
 const rootSize = int(unsafe.Sizeof(hashtable.Root{}))
 
 // rootOf reads the root from the entry of a large value.
 func rootOf(e entry.Entry) (r hashtable.Root) {
-	copy(unsafe.Slice((*byte)(unsafe.Pointer(&r)), rootSize), e.Payload())
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(&r)), rootSize), rootsOf(e))
 	return r
 }
 
 func putRoot(e entry.Entry, r hashtable.Root) {
-	copy(e.Payload(), unsafe.Slice((*byte)(unsafe.Pointer(&r)), rootSize))
+	copy(rootsOf(e), unsafe.Slice((*byte)(unsafe.Pointer(&r)), rootSize))
 }
 
 // table is the table of a large value. After changes it goes back by storeTable.
-func (c *Cell) table() hashtable.Table { return hashtable.Attach(c.Heap, c.Kit.Hash, rootOf(c.Entry)) }
+func (c *Cell) table() hashtable.Table {
+	h, roots := c.open()
+	return hashtable.Attach(h, c.Kit.Hash, *(*hashtable.Root)(roots))
+}
 
 func (c *Cell) storeTable(t *hashtable.Table) { putRoot(c.Entry, t.Root()) }
 
 // becomeTable replaces a small collection by a table that was made of it.
 func (c *Cell) becomeTable(t *hashtable.Table) {
 	freeValue(c.Heap, c.Entry)
-	c.become(EncHashtable, rootSize)
+	c.becomeLarge(EncHashtable, rootSize)
 	c.storeTable(t)
 }
 
@@ -41,7 +44,7 @@ func (p Place) newTable(t Type) arena.Ref { return p.newLarge(t, EncHashtable, r
 
 // newLarge makes an entry for an empty large value, whose roots take n bytes.
 func (p Place) newLarge(t Type, enc Encoding, n int) arena.Ref {
-	s := entry.Shape{Type: uint8(t), Encoding: uint8(enc), Deadline: p.Deadline, Age: p.Age, Payload: n}
+	s := entry.Shape{Type: uint8(t), Encoding: uint8(enc), Deadline: p.Deadline, Age: p.Age, Payload: partWordSize + n}
 	ref := p.Heap.Alloc(arena.PurposeEntry, entry.SizeFor(len(p.Key), s))
 	clear(entry.Init(p.Heap.Arena(), ref, p.Key, s).Payload())
 	return ref
@@ -53,22 +56,26 @@ func newElement(h *arena.Heap, name, value []byte) arena.Ref {
 	return newShaped(h, name, value, bytesShape(len(value), 0, Attrs{}))
 }
 
-// copyTable copies a table with its entries to a heap.
-func copyTable(from *Cell, to *arena.Heap) hashtable.Root {
+// copyTable copies a table with its entries to a heap; see copyInside.
+func copyTable(from *Cell, to *arena.Heap, take bool) hashtable.Root {
 	old := from.table()
 	t := hashtable.New(to, from.Kit.Hash)
-	a := from.Heap.Arena()
+	a := to.Arena()
 	old.Each(func(ref arena.Ref) bool {
 		e := entry.At(a, ref)
 		size := e.Size()
 		b := to.Alloc(arena.PurposeEntry, size)
-		copy(to.Arena().Bytes(b, size), a.Bytes(ref, size))
-		if e.IsOutside() {
+		copy(a.Bytes(b, size), a.Bytes(ref, size))
+		switch {
+		case !e.IsOutside():
+		case take && to.Adopt(old.Heap(), arena.PurposeValue, e.Outside().Ref, e.Outside().Cap):
+			e.DropOutside()
+		default:
 			o := e.Outside()
 			text := a.Bytes(o.Ref, o.Len)
 			o.Ref = to.Alloc(arena.PurposeValue, o.Cap)
-			copy(to.Arena().Bytes(o.Ref, o.Len), text)
-			entry.At(to.Arena(), b).SetOutside(o)
+			copy(a.Bytes(o.Ref, o.Len), text)
+			entry.At(a, b).SetOutside(o)
 		}
 		t.Insert(from.Kit.Hash(e.Key()), b)
 		return true

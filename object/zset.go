@@ -71,16 +71,19 @@ const (
 
 // treeRootOf reads the root of the tree from the entry of a large sorted set.
 func treeRootOf(e entry.Entry) (r btree.Root) {
-	copy(unsafe.Slice((*byte)(unsafe.Pointer(&r)), treeRootSize), e.Payload()[rootSize:])
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(&r)), treeRootSize), rootsOf(e)[rootSize:])
 	return r
 }
 
 func putTreeRoot(e entry.Entry, r btree.Root) {
-	copy(e.Payload()[rootSize:], unsafe.Slice((*byte)(unsafe.Pointer(&r)), treeRootSize))
+	copy(rootsOf(e)[rootSize:], unsafe.Slice((*byte)(unsafe.Pointer(&r)), treeRootSize))
 }
 
 // tree is the tree of a large sorted set. After changes it goes back by storeTree.
-func (z ZSetValue) tree() btree.Tree { return btree.Attach(z.Heap, treeRootOf(z.Entry)) }
+func (z ZSetValue) tree() btree.Tree {
+	h, roots := z.open()
+	return btree.Attach(h, *(*btree.Root)(unsafe.Add(roots, rootSize)))
+}
 
 func (z ZSetValue) storeTree(t *btree.Tree) { putTreeRoot(z.Entry, t.Root()) }
 
@@ -222,12 +225,13 @@ func (z ZSetValue) addLarge(member []byte, score float64, f ZAddFlags) (float64,
 		return 0, ZAddNothing
 	}
 	z.element(member)
-	ref := newMember(z.Heap, member, score)
+	ref := newMember(t.Heap(), member, score)
 	t.Insert(sum, ref)
 	z.storeTable(&t)
 	tree := z.tree()
 	tree.Insert(score, ref)
 	z.storeTree(&tree)
+	z.grown(t.Len())
 	return score, ZAddAdded
 }
 
@@ -261,7 +265,8 @@ func (z ZSetValue) Remove(member []byte) bool {
 	z.storeTree(&tree)
 	t.Delete(sum, slot)
 	z.storeTable(&t)
-	freeElement(z.Heap, ref)
+	freeElement(t.Heap(), ref)
+	z.shrunk(t.Len())
 	return true
 }
 
@@ -276,8 +281,9 @@ func (z ZSetValue) Gather(member []byte, score float64, join func(old, score flo
 		setEntryScore(e, join(entryScore(e), score))
 		return
 	}
-	t.Insert(sum, newMember(z.Heap, member, score))
+	t.Insert(sum, newMember(t.Heap(), member, score))
 	z.storeTable(&t)
+	z.grown(t.Len())
 }
 
 // Arrange puts what was gathered in order.
@@ -302,7 +308,7 @@ func (z ZSetValue) toLarge() {
 		return true
 	})
 	freeValue(z.Heap, z.Entry)
-	z.become(EncSkiplist, zsetRootsSize)
+	z.becomeLarge(EncSkiplist, zsetRootsSize)
 	z.storeTable(&t)
 	z.storeTree(&tree)
 }
@@ -327,18 +333,23 @@ func (z ZSetValue) Compact(l *ZSetLimits) {
 	z.recompact(EncListpack, out)
 }
 
-// copyTo copies the members of a large sorted set to a heap, and puts their roots
-// in an entry there.
-func (z ZSetValue) copyTo(to *arena.Heap, e entry.Entry) {
-	t, tree := hashtable.New(to, z.Kit.Hash), btree.New(to)
+// copyTo copies the members of a large sorted set to an empty one. One that is not
+// arranged yet has no tree.
+func (z ZSetValue) copyTo(to *Cell) {
+	h := to.inside()
+	if old := treeRootOf(z.Entry); old.Len() == 0 {
+		putRoot(to.Entry, copyTable(z.Cell, h, true))
+		return
+	}
+	t, tree := hashtable.New(h, z.Kit.Hash), btree.New(h)
 	z.Each(func(s Scored) bool {
-		ref := newMember(to, s.Member.Str, s.score)
+		ref := newMember(h, s.Member.Str, s.score)
 		t.Insert(z.Kit.Hash(s.Member.Str), ref)
 		tree.Append(s.score, ref)
 		return true
 	})
-	putRoot(e, t.Root())
-	putTreeRoot(e, tree.Root())
+	putRoot(to.Entry, t.Root())
+	putTreeRoot(to.Entry, tree.Root())
 }
 
 // usage is what a large sorted set takes outside its key's entry; see MemoryUsage.

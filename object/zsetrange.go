@@ -198,6 +198,7 @@ func (z ZSetValue) DeleteRange(from, to int, visit func(Scored)) {
 	}
 	z.storeTable(&t)
 	z.storeTree(&tree)
+	z.shrunk(t.Len())
 }
 
 // warmMax is how many members are asked for before the first of them is looked at:
@@ -224,7 +225,7 @@ func (z ZSetValue) deleteLarge(t *hashtable.Table, tree *btree.Tree, from, n int
 			visit(Scored{Member: listpack.Value{Str: entry.At(a, ref).Key()}, score: score})
 		}
 		t.Delete(sums[i], t.FindRef(sums[i], ref))
-		freeElement(z.Heap, ref)
+		freeElement(t.Heap(), ref)
 		i++
 	})
 }

@@ -94,9 +94,13 @@ func appendMillis(dst []byte, ms int64) []byte {
 // those who read them later rely on it.
 func (b *Builder) stream(d *Decoder, t Type, at object.Place, into *object.Draft) error {
 	into.Begin(at, at.NewStream())
-	s := object.StreamValue{Cell: &into.Cell}.Open()
-	r := streamReader{b: b, d: d, t: t, s: &s}
-	r.nodes()
+	r := streamReader{b: b, d: d, t: t}
+	nodes := r.len()
+	v := object.StreamValue{Cell: &into.Cell}
+	v.Expect(int(min(nodes, nodesMax)))
+	s := v.Open()
+	r.s = &s
+	r.nodes(nodes)
 	r.state()
 	for n := r.len(); n > 0 && r.err == nil; n-- {
 		r.group()
@@ -167,8 +171,11 @@ func (r *streamReader) millis() int64 {
 	return int64(binary.LittleEndian.Uint64(r.take(size)))
 }
 
-func (r *streamReader) nodes() {
-	for n := r.len(); n > 0 && r.err == nil; n-- {
+// nodesMax is how many nodes are believed to come, and more than the most that matter.
+const nodesMax = 1 << 20
+
+func (r *streamReader) nodes(n uint64) {
+	for ; n > 0 && r.err == nil; n-- {
 		key := r.string()
 		if r.check(len(key) == stream.IDSize); r.err != nil {
 			return

@@ -43,7 +43,7 @@ func newHistory(t *testing.T, seed uint64) *history {
 		t.Fatal(err)
 	}
 	ks := keyspace.New(keyspace.Options{
-		Arena: a, Loops: 1, Databases: databases, Seed: seed,
+		Arena: a, Loops: 1, Databases: databases, Seed: seed, PartDivisor: int(seed%2) * 128,
 		NewRand: func() env.Rand { return env.Seeded(seed) },
 	})
 	t.Cleanup(func() {

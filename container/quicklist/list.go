@@ -50,6 +50,13 @@ func Attach(h *arena.Heap, r *Root) List {
 	return List{root: r, heap: h, plainFrom: PlainFromDefault, mergeSaves: listpack.EmptySize}
 }
 
+// Attach makes l another list, whose Root lies in the arena. (It saves those who are in
+// a hurry a copy of the List.)
+func (l *List) Attach(h *arena.Heap, r *Root) {
+	l.root, l.heap = r, h
+	l.plainFrom, l.mergeSaves = PlainFromDefault, listpack.EmptySize
+}
+
 // SetPlainFrom says from which size on an element has a plain node, 0 for the
 // default: DEBUG QUICKLIST-PACKED-THRESHOLD. It is not part of the Root.
 func (l *List) SetPlainFrom(size int) {

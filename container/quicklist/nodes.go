@@ -1,6 +1,9 @@
 package quicklist
 
-import "dozo/container/listpack"
+import (
+	"dozo/arena"
+	"dozo/container/listpack"
+)
 
 // Node is what DUMP and snapshots write of a node.
 type Node struct {
@@ -122,4 +125,26 @@ func (l *List) moveIndex(p *path) (moved int) {
 		}
 	}
 	return moved
+}
+
+// Take moves all nodes of another list of the same arena, which is empty then, to the
+// front of this one. Nodes that have whole granules are not copied.
+func (l *List) Take(from *List) {
+	for from.root.nodes > 0 {
+		e := from.unlink(from.lastSpot())
+		n := uint64(arena.UsableSize(e.room()))
+		if l.heap.Adopt(from.heap, arena.PurposeQuicklist, e.ref(), e.room()) {
+			from.root.bytes -= n
+			l.root.bytes += n
+			l.link(0, e)
+			continue
+		}
+		to, b := l.newNode(e.size(), e.count())
+		copy(b, from.bytes(e))
+		if e.plain() {
+			to.a |= plainBit
+		}
+		from.freeNode(e.item)
+		l.link(0, to)
+	}
 }

@@ -2,15 +2,19 @@ package stream
 
 import "dozo/arena"
 
-// Copy makes an equal stream in a heap of the same arena.
-func (s *Stream) Copy(h *arena.Heap) Stream {
+// Copy makes an equal stream in a heap of the same arena. With take, nodes that have
+// whole granules go over to it instead of being copied; the stream is good for nothing
+// but Free and FreeSome then.
+func (s *Stream) Copy(h *arena.Heap, take bool) Stream {
 	to := New(h)
 	to.h.state = s.h.state
 	x, y := s.index(), to.index()
 	for at := x.ceil(ID{}); at.ok(); at = x.after(at) {
 		v := at.pair()
 		y.insert(v.key, 0)
-		to.copyNode(y.last().pair(), s.node(arena.Ref(v.value)))
+		if !take || !to.takeNode(y.last().pair(), s, v) {
+			to.copyNode(y.last().pair(), s.node(arena.Ref(v.value)))
+		}
 	}
 	for i := range s.Groups() {
 		g := s.GroupAt(i)
@@ -18,6 +22,19 @@ func (s *Stream) Copy(h *arena.Heap) Stream {
 		g.copyTo(&n)
 	}
 	return to
+}
+
+// takeNode takes over the node of another stream, if that can be done.
+func (s *Stream) takeNode(at *pair, from *Stream, v *pair) bool {
+	r := arena.Ref(v.value)
+	n := nodeBlock(len(s.node(r)))
+	if !s.heap.Adopt(from.heap, purpose, r, n) {
+		return false
+	}
+	*from.used -= int64(arena.UsableSize(n))
+	*s.used += int64(arena.UsableSize(n))
+	at.value, v.value = v.value, 0
+	return true
 }
 
 func (g *Group) copyTo(to *Group) {

@@ -16,7 +16,9 @@ func (s *Stream) FreeSome(n int) (more bool) {
 	x := s.index()
 	for ; n > 0 && x.root.count > 0; n-- {
 		v := *x.last().pair()
-		s.freeNode(arena.Ref(v.value))
+		if v.value != 0 { // nobody has taken it
+			s.freeNode(arena.Ref(v.value))
+		}
 		x.remove(v.key)
 	}
 	for n > 0 && s.Groups() > 0 {

@@ -208,7 +208,7 @@ func (p *player) copies() {
 		p.t.Fatalf("%d bytes after moving, %d before", n, before)
 	}
 	want := p.w.text()
-	for name, c := range map[string]Stream{"copy": p.s.Copy(p.s.heap), "reload": reload(p.t, &p.s)} {
+	for name, c := range map[string]Stream{"copy": p.s.Copy(p.s.heap, false), "reload": reload(p.t, &p.s)} {
 		if err := c.Check(); err != nil {
 			p.t.Fatal(name, err)
 		}

@@ -253,7 +253,7 @@ func tamper(t *testing.T, s *Stream, n uint64) {
 			s.Delete(id)
 		}
 	}
-	c := s.Copy(s.heap)
+	c := s.Copy(s.heap, false)
 	_ = c.Append(MaxID, redisLimits, bytesOf("f", "v"))
 	for id, b, ok := c.NodeFrom(ID{}); ok; id, b, ok = c.NodeFrom(id) {
 		if !ValidNode(b) {
