@@ -132,3 +132,35 @@ func TestArguments(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestMixedData: the same each time, a tenth of each other type, and text that fits.
+func TestMixedData(t *testing.T) {
+	b := &bench{settings: settings{scale: 0}}
+	d, again := b.mixedData(), b.mixedData()
+	verbs := map[string]int{}
+	for i := range d.keys {
+		args := d.add(i)
+		if !slices.Equal(args, again.add(i)) || slices.Contains(args, "") {
+			t.Fatalf("%q", args)
+		}
+		verbs[args[0]]++
+		if n := len(args[2]); args[0] == "SET" && (n < smallString || n > largeString) {
+			t.Errorf("a string of %d bytes", n)
+		}
+	}
+	if verbs["SET"] != d.strings() || len(verbs) != 1+len(largeKinds) {
+		t.Errorf("%v", verbs)
+	}
+}
+
+func TestPercentiles(t *testing.T) {
+	var p percentiles
+	var times []float64
+	for i := range 1000 {
+		times = append(times, float64(999-i))
+	}
+	p.add(dozo, times)
+	if p.p50.of(dozo) != 500 || p.p99.of(dozo) != 990 || p.p999.of(dozo) != 999 || p.max.of(dozo) != 999 {
+		t.Errorf("%+v", p)
+	}
+}

@@ -82,6 +82,7 @@ var parts = []part{
 	{"queue", (*bench).queue},
 	{"expiry", (*bench).expiry},
 	{"defragmentation", (*bench).defragmentation},
+	{"snapshot", (*bench).snapshot},
 	{"fanout", (*bench).fanout},
 	{"gc", (*bench).collector},
 	{"loops", (*bench).loops},

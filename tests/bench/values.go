@@ -93,8 +93,11 @@ func (b *bench) alone(f func() error) error {
 }
 
 // pinSelf moves all threads of this process.
-func pinSelf(cpus string) error {
-	cmd := exec.Command("taskset", "-a", "-p", "-c", cpus, strconv.Itoa(os.Getpid()))
+func pinSelf(cpus string) error { return pin(os.Getpid(), cpus) }
+
+// pin moves all threads of a process.
+func pin(pid int, cpus string) error {
+	cmd := exec.Command("taskset", "-a", "-p", "-c", cpus, strconv.Itoa(pid))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", cmd, err, out)
 	}
