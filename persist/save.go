@@ -102,9 +102,6 @@ func (j *job) save() error {
 		return fmt.Errorf("cannot make the file: %w", err)
 	}
 	err = j.write(f)
-	if err == nil {
-		err = f.Sync()
-	}
 	if e := f.Close(); err == nil {
 		err = e
 	}
@@ -122,14 +119,35 @@ func (j *job) save() error {
 	return nil
 }
 
-// write writes what a file has, as the snapshot gives it.
+// write writes what a file has, and has it on the disk when it returns.
 func (j *job) write(f env.File) error {
-	w := rdb.NewWriter(j.paced(f), j.opts)
+	if !j.incremental {
+		if err := j.records(f); err != nil {
+			return err
+		}
+		return f.Sync()
+	}
+	p := &pacedFile{f: f}
+	err := j.records(p)
+	if e := p.settle(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// records writes what a file has, as the snapshot gives it.
+func (j *job) records(to io.Writer) error {
+	w := rdb.NewWriter(to, j.opts)
 	if err := w.Header(&j.info); err != nil {
 		return err
 	}
 	sizes := j.snap.Databases()
+	way := courtesy{clock: j.m.env.Clock, since: j.m.env.Clock.Monotonic()}
 	for {
+		way.give()
 		c, err := j.snap.Next()
 		if err != nil {
 			return err
@@ -149,6 +167,29 @@ func (j *job) write(f env.File) error {
 	}
 }
 
+// courtesy has a writer leave its core, after each chunk, to whoever waits for it: where
+// there are no more cores than loops a client would else wait for the end of the
+// writer's time slice, some milliseconds. A writer with a lower priority would do that
+// too, but those who wait for a lock that it has would wait for as long as it is kept
+// off.
+type courtesy struct {
+	clock       env.Clock
+	since, lost time.Duration
+}
+
+// courtesyMax is how much of its time a writer loses to others at most, in percent: a
+// server that is always busy has to be saved too.
+const courtesyMax = 70
+
+func (c *courtesy) give() {
+	now := c.clock.Monotonic()
+	if c.lost*100 > (now-c.since)*courtesyMax {
+		return
+	}
+	server.GiveWay()
+	c.lost += c.clock.Monotonic() - now
+}
+
 // pause is rdb-key-save-delay, by which tests make a save last.
 func (j *job) pause(keys int) {
 	for d := time.Duration(keys) * j.delay; d > 0 && !j.snap.Canceled(); d -= pausePiece {
@@ -162,24 +203,35 @@ const pausePiece = 10 * time.Millisecond
 // all of it at the end.
 const syncEvery = 4 << 20
 
-// paced syncs a file bit by bit while it is written, if that is wanted.
-func (j *job) paced(f env.File) io.Writer {
-	if !j.incremental {
-		return f
-	}
-	return &pacedFile{f: f}
-}
-
+// pacedFile syncs a file bit by bit while it is written on. One sync runs at a time, so
+// no more than twice syncEvery waits for the disk.
 type pacedFile struct {
-	f    env.File
-	dirt int
+	f      env.File
+	dirt   int
+	synced chan error // gives how the last sync went; nil = none runs
 }
 
 func (p *pacedFile) Write(b []byte) (int, error) {
 	n, err := p.f.Write(b)
-	if p.dirt += n; err == nil && p.dirt >= syncEvery {
-		p.dirt = 0
-		err = p.f.Sync()
+	if p.dirt += n; err != nil || p.dirt < syncEvery {
+		return n, err
 	}
-	return n, err
+	p.dirt = 0
+	if err := p.settle(); err != nil {
+		return n, err
+	}
+	synced := make(chan error, 1)
+	p.synced = synced
+	go func() { synced <- p.f.Sync() }()
+	return n, nil
+}
+
+// settle waits for the sync that runs.
+func (p *pacedFile) settle() error {
+	if p.synced == nil {
+		return nil
+	}
+	err := <-p.synced
+	p.synced = nil
+	return err
 }

@@ -3,6 +3,7 @@
 package server
 
 import (
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,3 +30,6 @@ func sleep(d time.Duration) {
 
 // threadTimes are the whole process': this system does not tell threads apart.
 func threadTimes() cpuTimes { return processTimes(unix.RUSAGE_SELF) }
+
+// GiveWay lets others run that wait for the calling thread's core.
+func GiveWay() { runtime.Gosched() }

@@ -12,7 +12,6 @@ type kept struct {
 	ks    *keyspace.Keyspace
 	names keyspace.Names
 	side  []byte // elements as they were
-	count int    // of them
 }
 
 // has tells whether an element is passed over.

@@ -118,7 +118,6 @@ func (p *part) finish() {
 	p.forget()
 	for i := range p.bases {
 		p.handOn(&p.bases[i], 1)
-		p.bases[i].out = nil
 	}
 	p.through.Store(true)
 	p.s.walking.Add(-1)
@@ -137,7 +136,7 @@ func (p *part) handOn(b *base, least int) {
 		return
 	}
 	p.s.queue.add(&Chunk{DB: b.db, Keys: b.keys, Records: b.out})
-	b.out, b.keys = p.s.queue.buffer(), 0
+	b.out, b.keys = nil, 0
 }
 
 // save appends a key's record, unless its time was over at the epoch, or puts the key
@@ -152,6 +151,9 @@ func (p *part) save(v *keyspace.View, b *base, key []byte, c *object.Cell) *gian
 	}
 	p.head = rdb.RecordHead{Key: key, Deadline: deadline}
 	p.head.Idle, p.head.Freq = v.Aging(c.Entry)
+	if b.out == nil {
+		b.out = p.s.queue.buffer()
+	}
 	b.out = p.enc.AppendRecord(b.out, &p.head, c)
 	b.keys++
 	p.s.keys.Add(1)

@@ -25,8 +25,9 @@ type queue struct {
 	why    error
 }
 
-// sparesMax is how many buffers are kept to be filled again.
-const sparesMax = 64
+// bufferSize is that of the buffers that chunks are gathered in: what is handed on at
+// chunkSize has at most one bucket more, which is mostly less than this.
+const bufferSize = chunkSize + walkShare
 
 func (q *queue) init(max int64) {
 	q.max = max
@@ -53,14 +54,15 @@ func (q *queue) close(why error) {
 	if q.closed {
 		return
 	}
-	q.closed, q.why = true, why
+	q.closed, q.why, q.spare = true, why, nil
 	if why != nil {
 		q.chunks = nil
 	}
 	q.filled.Broadcast()
 }
 
-// buffer is room for records.
+// buffer is room for records: a large piece at once, since smaller ones that grow would
+// be garbage, which takes a multiple of its memory until it is collected.
 func (q *queue) buffer() []byte {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -69,7 +71,7 @@ func (q *queue) buffer() []byte {
 		q.spare = q.spare[:n-1]
 		return b
 	}
-	return nil
+	return make([]byte, 0, bufferSize)
 }
 
 // Next waits for the next chunk. It returns nil without an error after the last one,
@@ -94,12 +96,12 @@ func (s *Snapshot) Next() (*Chunk, error) {
 func (s *Snapshot) Recycle(c *Chunk) {
 	q := &s.queue
 	q.held.Add(-int64(len(c.Records)))
-	if cap(c.Records) > 2*chunkSize {
+	if cap(c.Records) > 2*bufferSize {
 		return
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.spare) < sparesMax {
+	if !q.closed {
 		q.spare = append(q.spare, c.Records[:0])
 	}
 }

@@ -75,8 +75,9 @@ type Appender interface {
 	AppendRecord(dst []byte, h *rdb.RecordHead, c *object.Cell) []byte
 }
 
-// QueueDefault is the default of Options.QueueMax.
-const QueueDefault = 8 << 20
+// QueueDefault is the default of Options.QueueMax: what a writer compresses in 20 ms, so
+// that it does not run dry while executors are busy with something else.
+const QueueDefault = 2 << 20
 
 // ErrFlushed is why a snapshot was given up when a database that it had not come to was
 // emptied: to keep all of that would take a step for each key, with everybody waiting.
