@@ -193,7 +193,7 @@ func (c *courtesy) give() {
 // pause is rdb-key-save-delay, by which tests make a save last.
 func (j *job) pause(keys int) {
 	for d := time.Duration(keys) * j.delay; d > 0 && !j.snap.Canceled(); d -= pausePiece {
-		time.Sleep(min(d, pausePiece))
+		server.Sleep(min(d, pausePiece))
 	}
 }
 

@@ -112,7 +112,7 @@ func debugLog(c *command.Context) error {
 func debugSleep(c *command.Context) error {
 	seconds, _ := text.ParseFloat(c.Args[2])
 	if seconds > 0 {
-		sleep(time.Duration(seconds * float64(time.Second)))
+		Sleep(time.Duration(seconds * float64(time.Second)))
 	}
 	c.Out.OK()
 	return nil

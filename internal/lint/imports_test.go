@@ -42,7 +42,7 @@ var importTable = []layer{
 	{folder: "scripting", imports: "command resp", modules: []string{"github.com/yuin/gopher-lua"}},
 	// Durability and replication.
 	{folder: "oplog", imports: "arena env"},
-	{folder: "snapshot", imports: "keyspace object container rdb oplog env text"},
+	{folder: "snapshot", imports: "keyspace object container arena rdb oplog env text"},
 	{folder: "aof", imports: "oplog env logger text"},
 	{folder: "client", imports: "resp env"},
 	{folder: "replication", imports: "client command oplog rdb snapshot resp env"},
