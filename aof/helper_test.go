@@ -94,7 +94,7 @@ func boot(t testing.TB, disk *faultfs.Mem, settings Settings) (*world, []got) {
 	d := &world{t: t, disk: disk, fs: faultfs.Wrap(disk), clock: &clock{now: time.Hour}, lines: &bytes.Buffer{}}
 	d.place = placeOn(d.fs)
 	var err error
-	d.arena, err = arena.New(arena.Options{Reserve: 64 << 20})
+	d.arena, err = arena.New(arena.Options{Reserve: 16 << 20})
 	must(t, err)
 	d.log = oplog.New(d.arena, oplog.Options{})
 	t.Cleanup(d.close)
