@@ -100,6 +100,10 @@ func (l *Loop) Release(offset uint64) {
 	}
 }
 
+// Restrain takes back what Release has allowed beyond offset, for gates to come: what
+// has left has left. It may be called from any goroutine, while nobody calls Release.
+func (l *Loop) Restrain(offset uint64) { l.released.Store(min(offset, l.released.Load())) }
+
 // gatesMoved says whether Release has allowed something that is still held.
 func (l *Loop) gatesMoved() bool {
 	return len(l.held) > 0 && l.released.Load() != l.opened

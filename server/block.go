@@ -19,6 +19,7 @@ type blockState struct {
 	muted    bool          // CLIENT REPLY has the reply dropped
 	over     bool          // somebody ends the wait
 	took     time.Duration // by the call before it waited
+	fsync    fsyncWait     // of WAITAOF
 	// waiter is what waits for keys; nil for commands that wait for something else.
 	waiter *waiter
 }
@@ -89,6 +90,9 @@ func (w *worker) endBlock(cl *Client) {
 		w.timed.Add(-1)
 	}
 	cl.block.timedOut = nil
+	if cl.block.fsync.active {
+		w.fsyncs.remove(cl)
+	}
 	if b := cl.block.waiter; b != nil {
 		b.Abandon()
 		w.view.End(&b.Wait)
@@ -159,47 +163,4 @@ func wait(c *command.Context) error {
 	}
 	cl.worker.block(cl, timeout, func(out *resp.Writer) { out.Int(0) })
 	return nil
-}
-
-var errNoAOF error = command.ReplyError("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
-
-// waitAOF is WAITAOF numlocal numreplicas timeout: without a file to wait for,
-// and with no replicas attached, it too can only run out of time. The local
-// count is 1 as a genuine server has it: nothing written waits to be synced.
-func waitAOF(c *command.Context) error {
-	local, err := argInt(c.Args[1])
-	if err != nil {
-		return err
-	}
-	if local < 0 || local > 1 {
-		return command.ReplyError("ERR value is out of range, value must between 0 and 1")
-	}
-	replicas, err := argInt(c.Args[2])
-	if err != nil {
-		return err
-	}
-	if replicas < 0 {
-		return command.ErrMustBePositive
-	}
-	timeout, err := command.MillisTimeout(c.Args[3])
-	if err != nil {
-		return err
-	}
-	if local > 0 {
-		return errNoAOF
-	}
-	cl := clientOf(c)
-	if replicas == 0 || cl.has(inMulti) {
-		writeAcks(c.Out)
-		return nil
-	}
-	cl.worker.block(cl, timeout, writeAcks)
-	return nil
-}
-
-// writeAcks is the reply of WAITAOF.
-func writeAcks(out *resp.Writer) {
-	out.Array(2)
-	out.Int(1)
-	out.Int(0)
 }

@@ -38,6 +38,7 @@ type Client struct {
 	lastUsed        time.Duration // monotonic, when the last command ended or bytes went out
 	last            *command.Command
 	commands        int64
+	lastWrite       uint64 // its end in the log; 0 = it has written nothing
 
 	tx    transaction
 	watch keyspace.Watch

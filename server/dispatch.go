@@ -288,17 +288,17 @@ func (w *worker) run(cl *Client, cmd *command.Command, args [][]byte) {
 			return
 		}
 		w.perform(cl, cmd, args)
-		w.commit(cl)
+		w.commit(cl, cmd, args)
 		w.serveReady()
 		w.ks.UnlockShard(w.view, shard)
 	case cmd.RunsAlone(args):
 		w.alone(func() {
 			w.perform(cl, cmd, args)
-			w.commit(cl)
+			w.commit(cl, cmd, args)
 		})
 	case len(cmd.Keys) == 0:
 		w.perform(cl, cmd, args)
-		w.commit(cl)
+		w.commit(cl, cmd, args)
 	default:
 		w.runHolding(cl, cmd, args)
 	}
@@ -313,7 +313,7 @@ func (w *worker) runHolding(cl *Client, cmd *command.Command, args [][]byte) {
 		w.warmHeld(cl, args)
 	}
 	w.perform(cl, cmd, args)
-	w.commit(cl)
+	w.commit(cl, cmd, args)
 	w.serveReady()
 	w.ks.Unlock(w.view, &set)
 }
@@ -348,14 +348,29 @@ func (w *worker) perform(cl *Client, cmd *command.Command, args [][]byte) {
 	w.account(cl, cmd, args)
 }
 
-// commit hands the effects of a call, or of a whole EXEC, to the log while
-// everything is still held, so that the log has writes of a key in their order.
-func (w *worker) commit(cl *Client) {
+// commit hands the effects of a call to the log while everything is still held, so
+// that the log has writes of a key in their order.
+func (w *worker) commit(cl *Client, cmd *command.Command, args [][]byte) {
 	if w.inExec {
 		return
 	}
-	if end, logged := w.logEffects(); logged {
-		w.holdReply(cl, end)
+	end, logged := w.logEffects()
+	if logged {
+		cl.lastWrite = end
+	}
+	if w.srv.replies != nil {
+		w.settle(cl, cmd, args, end, logged)
+	}
+}
+
+// commitExec is commit for all calls of an EXEC together.
+func (w *worker) commitExec(cl *Client) {
+	end, logged := w.logEffects()
+	if logged {
+		cl.lastWrite = end
+	}
+	if w.srv.replies != nil {
+		w.settleExec(cl, end, logged)
 	}
 }
 
@@ -438,7 +453,10 @@ func (w *worker) logRemoval(db int, words ...[]byte) {
 	}
 	w.removal.Buf = w.removal.Buf[:0]
 	w.removal.Command(words...)
-	w.srv.log.Append(db, w.removal.Buf)
+	end := w.srv.log.Append(db, w.removal.Buf)
+	if r := w.srv.replies; r != nil {
+		*r.at(w.ks.Hash(words[1])) = end
+	}
 }
 
 // account ends the measuring of a call.

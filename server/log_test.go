@@ -177,8 +177,11 @@ func TestGatedReplies(t *testing.T) {
 			got <- string(raw)
 		}
 	}()
-	for l.do(reader, "GET k") != "$1\r\nv\r\n" { // it was executed, and others see it
+	for l.log.Offset() == 0 { // until it was executed
 		time.Sleep(time.Millisecond)
+	}
+	if got := l.do(reader, "GET other"); got != "$-1\r\n" {
+		t.Fatalf("a read of another key: %q", got)
 	}
 	select {
 	case r := <-got:

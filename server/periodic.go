@@ -6,7 +6,6 @@ import (
 
 	"dozo/command"
 	"dozo/config"
-	"dozo/oplog"
 	"dozo/text"
 )
 
@@ -99,27 +98,6 @@ func redactedConfig(args [][]byte) (from, to int) {
 		}
 	}
 	return 0, 0
-}
-
-// GateReplies makes replies to writes wait until the gate has passed the offset
-// of the write in the log. It is called before Start.
-func (s *Server) GateReplies(g *oplog.Gate) {
-	s.durable = g
-	g.Subscribe(func(offset uint64) {
-		for _, l := range s.group.Loops() {
-			l.Release(offset)
-		}
-	})
-}
-
-// holdReply keeps the replies written since the command began until the log is
-// durable up to end, when the configuration asks for it. With nothing that makes
-// the log durable there is nothing to wait for.
-func (w *worker) holdReply(cl *Client, end uint64) {
-	if g := w.srv.durable; g != nil && g.Passed() < end {
-		cl.conn.Out = w.out.Buf
-		cl.conn.HoldFrom(w.replyMark, end)
-	}
 }
 
 // lower is an argument folded to lower case, as a string.

@@ -84,8 +84,10 @@ type Server struct {
 	// slowMu protects slowlog: commands become slow on any loop.
 	slowMu  sync.Mutex
 	slowlog slowlog
-	// durable gates replies, when the configuration asks for it; else nil.
-	durable *oplog.Gate
+	// replies holds replies back, when the configuration asks for it; else nil.
+	// synced is what the log's file has durable; nil without one. Both change alone.
+	replies *replyGate
+	synced  *oplog.Gate
 
 	// What only exclusive commands touch.
 	started  time.Duration // monotonic

@@ -150,6 +150,9 @@ func (w *worker) exec(cl *Client) error {
 func (w *worker) execHeld(cl *Client) {
 	if w.view.Broken(&cl.watch) {
 		w.out.NullArray()
+		if w.srv.replies != nil {
+			w.holdReply(cl, w.srv.log.Offset()) // it shows that somebody has written
+		}
 		return
 	}
 	w.view.UnwatchHeld(&cl.watch)
@@ -161,7 +164,7 @@ func (w *worker) execHeld(cl *Client) {
 		w.perform(cl, q.cmd, q.args)
 	}
 	w.inExec = false
-	w.commit(cl)
+	w.commitExec(cl)
 	w.ctx.Effects.Reset() // EXEC itself is not logged again
 	w.serveReady()
 }

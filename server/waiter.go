@@ -23,13 +23,15 @@ type waiter struct {
 	args    [][]byte
 	bytes   int64 // memory of args, and of the waiting for keys
 	db      int
+	dest    int // the argument that serving writes to; 0 = none
 	proto   int
 	noTouch bool
 	serve   func(c *command.Context, ready []int) (served bool, err error)
 
 	// What serving has brought.
 	reply  []byte
-	end    uint64 // the log's offset that the reply waits for; 0 = none
+	shown  uint64 // the log's offset that the reply waits for; 0 = none
+	wrote  uint64 // where what it wrote ends in the log; 0 = nothing
 	took   time.Duration
 	failed bool
 }
@@ -43,7 +45,7 @@ func (w *worker) MayBlock() bool { return w.current != nil && !w.inExec }
 // Block implements command.Blocker: the present call waits.
 func (w *worker) Block(o *command.Wait) {
 	cl, c := w.current, &w.ctx
-	b := &waiter{client: cl, cmd: c.Cmd, db: c.DB, proto: cl.proto, noTouch: c.NoTouch, serve: o.Serve}
+	b := &waiter{client: cl, cmd: c.Cmd, db: c.DB, dest: o.Dest, proto: cl.proto, noTouch: c.NoTouch, serve: o.Serve}
 	b.args, b.bytes = copyWords(c.Args)
 	b.Wait.Owner, b.Type, b.Gone, b.Rivals = b, o.Type, o.Gone, string(o.Rivals)
 	keys := make([][]byte, len(o.Keys))
@@ -100,7 +102,12 @@ func (w *worker) serveCall(b *waiter, ready []int) bool {
 			effects.Add(b.db, b.args...)
 		}
 	}
-	b.end, _ = w.logEffects()
+	if end, logged := w.logEffects(); logged {
+		b.wrote = end
+	}
+	if w.srv.replies != nil {
+		w.settleServed(b, ready)
+	}
 	effects.Reset()
 	return served
 }
@@ -134,10 +141,11 @@ func (w *worker) deliver(b *waiter) {
 	if !cl.block.muted {
 		mark := len(cl.conn.Out)
 		w.push(cl, b.reply)
-		if g := w.srv.durable; g != nil && b.end != 0 && g.Passed() < b.end {
-			cl.conn.HoldFrom(mark, b.end)
+		if r := w.srv.replies; r != nil && r.gate.Passed() < b.shown {
+			cl.conn.HoldFrom(mark, b.shown)
 		}
 	}
+	cl.lastWrite = max(cl.lastWrite, b.wrote)
 	w.endBlock(cl)
 	w.accountWait(cl, b, b.took, b.failed)
 	cl.conn.Kick()

@@ -69,6 +69,7 @@ type worker struct {
 	timers         timers
 	timed          atomic.Int32 // how many they are, to be asked outside the gate
 	blockedClients int
+	fsyncs         fsyncWaits
 	// servedHere are clients of this loop that it has served and has not told yet.
 	servedHere []*waiter
 	serveBuf   []byte // for replies to clients that are served

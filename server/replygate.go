@@ -1,0 +1,230 @@
+package server
+
+import (
+	"sync/atomic"
+
+	"dozo/command"
+	"dozo/keyspace"
+	"dozo/oplog"
+)
+
+// Replies that wait for the log.
+//
+// While a gate is set (GateReplies) no reply shows what the gate has not passed:
+// neither the reply to the write itself, nor one that shows what the write made. What
+// a reply depends on is one offset of the log (oplog/gate.go says why that is
+// enough), found at the end of the call while all that it works on is still held:
+//
+//   - A call that was logged, with what it met that had to be removed, depends on its
+//     own end there. That is behind everything it has seen.
+//   - A call that names keys, and was not logged, depends on the last writes to those
+//     keys. Ends of writes are kept by the first bits of the keys' hashes, not by
+//     keys: so two keys may share one, and a read waits now and then for a write to
+//     another key, but nothing grows. A key that nobody writes to is read at once.
+//   - A call that works on data without naming its keys (SCAN, KEYS, DBSIZE, scripts)
+//     depends on the end of the log as it is then. See browses.
+//   - EXEC depends on the most that any of its calls does.
+//   - A client that was served while it waited depends on what served it.
+//
+// Writes that may have touched any key (FLUSHALL) raise a floor under all entries; so
+// does a gate that comes when it has not passed the end of the log, since nobody has
+// noted what was written before.
+//
+// A reply that waits keeps those behind it on its connection waiting, also those that
+// CLIENT REPLY drops, whose place is kept; it counts as output of the client, for its
+// limits and for the back-pressure of a client that does not read.
+//
+// Absence. That a key is missing is shown by the same rules: its removal was a write.
+// A key whose time is over is removed by whoever meets it, who logs it and waits; that
+// is more than needed, for the key is over after a restart as well.
+//
+// LIMITATIONS
+//   - Published messages, events of keys and lines of MONITOR leave at once, though
+//     they may tell of a write that is lost later. Nothing is promised about them:
+//     who misses one does not get it again. Who hears of a key and reads it waits for
+//     its write. (In Redis they leave after the fsync, as everything does.)
+//   - INFO, MEMORY STATS, SLOWLOG and other reports show numbers and calls as they
+//     are. They are asked when something is wrong with the disk.
+//   - A reply from before the gate came is not held, nor is one after it has gone.
+//   - A client that has left does not learn what became of its writes; they stay.
+
+// replyGate is what replies wait for.
+type replyGate struct {
+	gate   *oplog.Gate
+	cancel func()
+	// floor is the end of the last write that may have touched any key.
+	floor atomic.Uint64
+	// ends has the end of the last write to any key whose hash begins with the bits
+	// of the index. It belongs to the shard of these keys.
+	ends []uint64
+}
+
+// endsBits is how many bits of a hash index replyGate.ends: all shards' parts are
+// then apart, and together they take 512 KiB.
+const (
+	endsBits = 16
+	_        = uint(1<<endsBits - keyspace.ShardsMax) // an entry is one shard's
+)
+
+// GateReplies makes replies wait until the gate has passed what they show; nil ends
+// that, and what waits leaves at once. It is called alone, or before Start. The gate
+// is of the server's log.
+func (s *Server) GateReplies(g *oplog.Gate) {
+	if old := s.replies; old != nil {
+		s.replies = nil
+		old.cancel() // it releases nothing any more
+		s.release(s.log.Offset())
+	}
+	if g == nil {
+		return
+	}
+	r := &replyGate{gate: g, ends: make([]uint64, 1<<endsBits)}
+	r.floor.Store(s.log.Offset())
+	for _, l := range s.group.Loops() {
+		l.Restrain(g.Passed())
+	}
+	r.cancel = g.Subscribe(s.release)
+	s.release(g.Passed())
+	s.replies = r
+}
+
+// release lets replies leave that depend on no more than offset.
+func (s *Server) release(offset uint64) {
+	for _, l := range s.group.Loops() {
+		l.Release(offset)
+	}
+}
+
+// at is the place of a key.
+func (r *replyGate) at(hash uint64) *uint64 { return &r.ends[hash>>(64-endsBits)] }
+
+// raise lifts the floor.
+func (r *replyGate) raise(end uint64) {
+	for old := r.floor.Load(); old < end && !r.floor.CompareAndSwap(old, end); old = r.floor.Load() {
+	}
+}
+
+// browses tells whether a command works on keys that its calls do not name. Those
+// that read or write and are about the keyspace do; so may scripts, and DEBUG, which
+// alone is protected. What has neither flag asks the server, or the connection, about
+// itself (PING, INFO, CONFIG), although some are filed under keyspace for their
+// family's sake (WAIT, OBJECT HELP); LOLWUT reads, but no keys.
+func browses(cmd *command.Command) bool {
+	if isScript(cmd) || cmd.Flags&command.Protected != 0 {
+		return true
+	}
+	return cmd.Categories&command.CatKeyspace != 0 && cmd.Flags&(command.ReadOnly|command.Write) != 0
+}
+
+// isScript tells whether a command may touch other keys than its calls name.
+func isScript(cmd *command.Command) bool { return cmd.Categories&command.CatScripting != 0 }
+
+// settle has the reply to a call, or to an EXEC of it, wait for what it shows.
+func (w *worker) settle(cl *Client, cmd *command.Command, args [][]byte, end uint64, logged bool) {
+	if logged {
+		w.noteWrite(cmd, args, end)
+	} else {
+		end = w.shownBy(cmd, args)
+	}
+	w.holdReply(cl, end)
+}
+
+// settleExec is settle for all calls of an EXEC.
+func (w *worker) settleExec(cl *Client, end uint64, logged bool) {
+	for i := range cl.tx.queue {
+		q := &cl.tx.queue[i]
+		if logged {
+			w.noteWrite(q.cmd, q.args, end)
+		} else {
+			end = max(end, w.shownBy(q.cmd, q.args))
+		}
+	}
+	w.holdReply(cl, end)
+}
+
+// holdReply keeps the replies written since the command began until the gate has
+// passed end.
+func (w *worker) holdReply(cl *Client, end uint64) {
+	if w.srv.replies.gate.Passed() < end {
+		cl.conn.HoldFrom(w.replyMark, end)
+	}
+}
+
+// noteWrite notes where a call that was logged ends. What a call that only reads has
+// logged are removals of keys whose time was over, which nobody needs to wait for.
+func (w *worker) noteWrite(cmd *command.Command, args [][]byte, end uint64) {
+	r := w.srv.replies
+	switch {
+	case cmd.Flags&(command.Write|command.MayReplicate) == 0:
+	case cmd.OneKey != 0:
+		*r.at(w.ks.Hash(args[cmd.OneKey])) = end
+	default:
+		w.refs, _ = cmd.KeysOf(w.refs[:0], args)
+		noted := w.noteKeys(args, command.RO|command.NotKey, end) || w.noteKeys(args, command.NotKey, end)
+		if browses(cmd) && (!noted || isScript(cmd)) {
+			r.raise(end)
+		}
+	}
+}
+
+// noteKeys notes the end of a write for the keys in w.refs without these flags, and
+// tells whether there are any. Not all keys that are declared as only read are so:
+// XREADGROUP changes the group in them.
+func (w *worker) noteKeys(args [][]byte, but command.KeyFlags, end uint64) (some bool) {
+	for _, k := range w.refs {
+		if k.Flags&but == 0 {
+			*w.srv.replies.at(w.ks.Hash(args[k.Index])) = end
+			some = true
+		}
+	}
+	return some
+}
+
+// shownBy is the end of what a call may show that was not logged.
+func (w *worker) shownBy(cmd *command.Command, args [][]byte) uint64 {
+	onData := cmd.Flags&(command.ReadOnly|command.Write) != 0
+	switch {
+	case cmd.OneKey != 0 && onData:
+		r := w.srv.replies
+		return max(r.floor.Load(), *r.at(w.ks.Hash(args[cmd.OneKey])))
+	case len(cmd.Keys) == 0 || isScript(cmd) || cmd.RunsAlone(args):
+		if browses(cmd) {
+			return w.srv.log.Offset()
+		}
+	case onData: // not WATCH
+		return w.shownByKeys(cmd, args)
+	}
+	return 0
+}
+
+// shownByKeys is the last write to any of a call's keys.
+func (w *worker) shownByKeys(cmd *command.Command, args [][]byte) (end uint64) {
+	r := w.srv.replies
+	end = r.floor.Load()
+	w.refs, _ = cmd.KeysOf(w.refs[:0], args)
+	for _, k := range w.refs {
+		if k.Flags&command.NotKey == 0 {
+			end = max(end, *r.at(w.ks.Hash(args[k.Index])))
+		}
+	}
+	return end
+}
+
+// settleServed finds what the reply to a client that was served shows, and notes what
+// serving wrote. Only the keys that are ready are held, and the destination.
+func (w *worker) settleServed(b *waiter, ready []int) {
+	r := w.srv.replies
+	b.shown = max(b.wrote, r.floor.Load())
+	for _, i := range ready {
+		w.settleKey(b, i)
+	}
+	if b.dest != 0 {
+		w.settleKey(b, b.dest)
+	}
+}
+
+func (w *worker) settleKey(b *waiter, i int) {
+	end := w.srv.replies.at(w.ks.Hash(b.args[i]))
+	*end = max(*end, b.wrote)
+	b.shown = max(b.shown, *end)
+}
