@@ -59,6 +59,8 @@ robust:
 soak: peers
 	$(GO) test -count=1 -v -timeout 4h ./tests/differential -commands $(SOAK_COMMANDS) -seed $(SEED)
 	$(GO) test -count=1 -v -timeout 2h ./tests/e2e -run Storm -storm $(SOAK_TIME)
+	$(GO) test -count=1 -v -timeout 2h ./rdb -run Mutations -mutations 100000 -seed $(SEED)
+	$(GO) test -count=1 -v -timeout 2h ./snapshot -run LoadDamaged -mutations 20000 -seed $(SEED)
 	$(GO) test -count=1 -v -timeout 2h ./tests/robustness -length $(UNKIND_TIME)
 	$(GO) test -count=1 -v -timeout 2h ./tests/robustness -length $(UNKIND_TIME) -variant race
 	$(GO) test -count=1 -v -timeout 2h ./tests/robustness -length $(UNKIND_TIME) -variant invariants
