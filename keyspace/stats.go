@@ -99,3 +99,21 @@ func (v *View) Cells(db int, fn func(c *object.Cell) bool) {
 		}
 	}
 }
+
+// Digest is the digest of all databases, as DEBUG DIGEST shows it. Exclusive mode only.
+func (v *View) Digest() (all object.Digest) {
+	for db := range v.ks.databases {
+		if v.Len(db) == 0 {
+			continue
+		}
+		all.MixInt(uint32(db))
+		v.Cells(db, func(c *object.Cell) bool {
+			var d object.Digest
+			d.Mix(c.Entry.Key())
+			c.Digest(&d, v.Now)
+			all.Xor(d[:])
+			return true
+		})
+	}
+	return all
+}

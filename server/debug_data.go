@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"dozo/command"
-	"dozo/keyspace"
 	"dozo/object"
 	"dozo/rdb"
 	"dozo/resp"
@@ -19,27 +18,9 @@ import (
 // debugDigest is DEBUG DIGEST: keys and values of all databases, whatever their
 // order.
 func debugDigest(c *command.Context) error {
-	d := digestAll(c.View)
+	d := c.View.Digest()
 	c.Out.SimpleString(hex.EncodeToString(d[:]))
 	return nil
-}
-
-// digestAll is the digest of the whole data set. Only in exclusive mode.
-func digestAll(v *keyspace.View) (all object.Digest) {
-	for db := range v.Keyspace().Databases() {
-		if v.Len(db) == 0 {
-			continue
-		}
-		all.MixInt(uint32(db))
-		v.Cells(db, func(cell *object.Cell) bool {
-			var d object.Digest
-			d.Mix(cell.Entry.Key())
-			cell.Digest(&d, v.Now)
-			all.Xor(d[:])
-			return true
-		})
-	}
-	return all
 }
 
 func debugDigestValue(c *command.Context) error {
