@@ -180,16 +180,7 @@ func isTerminal(stream any) bool {
 // usage prints the help of the command line.
 func usage(w io.Writer) {
 	fmt.Fprintf(w, "%s\n\nUsage: dozo cli [OPTIONS] [command [arg [arg ...]]]\n\n", versionLine)
-	for _, f := range flags() {
-		if f.help == "" {
-			continue
-		}
-		name := strings.ReplaceAll(f.names, " ", ", ")
-		if f.arg != "" {
-			name += " <" + f.arg + ">"
-		}
-		fmt.Fprintf(w, "  %-26s %s\n", name, f.help)
-	}
+	printFlags(w, flags())
 	fmt.Fprint(w, `  --help                     Show this help.
   -v, --version              Show the version.
 
@@ -204,4 +195,18 @@ Examples:
   dozo cli --eval script.lua key1 key2 , arg1
   produce-resp | dozo cli --pipe
 `)
+}
+
+// printFlags prints the options that there are.
+func printFlags(w io.Writer, grammar []flag) {
+	for _, f := range grammar {
+		if f.help == "" {
+			continue
+		}
+		name := strings.ReplaceAll(f.names, " ", ", ")
+		if f.arg != "" {
+			name += " <" + f.arg + ">"
+		}
+		fmt.Fprintf(w, "  %-26s %s\n", name, f.help)
+	}
 }

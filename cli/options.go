@@ -88,7 +88,7 @@ func to(assign func(o *options, arg string)) func(*options, string) error {
 // flags is the grammar. Those of one theme are together, in functions since the
 // setters refer to the tools, which refer to the options.
 func flags() []flag {
-	return append(append(connectionFlags(), replyFlags()...), toolFlags()...)
+	return append(append(append(connectionFlags(), protocolFlags()...), replyFlags()...), toolFlags()...)
 }
 
 func connectionFlags() []flag {
@@ -102,6 +102,11 @@ func connectionFlags() []flag {
 		{"--no-auth-warning", "", "Do not warn of a password on the command line.", is(func(o *options) { o.noAuthWarning = true })},
 		{"-u", "uri", "All of these at once: redis://user:password@host:port/db.", func(o *options, a string) error { return o.parseURI(a) }},
 		{"-n", "db", "Database to select.", to(func(o *options, a string) { o.db = leadingInt(a) })},
+	}
+}
+
+func protocolFlags() []flag {
+	return []flag{
 		{"-2", "", "Speak RESP2 (the default but for --json).", is(func(o *options) { o.resp2 = true })},
 		{"-3", "", "Speak RESP3.", is(func(o *options) { o.resp3 = true })},
 		{"-c", "", "Follow MOVED and ASK redirections of a cluster.", is(func(o *options) { o.cluster = true })},
@@ -150,9 +155,17 @@ func toolFlags() []flag {
 
 // parse reads the arguments; those from the first that is no option on are the
 // command.
-func (o *options) parse(args []string, stdout io.Writer) error {
+func (o *options) parse(args []string, stdout io.Writer) (err error) {
+	if o.args, err = o.parseFlags(flags(), args, func() { usage(stdout) }, stdout); err != nil {
+		return err
+	}
+	return o.check()
+}
+
+// parseFlags sets what the options at the beginning of args say, and returns the rest.
+func (o *options) parseFlags(grammar []flag, args []string, help func(), stdout io.Writer) ([]string, error) {
 	table := map[string]flag{}
-	for _, f := range flags() {
+	for _, f := range grammar {
 		for _, name := range strings.Fields(f.names) {
 			table[name] = f
 		}
@@ -161,15 +174,15 @@ func (o *options) parse(args []string, stdout io.Writer) error {
 		name := args[0]
 		switch {
 		case name == "--help" || name == "-h" && len(args) == 1:
-			usage(stdout)
-			return errShown
+			help()
+			return nil, errShown
 		case name == "-v" || name == "--version":
 			fmt.Fprintln(stdout, versionLine)
-			return errShown
+			return nil, errShown
 		}
 		f, ok := table[name]
 		if !ok || f.arg != "" && len(args) == 1 {
-			return usageError(fmt.Sprintf("Unrecognized option or bad number of args for: '%s'", name))
+			return nil, usageError(fmt.Sprintf("Unrecognized option or bad number of args for: '%s'", name))
 		}
 		arg := ""
 		if f.arg != "" {
@@ -177,12 +190,11 @@ func (o *options) parse(args []string, stdout io.Writer) error {
 			arg = args[0]
 		}
 		if err := f.set(o, arg); err != nil {
-			return err
+			return nil, err
 		}
 		args = args[1:]
 	}
-	o.args = args
-	return o.check()
+	return args, nil
 }
 
 // check refuses options that contradict each other.

@@ -14,6 +14,9 @@ import (
 type Image struct {
 	// Now is when fields of hashes are left out that are due, 0 = never.
 	Now int64
+	// Emit, if not nil, takes what has been written whenever that is much, so that the
+	// commands of a large value are never in memory together. It must not keep it.
+	Emit func(commands []byte)
 
 	dst     []byte
 	key     []byte
@@ -60,8 +63,20 @@ func (m *Image) AppendRecord(dst []byte, h *rdb.RecordHead, c *object.Cell) []by
 	return dst
 }
 
+// emitMin is how much is worth taking.
+const emitMin = 256 << 10
+
+// pass gives what has been written to who takes it.
+func (m *Image) pass() {
+	if m.Emit != nil && len(m.dst) >= emitMin {
+		m.Emit(m.dst)
+		m.dst = m.dst[:0]
+	}
+}
+
 // command writes one command with the key as its first argument.
 func (m *Image) command(verb string, args ...[]byte) {
+	m.pass()
 	m.dst = oplog.AppendHeader(m.dst, 2+len(args))
 	m.dst = oplog.AppendArg(oplog.AppendArgString(m.dst, verb), m.key)
 	for _, a := range args {
@@ -88,6 +103,7 @@ func (m *Image) end() {
 	if m.count == 0 {
 		return
 	}
+	m.pass()
 	m.dst = oplog.AppendHeader(m.dst, 2+m.count)
 	m.dst = oplog.AppendArg(oplog.AppendArgString(m.dst, m.verb), m.key)
 	m.dst = append(m.dst, m.words...)
@@ -136,6 +152,7 @@ func (m *Image) stream(s stream.Stream) {
 }
 
 func (m *Image) entry(it *stream.Iterator) {
+	m.pass()
 	m.dst = oplog.AppendHeader(m.dst, 3+2*it.Fields)
 	m.dst = oplog.AppendArg(oplog.AppendArgString(m.dst, "XADD"), m.key)
 	m.dst = oplog.AppendArg(m.dst, it.ID.Append(m.name[:0]))

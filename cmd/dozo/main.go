@@ -2,6 +2,7 @@
 //
 //	dozo server [FILE] [--directive value ...]
 //	dozo cli [options] [command ...]
+//	dozo import --from SOURCE [options]
 //	dozo check rdb FILE
 //	dozo check aof [options] FILE|MANIFEST
 //
@@ -32,6 +33,9 @@ var programs = []struct {
 	{"server", "redis-server", "the data store", serve},
 	{"cli", "redis-cli", "the command line client", func(args []string) int {
 		return cli.Main(args, os.Stdin, os.Stdout, os.Stderr)
+	}},
+	{"import", "", "brings data into a running server, from a file or another server", func(args []string) int {
+		return cli.Import(args, os.Stdin, os.Stdout, os.Stderr)
 	}},
 	{"check rdb", "redis-check-rdb", "looks at a database file", func(args []string) int {
 		return check.RDB(args, env.Real(), os.Stdout, os.Stderr)
@@ -81,6 +85,10 @@ func run(args []string) int {
 func usage(w io.Writer) {
 	fmt.Fprintln(w, "usage: dozo SUBCOMMAND [arguments]")
 	for _, p := range programs {
-		fmt.Fprintf(w, "  %-9s %s; also when started as %s\n", p.name, p.about, p.alias)
+		alias := ""
+		if p.alias != "" {
+			alias = "; also when started as " + p.alias
+		}
+		fmt.Fprintf(w, "  %-9s %s%s\n", p.name, p.about, alias)
 	}
 }

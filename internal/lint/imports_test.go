@@ -56,7 +56,8 @@ var importTable = []layer{
 	{folder: "node", imports: "*"},
 	{folder: "sentinel", imports: "server command client lease config env"},
 	// Around it.
-	{folder: "cli", imports: "client resp rdb aof command env text", modules: []string{"github.com/peterh/liner"}},
+	{folder: "importer", imports: "client resp rdb aof snapshot object arena env text"},
+	{folder: "cli", imports: "importer client resp rdb aof command env text", modules: []string{"github.com/peterh/liner"}},
 	{folder: "bench", imports: "client resp rdb aof command env", modules: []string{"github.com/HdrHistogram/hdrhistogram-go"}},
 	{folder: "check", imports: "client resp rdb aof command env arena object"},
 	{folder: "drill", imports: "client env"},

@@ -11,7 +11,7 @@ import (
 
 // worldFolders may touch clocks, files and the network; all other code gets them
 // through env.Env, so that tests and the simulator can hold the other end.
-var worldFolders = []string{"env", "eventloop", "cmd", "cli", "client", "tests", "internal"}
+var worldFolders = []string{"env", "eventloop", "cmd", "cli", "importer", "client", "tests", "internal"}
 
 // bannedImports are packages whose mere use is an outside influence.
 var bannedImports = []string{"math/rand", "math/rand/v2", "crypto/rand", "os", "os/exec", "os/signal", "net/http", "syscall"}
