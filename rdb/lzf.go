@@ -70,16 +70,19 @@ func (c *compressor) compress(out, src []byte) int {
 		return 0
 	}
 	c.prepare(len(src))
-	base := c.base
+	slots, base := c.slots, c.base
 	c.base += uint32(len(src))
 	op, from, end := 1, 0, len(src)-2
 	for from < end {
-		stop := min(end, from+literalsMax(len(out)-op))
-		at, back := find(c.slots, base, src, from, stop)
+		stop := end
+		if afterLiterals(op, end-from) >= len(out) { // or all of them have room
+			stop = min(end, from+literalsMax(len(out)-op))
+		}
+		at, back := find(slots, base, src, from, stop)
 		if at == end {
 			break
 		}
-		tail := (at - from) % lzfRunMax
+		tail := (at - from) & (lzfRunMax - 1)
 		if back == 0 || afterLiterals(op, at-from)+3+min(tail, 1) >= len(out) {
 			return 0
 		}
@@ -87,8 +90,8 @@ func (c *compressor) compress(out, src []byte) int {
 		op = putReference(out, putLiterals(out, op, src, from, at), back-1, n) + 1
 		if from = at + n; from < end {
 			v := binary.BigEndian.Uint32(src[from-2:])
-			c.slots[slot(v>>8)] = base + uint32(from-2)
-			c.slots[slot(v)] = base + uint32(from-1)
+			slots[slot(v>>8)] = base + uint32(from-2)
+			slots[slot(v)] = base + uint32(from-1)
 		}
 	}
 	if afterLiterals(op, max(0, end-from))+3 > len(out) {
@@ -122,7 +125,7 @@ func find(slots *[lzfSlots]uint32, base uint32, src []byte, i, stop int) (at, ba
 
 // afterLiterals is where the output is after n literals that begin at op: each full run
 // reserves the control byte of the next.
-func afterLiterals(op, n int) int { return op + n + n/lzfRunMax }
+func afterLiterals(op, n int) int { return op + n + int(uint(n)/lzfRunMax) }
 
 // literalsMax is how many literals are begun before they are found not to fit in room.
 func literalsMax(room int) (n int) {
