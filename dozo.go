@@ -16,6 +16,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	"dozo/config"
@@ -25,7 +26,8 @@ import (
 )
 
 // Options are the settings of an embedded server. The zero value listens on a
-// free port of 127.0.0.1, keeps everything in memory and logs nothing.
+// free port of 127.0.0.1, keeps everything in memory and logs nothing; with a `dir` in
+// Directives it loads what lies there and saves as they say.
 type Options struct {
 	// Addr is where to listen, host:port; port 0 takes a free one. Empty means
 	// 127.0.0.1:0.
@@ -66,12 +68,17 @@ func Start(o Options) (*Server, error) {
 	}
 	n, err := node.Start(node.Options{
 		Env: env.Real(), Config: cfg, Log: out, PID: os.Getpid(), Transport: transport,
-		Addr: orDefault(o.Addr, "127.0.0.1:0"), UnixSocket: o.UnixSocket,
+		Addr: orDefault(o.Addr, "127.0.0.1:0"), UnixSocket: o.UnixSocket, InMemory: !o.has("dir"),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("dozo: %w", err)
 	}
 	return &Server{node: n, addr: n.Addrs()[0]}, nil
+}
+
+// has tells whether a directive is given.
+func (o *Options) has(name string) bool {
+	return slices.ContainsFunc(o.Directives, func(d [2]string) bool { return strings.EqualFold(d[0], name) })
 }
 
 func orDefault(s, def string) string {

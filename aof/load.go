@@ -49,6 +49,16 @@ func (s *Store) Load(o LoadOptions) error {
 	return nil
 }
 
+// Read is Load of what lies in a place, for who does not begin to write there.
+func Read(p Place, o LoadOptions) error {
+	set, err := Inspect(p)
+	if err != nil {
+		return err
+	}
+	s := Store{Place: p, set: set, manifest: set.Manifest}
+	return s.Load(o)
+}
+
 // lastWithData tells whether no file after this one has anything in it. A new
 // file is made before the manifest names it and is written to after, so a crash
 // in between leaves it empty behind a file with a torn end.

@@ -31,6 +31,7 @@ var onlyIn72 = map[string]string{
 	"config-set-persist":              "only in Dozo",
 	"config-drift-warn-after":         "only in Dozo",
 	"rdb-version":                     "only in Dozo",
+	"startup-data-check":              "only in Dozo",
 }
 
 // differentDefault are directives whose value is not that of 7.0 without any

@@ -13,10 +13,6 @@ var promises = []struct {
 	line  string
 }{
 	{
-		func(c *config.Config) bool { return c.Bool(config.AppendOnly) },
-		"appendonly is on, but Dozo writes no append only file yet: the data does not outlive the process.",
-	},
-	{
 		func(c *config.Config) bool { return c.String(config.ReplicaOf) != "" },
 		"replicaof is set, but Dozo cannot be a replica yet: it serves its own data, as a primary.",
 	},

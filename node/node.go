@@ -7,6 +7,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -44,6 +45,10 @@ type Options struct {
 	Addr, UnixSocket string
 	// Warnings are lines for the log about what came before the start.
 	Warnings []string
+	// InMemory has the node begin empty, whatever lies in its folder.
+	InMemory bool
+	// Interrupt ends the loading, and so the start, when it is done. nil = nothing does.
+	Interrupt context.Context
 }
 
 // Node is a running data node.
@@ -84,11 +89,30 @@ func Start(o Options) (*Node, error) {
 	}
 	o.Config.OnChangeOf([]*config.Directive{config.Bind, config.Port}, n.listenAgain)
 	networks := n.networks() // later, clients may change what it looks at
-	n.server.Start()
+	if err := n.serve(); err != nil {
+		n.logger.Logf(logger.Warning, "%v", err)
+		n.Close()
+		return nil, err
+	}
 	for _, name := range networks {
 		n.logger.Logf(logger.Notice, "Ready to accept connections %s", name)
 	}
 	return n, nil
+}
+
+// serve lets the loops run, and loads the data meanwhile.
+func (n *Node) serve() error {
+	if n.opts.InMemory {
+		n.server.Start()
+		return nil
+	}
+	ctx := n.opts.Interrupt
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	n.server.SetLoading(true)
+	n.server.Start()
+	return n.persist.Load(ctx)
 }
 
 // networks are the kinds of network that the node listens on.
@@ -140,7 +164,7 @@ func (n *Node) build() (err error) {
 		Seed: o.Env.NewRand().Uint64(), NewRand: o.Env.NewRand, PartDivisor: partDivisor(),
 	})
 	n.log = oplog.New(n.arena, oplog.Options{})
-	n.persist = persist.New(persist.Options{Env: o.Env, Config: o.Config, Logger: n.logger, PID: o.PID})
+	n.persist = persist.New(persist.Options{Env: o.Env, Config: o.Config, Logger: n.logger, Log: n.log, PID: o.PID})
 	n.server, err = server.New(server.Options{
 		Env: o.Env, Config: o.Config, Keyspace: n.ks, Log: n.log, Logger: n.logger,
 		Commands: append(families(), n.persist.Commands()),

@@ -2,6 +2,7 @@ package persist
 
 import (
 	"errors"
+	"fmt"
 
 	"dozo/command"
 	"dozo/keyspace"
@@ -13,6 +14,11 @@ import (
 // Commands are the commands about persistence.
 func (m *Manager) Commands() []command.Spec {
 	return []command.Spec{
+		{
+			Name: "BGREWRITEAOF", Handler: m.bgrewriteaof, Group: command.Server, Since: "1.0.0", Complexity: "O(1)",
+			Flags:   command.Admin | command.NoScript | command.NoAsyncLoading | command.Exclusive,
+			Summary: "Rewrites the append only file in the background, so that it gets shorter.",
+		},
 		{
 			Name: "BGSAVE", Handler: m.bgsave, Group: command.Server, Since: "1.0.0", Complexity: "O(1)",
 			Syntax:  "[SCHEDULE]@3.2.2",
@@ -35,8 +41,11 @@ func (m *Manager) Commands() []command.Spec {
 }
 
 const (
-	errSaving    command.ReplyError = "ERR Background save already in progress"
-	errSaveFails command.ReplyError = "ERR the save has failed; the log says why"
+	errSaving       command.ReplyError = "ERR Background save already in progress"
+	errSaveFails    command.ReplyError = "ERR the save has failed; the log says why"
+	errOther        command.ReplyError = "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible."
+	errRewriting    command.ReplyError = "ERR Background append only file rewriting already in progress"
+	errRewriteFails command.ReplyError = "ERR Can't execute an AOF background rewriting. Please check the server logs for more information."
 )
 
 func (m *Manager) bgsave(c *command.Context) error {
@@ -45,11 +54,45 @@ func (m *Manager) bgsave(c *command.Context) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.job != nil {
+	if j := m.job; j != nil && j.rewrite == nil {
 		return errSaving
+	} else if j != nil && len(c.Args) == 1 {
+		return errOther
+	} else if j != nil {
+		m.scheduled = true
+		c.Out.SimpleString("Background saving scheduled")
+		return nil
 	}
 	m.begin(c.View, nil)
 	c.Out.SimpleString("Background saving started")
+	return nil
+}
+
+func (m *Manager) bgrewriteaof(c *command.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch j := m.job; {
+	case j != nil && j.rewrite != nil:
+		return errRewriting
+	case j != nil && m.aof == nil:
+		return errOther
+	case j != nil:
+		m.rewrites.scheduled = true
+		m.rewrites.failures = 0
+		c.Out.SimpleString("Background append only file rewriting scheduled")
+	default:
+		err := error(nil)
+		if m.aof != nil {
+			err = m.beginRewrite(c.View)
+		} else {
+			err = m.rewriteOnce(c.View)
+		}
+		if err != nil {
+			m.logf(logger.Warning, "The AOF cannot be rewritten: %v", err)
+			return errRewriteFails
+		}
+		c.Out.SimpleString("Background append only file rewriting started")
+	}
 	return nil
 }
 
@@ -85,6 +128,9 @@ func (m *Manager) lastsave(c *command.Context) error {
 // last save would be lost.
 func (m *Manager) Shutdown(save, forbidden bool) error {
 	m.giveUp()
+	if err := m.flushAOF(); err != nil {
+		return err
+	}
 	if forbidden || !save && len(m.cfg.Values().Save()) == 0 {
 		return nil
 	}
@@ -98,11 +144,31 @@ func (m *Manager) Shutdown(save, forbidden bool) error {
 	return <-over
 }
 
+// flushAOF has all that was written reach the disk.
+func (m *Manager) flushAOF() error {
+	m.mu.Lock()
+	a := m.aof
+	m.mu.Unlock()
+	if a == nil {
+		return nil
+	}
+	m.logf(logger.Notice, "Calling fsync() on the AOF file.")
+	if err := a.writer.Flush(); err != nil {
+		return fmt.Errorf("the append only file lacks what was written last: %w", err)
+	}
+	return nil
+}
+
 // Close ends what is being written. The server may have ended before.
 func (m *Manager) Close() {
 	if s := m.walked.Load(); s != nil {
 		s.Cancel(errEnding)
 	}
+	m.mu.Lock()
+	if m.aof != nil {
+		m.aof.writer.Stop()
+	}
+	m.mu.Unlock()
 	m.writers.Wait()
 }
 

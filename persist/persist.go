@@ -25,11 +25,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"dozo/aof"
 	"dozo/command"
 	"dozo/config"
 	"dozo/env"
 	"dozo/keyspace"
 	"dozo/logger"
+	"dozo/oplog"
 	"dozo/server"
 	"dozo/snapshot"
 )
@@ -39,6 +41,7 @@ type Options struct {
 	Env    *env.Env
 	Config *config.Config
 	Logger *logger.Logger
+	Log    *oplog.Log
 	PID    int
 }
 
@@ -50,14 +53,30 @@ type Manager struct {
 	pid    int
 	host   *server.Server
 
+	log  *oplog.Log
+	gate *oplog.Gate // what the append only file has on the disk
+
+	// functions are libraries of functions, as they were found, to be written back.
+	functions [][]byte
+
+	loading atomic.Pointer[loading] // nil = it is over
+
 	// walked is the snapshot that executors walk; nil = none.
 	walked atomic.Pointer[snapshot.Snapshot]
 
 	writers sync.WaitGroup // goroutines that write
 
+	marking sync.Mutex // markers are written one after the other
+
+	// delay is rdb-key-save-delay, microseconds; the walk goes on at resumeAt, monotonic
+	// nanoseconds.
+	delay, resumeAt atomic.Int64
+
 	mu        sync.Mutex
 	job       *job // what is being written; nil = nothing
 	scheduled bool // a save, when nothing else runs
+	aof       *appendFile
+	rewrites  rewrites
 	lastTry   time.Duration
 	saved     saved
 	files     int // temporary files made so far
@@ -74,8 +93,8 @@ type saved struct {
 
 // New makes a manager. The start counts as a save.
 func New(o Options) *Manager {
-	m := &Manager{env: o.Env, cfg: o.Config, logger: o.Logger, pid: o.PID}
-	m.saved.at, m.saved.seconds = m.now(), -1
+	m := &Manager{env: o.Env, cfg: o.Config, logger: o.Logger, log: o.Log, gate: o.Log.Gate("aof"), pid: o.PID}
+	m.saved.at, m.saved.seconds, m.rewrites.seconds = m.now(), -1, -1
 	return m
 }
 
@@ -86,6 +105,10 @@ func (m *Manager) Attach(s *server.Server) {
 		m.host.Alone(func(*keyspace.View) { m.judge() })
 		return nil
 	})
+	m.cfg.OnChangeOf([]*config.Directive{
+		config.AppendOnly, config.AppendFsync, config.AOFTimestampEnabled, config.NoAppendFsyncOnRewrite,
+	}, m.configured)
+	m.cfg.OnChangeOf([]*config.Directive{config.Dir, config.DBFilename, config.AppendOnly}, m.moved)
 }
 
 func (m *Manager) now() int64 { return int64(m.env.Clock.Wall() / time.Second) }
@@ -102,10 +125,28 @@ func (m *Manager) Walking() bool {
 
 // Step implements server.Persistence.
 func (m *Manager) Step(v *keyspace.View, first, step, n int) (more bool) {
-	if s := m.walked.Load(); s != nil {
-		return s.Step(v, first, step, n)
+	s := m.walked.Load()
+	if s == nil {
+		return false
 	}
-	return false
+	if m.delay.Load() > 0 {
+		return m.slowStep(s, v, first, step)
+	}
+	return s.Step(v, first, step, n)
+}
+
+// slowStep is rdb-key-save-delay, by which tests make a save last: a little is walked,
+// and nothing more until the time for it has passed.
+func (m *Manager) slowStep(s *snapshot.Snapshot, v *keyspace.View, first, step int) (more bool) {
+	now := int64(m.env.Clock.Monotonic())
+	if now < m.resumeAt.Load() {
+		return false
+	}
+	before, _, _ := s.Progress()
+	more = s.Step(v, first, step, 1)
+	keys, _, _ := s.Progress()
+	m.resumeAt.Store(now + (keys-before)*m.delay.Load()*int64(time.Microsecond))
+	return more
 }
 
 // retryAfter is how long a rule waits after a save that failed.
@@ -115,10 +156,16 @@ const retryAfter = 5 * time.Second
 func (m *Manager) Tick(v *keyspace.View) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.job != nil {
+	if m.aof != nil {
+		m.aof.writer.Tick()
+	}
+	if m.job != nil || m.loading.Load() != nil {
 		return
 	}
 	now := m.env.Clock.Monotonic()
+	if m.considerRewrite(v, now); m.job != nil {
+		return
+	}
 	if m.saved.failed && now-m.lastTry < retryAfter && m.lastTry != 0 {
 		return
 	}
@@ -144,9 +191,15 @@ func (m *Manager) Status() server.PersistenceStatus {
 		Changes: m.host.Changes() - m.saved.changes, SavedAt: m.saved.at, SaveFailed: m.saved.failed,
 		LastSaveSeconds: m.saved.seconds, SaveSeconds: -1, Saves: m.saved.count,
 	}
+	m.aofStatus(&st)
+	m.loadStatus(&st)
 	if j := m.job; j != nil {
-		st.Saving = true
-		st.SaveSeconds = int64((m.env.Clock.Monotonic() - j.began) / time.Second)
+		seconds := int64((m.env.Clock.Monotonic() - j.began) / time.Second)
+		if j.rewrite == nil {
+			st.Saving, st.SaveSeconds = true, seconds
+		} else {
+			st.Rewriting, st.RewriteSeconds = true, seconds
+		}
 		_, st.SaveKeysTotal, _ = j.snap.Progress()
 		st.SaveKeysDone = j.written.Load()
 		st.SavePreimages = j.snap.Held()
@@ -162,9 +215,12 @@ const errMisconf command.ReplyError = "MISCONF Redis is configured to save RDB s
 // judge decides whether writes are to be refused. Only alone.
 func (m *Manager) judge() {
 	m.mu.Lock()
-	failed := m.saved.failed
+	failed, fault := m.saved.failed, m.aofFault()
 	m.mu.Unlock()
 	why := command.ReplyError("")
+	if fault != nil {
+		why = m.errAOF(fault)
+	}
 	if failed && m.cfg.Bool(config.StopWritesOnBgsaveError) && len(m.cfg.Values().Save()) > 0 {
 		why = errMisconf
 	}
@@ -174,5 +230,31 @@ func (m *Manager) judge() {
 // tempName is a name for a file that is being written.
 func (m *Manager) tempName() string {
 	m.files++
-	return fmt.Sprintf("temp-%d-%d.rdb", m.pid, m.files)
+	return fmt.Sprintf(tempPrefix+"%d-%d.rdb", m.pid, m.files)
+}
+
+// aofStatus is what INFO says of the append only file.
+func (m *Manager) aofStatus(st *server.PersistenceStatus) {
+	r := &m.rewrites
+	st.RewriteScheduled, st.RewriteFailed = r.scheduled, r.failed
+	st.LastRewriteSeconds, st.RewriteSeconds = r.seconds, -1
+	st.Rewrites, st.RewriteFailures = r.count, int64(r.failures)
+	if m.aof == nil {
+		return
+	}
+	s := m.aof.writer.Stats()
+	st.AOF, st.AOFStarting, st.AOFFault = true, s.State != aof.On, s.Fault != nil
+	st.AOFSize, st.AOFBaseSize, st.AOFDelayed = s.Size, s.BaseSize, s.DelayedFsync
+	st.AOFPending = int64(m.log.Offset() - s.Written)
+}
+
+// loadStatus is what INFO says of a load.
+func (m *Manager) loadStatus(st *server.PersistenceStatus) {
+	l := m.loading.Load()
+	if l == nil {
+		return
+	}
+	st.Loading, st.LoadStarted, st.LoadTotal = true, l.at, l.total
+	st.LoadDone = l.progress.Bytes.Load()
+	st.LoadSeconds = (m.env.Clock.Monotonic() - l.began).Seconds()
 }

@@ -1,16 +1,20 @@
 package persist
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 	"time"
 
+	"dozo/aof"
 	"dozo/config"
 	"dozo/env"
 	"dozo/keyspace"
 	"dozo/logger"
+	"dozo/oplog"
 	"dozo/rdb"
 	"dozo/server"
 	"dozo/snapshot"
@@ -24,11 +28,12 @@ type job struct {
 	changes int64 // of the server at the epoch
 	written atomic.Int64
 	// What the file is to be: settings are those of the epoch.
-	path, temp  string
+	path, temp  string       // of a save
+	rewrite     *aof.Rewrite // of the append only file; nil = it is a save
+	libs        [][]byte
 	info        rdb.Info
 	opts        rdb.WriterOptions
 	incremental bool
-	delay       time.Duration // for each key: rdb-key-save-delay
 	// done hears how it went, on a loop and alone; nil = nobody asks.
 	done []func(error)
 }
@@ -37,28 +42,47 @@ type job struct {
 func (m *Manager) begin(v *keyspace.View, done func(error)) {
 	c := m.cfg.Values()
 	m.scheduled, m.lastTry = false, m.env.Clock.Monotonic()
-	j := &job{
-		m: m, began: m.lastTry, changes: m.host.Changes(),
-		path: c.Path(config.DBFilename), temp: m.tempName(),
-		info:        rdb.Info{ServerVersion: server.RedisVersion, CreatedAt: m.now(), UsedMemory: v.Keyspace().Arena().Used()},
-		opts:        rdb.WriterOptions{Version: int(c.Int(config.RDBVersion)), Compress: c.Bool(config.RDBCompression), NoChecksum: !c.Bool(config.RDBChecksum)},
-		incremental: c.Bool(config.RDBSaveIncrementalFsync),
-		delay:       time.Duration(c.Int(config.RDBKeySaveDelay)) * time.Microsecond,
-	}
+	j := m.newJob(v, c)
+	j.path, j.temp = c.Path(config.DBFilename), m.tempName()
+	j.incremental = c.Bool(config.RDBSaveIncrementalFsync)
 	if done != nil {
 		j.done = append(j.done, done)
 	}
-	j.snap = snapshot.Begin(v, snapshot.Options{Version: j.opts.Version})
+	m.logf(logger.Notice, "Background saving started by pid %d", m.pid)
+	m.start(j, v, snapshot.Options{Version: j.opts.Version})
+}
+
+// newJob is what all jobs have in common.
+func (m *Manager) newJob(v *keyspace.View, c *config.Values) *job {
+	return &job{
+		m: m, began: m.env.Clock.Monotonic(), changes: m.host.Changes(),
+		info: rdb.Info{ServerVersion: server.RedisVersion, CreatedAt: m.now(), UsedMemory: v.Keyspace().Arena().Used()},
+		opts: rdb.WriterOptions{Version: int(c.Int(config.RDBVersion)), Compress: c.Bool(config.RDBCompression), NoChecksum: !c.Bool(config.RDBChecksum)},
+		libs: m.functions,
+	}
+}
+
+// start takes the snapshot and has it written.
+func (m *Manager) start(j *job, v *keyspace.View, o snapshot.Options) {
+	j.snap = snapshot.Begin(v, o)
+	m.delay.Store(m.cfg.Int(config.RDBKeySaveDelay))
 	m.walked.Store(j.snap)
 	m.job = j
-	m.logf(logger.Notice, "Background saving started by pid %d", m.pid)
+	if m.aof != nil {
+		m.aof.writer.SetBusy(true)
+	}
 	m.host.Wake()
 	m.writers.Go(j.run)
 }
 
 // run writes the file and tells how it went.
 func (j *job) run() {
-	err := j.save()
+	var err error
+	if j.rewrite != nil {
+		err = j.writeBase()
+	} else {
+		err = j.save()
+	}
 	if err != nil {
 		j.snap.Cancel(err)
 	}
@@ -72,23 +96,85 @@ func (j *job) end(v *keyspace.View, err error) {
 	m.walked.Store(nil)
 	m.mu.Lock()
 	m.job = nil
-	took := m.env.Clock.Monotonic() - j.began
-	m.saved.seconds = int64(took / time.Second)
-	m.saved.failed = err != nil
-	if err == nil {
-		m.saved.at, m.saved.changes = m.now(), j.changes
-		m.saved.count++
+	if m.aof != nil {
+		m.aof.writer.SetBusy(false)
+	}
+	if j.rewrite != nil {
+		m.endRewrite(j, err)
+	} else {
+		m.endSave(j, err)
 	}
 	m.mu.Unlock()
-	if err != nil {
-		m.logf(logger.Warning, "Background saving error: %v. The last good snapshot stays as it is.", err)
-	} else {
-		m.logf(logger.Notice, "Background saving terminated with success")
-	}
 	m.judge()
 	for _, done := range j.done {
 		done(err)
 	}
+}
+
+// endSave is what follows a save. Under mu.
+func (m *Manager) endSave(j *job, err error) {
+	m.saved.seconds = int64((m.env.Clock.Monotonic() - j.began) / time.Second)
+	if m.saved.failed = err != nil; err != nil {
+		m.logf(logger.Warning, "Background saving error: %v. The last good snapshot stays as it is.", err)
+		return
+	}
+	m.saved.at, m.saved.changes = m.now(), j.changes
+	m.saved.count++
+	m.logf(logger.Notice, "Background saving terminated with success")
+}
+
+// writeBase writes the base of the append only file, and has it take its place.
+func (j *job) writeBase() error {
+	f, err := j.m.env.FS.OpenFile(j.rewrite.Path(), env.CreateNew, 0o644)
+	if err == nil {
+		if j.rewrite.RDB() {
+			err = j.write(f)
+		} else if err = j.writeCommands(f); err == nil {
+			err = f.Sync()
+		}
+		if e := f.Close(); err == nil {
+			err = e
+		}
+	}
+	if err != nil {
+		j.rewrite.Abort(err)
+		return err
+	}
+	return j.rewrite.Publish()
+}
+
+// writeCommands writes what the snapshot gives as commands.
+func (j *job) writeCommands(f env.File) error {
+	w := bufio.NewWriterSize(f, commandsBuffer)
+	for _, lib := range j.libs {
+		_, _ = w.Write(oplog.AppendCommand(nil, []byte("FUNCTION"), []byte("LOAD"), []byte("REPLACE"), lib)) // the error stays
+	}
+	db := -1
+	for {
+		c, err := j.snap.Next()
+		if err != nil {
+			return err
+		}
+		if c == nil {
+			return w.Flush()
+		}
+		if c.DB != db {
+			db = c.DB
+			_, _ = w.Write(oplog.AppendCommand(nil, []byte("SELECT"), strconv.AppendInt(nil, int64(db), 10)))
+		}
+		if _, err := w.Write(c.Records); err != nil {
+			return err
+		}
+		j.wrote(c)
+	}
+}
+
+const commandsBuffer = 128 << 10
+
+// wrote is what follows a chunk.
+func (j *job) wrote(c *snapshot.Chunk) {
+	j.written.Add(int64(c.Keys))
+	j.snap.Recycle(c)
 }
 
 // save writes the snapshot to a temporary file, which gets its name when all of it is on
@@ -144,6 +230,11 @@ func (j *job) records(to io.Writer) error {
 	if err := w.Header(&j.info); err != nil {
 		return err
 	}
+	for _, lib := range j.libs {
+		if err := w.Function(lib); err != nil {
+			return err
+		}
+	}
 	sizes := j.snap.Databases()
 	way := courtesy{clock: j.m.env.Clock, since: j.m.env.Clock.Monotonic()}
 	for {
@@ -161,9 +252,7 @@ func (j *job) records(to io.Writer) error {
 		if err != nil {
 			return err
 		}
-		j.pause(c.Keys)
-		j.written.Add(int64(c.Keys))
-		j.snap.Recycle(c)
+		j.wrote(c)
 	}
 }
 
@@ -189,15 +278,6 @@ func (c *courtesy) give() {
 	server.GiveWay()
 	c.lost += c.clock.Monotonic() - now
 }
-
-// pause is rdb-key-save-delay, by which tests make a save last.
-func (j *job) pause(keys int) {
-	for d := time.Duration(keys) * j.delay; d > 0 && !j.snap.Canceled(); d -= pausePiece {
-		server.Sleep(min(d, pausePiece))
-	}
-}
-
-const pausePiece = 10 * time.Millisecond
 
 // syncEvery is how much is written before it is synced, so that the disk does not get
 // all of it at the end.

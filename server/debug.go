@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,6 +46,7 @@ func debugTable() []debugCommand {
 		{"HTSTATS", "<dbid> [full]", "Show figures of a database's tables.", 3, 4, debugTableStats},
 		{"HTSTATS-KEY", "<key> [full]", "Show figures of a value's table.", 3, 4, debugTableStatsKey},
 		{"LISTPACK", "<key>", "Write a listpack's bytes to the log.", 3, 3, debugListpack},
+		{"LOADAOF", "", "Empty the data set and load the append only file.", 2, 2, debugLoadAOF},
 		{"LOG", "<message>", "Write a message to the log.", 3, 3, debugLog},
 		{"OBJECT", "<key> [fast]", "Show how a value is stored.", 3, 4, debugObject},
 		{"OOM", "", "Crash as when memory runs out.", 2, 2, debugOOM},
@@ -54,6 +56,7 @@ func debugTable() []debugCommand {
 		{"PROTOCOL", "<type>", "Reply a value of this type of the protocol.", 3, 3, debugProtocol},
 		{"QUICKLIST", "<key> [<0|1>]", "Write a quicklist's shape to the log.", 3, 4, debugQuicklist},
 		{"QUICKLIST-PACKED-THRESHOLD", "<size>", "Set the size from which on an element of a list has a node of its own.", 3, 3, debugPackedThreshold},
+		{"RELOAD", "[MERGE] [NOFLUSH] [NOSAVE]", "Save the data set and load it again.", 2, 5, debugReload},
 		{"REPLYBUFFER", "<PEAK-RESET-TIME|RESIZING> <value>", "Accepted: reply buffers belong to the loop and are not resized by time.", 4, 4, debugReplyBuffer},
 		{"SEGFAULT", "", "Crash by a bad access to memory.", 2, 2, debugSegfault},
 		{"SET-ACTIVE-EXPIRE", "<0|1>", "Stop removing keys when their time is over, or go on with it.", 3, 3, debugActiveExpire},
@@ -68,10 +71,18 @@ func debugTable() []debugCommand {
 func debugCall(c *command.Context) error {
 	for _, d := range debugTable() {
 		if text.EqualFold(c.Args[1], d.name) && d.min <= len(c.Args) && len(c.Args) <= d.max {
+			if serverOf(c).attends(attnLoading) && slices.Contains(debugOfData, d.name) {
+				return command.ErrLoading
+			}
 			return d.run(c)
 		}
 	}
 	return command.WrongArgs(c)
+}
+
+// debugOfData are the subcommands that look at keys.
+var debugOfData = []string{
+	"DIGEST", "DIGEST-VALUE", "HTSTATS", "HTSTATS-KEY", "LISTPACK", "LOADAOF", "OBJECT", "POPULATE", "QUICKLIST", "RELOAD",
 }
 
 func debugHelp(c *command.Context) error {

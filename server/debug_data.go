@@ -23,6 +23,43 @@ func debugDigest(c *command.Context) error {
 	return nil
 }
 
+// debugReload is DEBUG RELOAD: the whole server waits, as in Redis.
+func debugReload(c *command.Context) error {
+	var o ReloadOptions
+	for _, a := range c.Args[2:] {
+		switch lower(a) {
+		case "merge":
+			o.Merge = true
+		case "noflush":
+			o.NoFlush = true
+		case "nosave":
+			o.NoSave = true
+		default:
+			return command.ReplyError("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+		}
+	}
+	return reload(c, func(p Persistence) error { return p.Reload(c.View, o) }, "DB reloaded by DEBUG RELOAD")
+}
+
+// debugLoadAOF is DEBUG LOADAOF.
+func debugLoadAOF(c *command.Context) error {
+	return reload(c, func(p Persistence) error { return p.ReloadAOF(c.View) }, "Append Only File loaded by DEBUG LOADAOF")
+}
+
+func reload(c *command.Context, load func(Persistence) error, done string) error {
+	s := serverOf(c)
+	if s.opts.Persistence == nil {
+		return command.ReplyError("ERR this server has no persistence")
+	}
+	if err := load(s.opts.Persistence); err != nil {
+		s.logf(Warning, "Error trying to load the DB: %v", err)
+		return command.ReplyError("ERR Error trying to load the DB, check server logs.")
+	}
+	s.logf(Warning, "%s", done)
+	c.Out.OK()
+	return nil
+}
+
 func debugDigestValue(c *command.Context) error {
 	c.Out.Array(len(c.Args) - 2)
 	for _, key := range c.Args[2:] {

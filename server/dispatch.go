@@ -184,7 +184,7 @@ func (w *worker) permit(cl *Client, cmd *command.Command, args [][]byte) error {
 	if cl.has(subscribed) && cl.proto == 2 && !allowedSubscribed(cmd) {
 		return command.ReplyError("ERR Can't execute '" + cmd.FullName + "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context")
 	}
-	if attention(w.srv.attention.Load())&attnLoading != 0 && cmd.Flags&command.Loading == 0 {
+	if w.srv.attends(attnLoading) && !allowedLoading(cmd) {
 		return command.ErrLoading
 	}
 	if cl.has(monitoring) && cmd.Flags&(command.Write|command.ReadOnly|command.MayReplicate) != 0 {
@@ -216,6 +216,12 @@ func (w *worker) permitMemory(cl *Client, cmd *command.Command) error {
 		return command.ErrOOM
 	}
 	return nil
+}
+
+// allowedLoading tells what can be run while the data is being loaded, by others than the
+// loops: nothing that looks at keys, WATCH included.
+func allowedLoading(cmd *command.Command) bool {
+	return cmd.Flags&command.Loading != 0 && len(cmd.Keys) == 0
 }
 
 func allowedSubscribed(cmd *command.Command) bool {

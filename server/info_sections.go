@@ -178,12 +178,33 @@ func (t *infoText) persistence() {
 	t.ints("rdb_last_bgsave_time_sec rdb_current_bgsave_time_sec", p.LastSaveSeconds, p.SaveSeconds)
 	t.ints("rdb_saves", p.Saves)
 	t.zeros("rdb_last_cow_size rdb_last_load_keys_expired rdb_last_load_keys_loaded")
-	t.zeros("aof_enabled aof_rewrite_in_progress aof_rewrite_scheduled")
-	t.ints("aof_last_rewrite_time_sec aof_current_rewrite_time_sec", -1, -1)
-	t.addf("aof_last_bgrewrite_status:ok")
-	t.zeros("aof_rewrites aof_rewrites_consecutive_failures")
-	t.addf("aof_last_write_status:ok")
+	t.ints("aof_enabled aof_rewrite_in_progress aof_rewrite_scheduled", number(p.AOF), number(p.Rewriting), number(p.RewriteScheduled))
+	t.ints("aof_last_rewrite_time_sec aof_current_rewrite_time_sec", p.LastRewriteSeconds, p.RewriteSeconds)
+	t.addf("aof_last_bgrewrite_status:%s", okOrErr(!p.RewriteFailed))
+	t.ints("aof_rewrites aof_rewrites_consecutive_failures", p.Rewrites, p.RewriteFailures)
+	t.addf("aof_last_write_status:%s", okOrErr(!p.AOFFault))
 	t.zeros("aof_last_cow_size module_fork_in_progress module_fork_last_cow_size")
+	if p.AOF {
+		t.ints("aof_starting aof_current_size aof_base_size", number(p.AOFStarting), p.AOFSize, p.AOFBaseSize)
+		t.zeros("aof_pending_rewrite")
+		t.ints("aof_buffer_length", p.AOFPending)
+		t.zeros("aof_pending_bio_fsync")
+		t.ints("aof_delayed_fsync", p.AOFDelayed)
+	}
+	if p.Loading {
+		t.loading(&p)
+	}
+}
+
+// loading is how far a load has come.
+func (t *infoText) loading(p *PersistenceStatus) {
+	t.ints("loading_start_time loading_total_bytes loading_rdb_used_mem loading_loaded_bytes", p.LoadStarted, p.LoadTotal, 0, p.LoadDone)
+	t.addf("loading_loaded_perc:%.2f", 100*ratio(p.LoadDone, p.LoadTotal))
+	eta := int64(1)
+	if p.LoadDone > 0 {
+		eta = int64(p.LoadSeconds * float64(p.LoadTotal-p.LoadDone) / float64(p.LoadDone))
+	}
+	t.ints("loading_eta_seconds", eta)
 }
 
 // number is a truth value in INFO.
@@ -349,6 +370,9 @@ func (t *infoText) latencyStats() {
 func (t *infoText) cluster() { t.addf("cluster_enabled:0") }
 
 func (t *infoText) keyspace() {
+	if t.srv.attends(attnLoading) {
+		return // somebody else is at the keys
+	}
 	for db := range t.srv.ks.Databases() {
 		if d := t.view.DatabaseStats(db); d.Keys > 0 {
 			t.addf("db%d:keys=%d,expires=%d,avg_ttl=%d,subexpiry=%d", db, d.Keys, d.Volatile, d.AverageTTL, d.Dated)

@@ -56,14 +56,20 @@ type databaseUse struct {
 
 // memoryUse looks at everything. Only in exclusive mode.
 func (s *Server) memoryUse(v *keyspace.View) (m memoryUse) {
-	s.ks.Publish()
-	m.arena, m.untouched = s.ks.Arena().Stats(), s.ks.Untouched()
+	loading := s.attends(attnLoading)
+	if m.arena = s.ks.Arena().Stats(); !loading { // else somebody else is at the heaps
+		s.ks.Publish()
+		m.untouched = s.ks.Untouched()
+	}
 	m.clients = s.countedBeside()
 	m.used = m.arena.Used + m.clients
 	s.notePeak(m.used)
 	m.peak, m.startup, m.resident = s.peak.bytes, s.startupMemory, s.residentBytes()
 	m.log = s.log.Stats().Memory
 	for db := range s.ks.Databases() {
+		if loading {
+			break
+		}
 		d := v.DatabaseStats(db)
 		if d.Keys == 0 {
 			continue

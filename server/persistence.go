@@ -20,7 +20,14 @@ type Persistence interface {
 	// other executor inside.
 	Tick(v *keyspace.View)
 	Status() PersistenceStatus
+	// Reload is DEBUG RELOAD, ReloadAOF is DEBUG LOADAOF, both with no other executor
+	// inside until they are through.
+	Reload(v *keyspace.View, o ReloadOptions) error
+	ReloadAOF(v *keyspace.View) error
 }
+
+// ReloadOptions are those of DEBUG RELOAD.
+type ReloadOptions struct{ Merge, NoFlush, NoSave bool }
 
 // PersistenceStatus is what INFO says of persistence. Times of day are Unix seconds,
 // durations seconds, -1 = none so far.
@@ -34,6 +41,17 @@ type PersistenceStatus struct {
 	SaveFailed                   bool
 	LastSaveSeconds, SaveSeconds int64
 	Saves                        int64
+
+	AOF, AOFStarting, AOFFault         bool
+	AOFSize, AOFBaseSize, AOFPending   int64 // bytes
+	AOFDelayed                         int64 // fsyncs
+	Rewriting, RewriteScheduled        bool
+	RewriteFailed                      bool // the last one
+	LastRewriteSeconds, RewriteSeconds int64
+	Rewrites, RewriteFailures          int64
+
+	LoadStarted, LoadTotal, LoadDone int64 // a time of day; bytes
+	LoadSeconds                      float64
 }
 
 // walkSlice is how many bytes of records a loop makes for a snapshot in one round: some
@@ -60,6 +78,36 @@ func (w *worker) walkSnapshot(p Persistence) {
 // anyone; when the server ends before, fn is forgotten.
 func (s *Server) Alone(fn func(v *keyspace.View)) {
 	s.workers[0].call(func(w *worker) { w.alone(func() { fn(w.view) }) })
+}
+
+// AloneView is the view of the loop that runs alone; nil = none does.
+func (s *Server) AloneView() *keyspace.View {
+	for _, w := range s.workers {
+		if w.isAlone {
+			return w.view
+		}
+	}
+	return nil
+}
+
+// RunID is INFO's run_id.
+func (s *Server) RunID() string { return s.runID }
+
+// Keyspace is the server's data.
+func (s *Server) Keyspace() *keyspace.Keyspace { return s.ks }
+
+// Settings are those of commands.
+func (s *Server) Settings() *command.Settings { return s.settings.Load() }
+
+// NoteLatency is for what others than loops wait for.
+func (s *Server) NoteLatency(event string, took time.Duration) { s.noteLatency(event, took) }
+
+// Record has the loops go by whether the log is active, also in what they are doing.
+// Only alone.
+func (s *Server) Record() {
+	for _, w := range s.workers {
+		w.ctx.Effects.Enabled = s.log.Active()
+	}
 }
 
 // Wake has all loops look for work.

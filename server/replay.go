@@ -3,7 +3,9 @@ package server
 import (
 	"fmt"
 
+	"dozo/command"
 	"dozo/keyspace"
+	"dozo/resp"
 )
 
 // Replay executes commands that a file holds. fn is run by a loop, while no other
@@ -18,14 +20,30 @@ func (s *Server) Replay(fn func(v *keyspace.View, exec func(db int, args [][]byt
 	done := make(chan struct{})
 	s.workers[0].call(func(w *worker) {
 		defer close(done)
-		w.alone(func() {
-			w.view.Now = millis(w.srv.clock.Wall())
-			w.view.Timeless = true
-			fn(w.view, w.replay)
-			w.view.Timeless = false
-		})
+		w.alone(func() { s.ReplayHere(w.view, fn) })
 	})
 	<-done
+}
+
+// ReplayHere is Replay by the loop that runs alone and has the view.
+func (s *Server) ReplayHere(v *keyspace.View, fn func(v *keyspace.View, exec func(db int, args [][]byte) error)) {
+	for _, w := range s.workers {
+		if w.view == v {
+			w.replayAll(fn)
+		}
+	}
+}
+
+// replayAll runs fn with the view as replayed commands see it, and everything else as it
+// was before.
+func (w *worker) replayAll(fn func(v *keyspace.View, exec func(db int, args [][]byte) error)) {
+	now, ctx, out := w.view.Now, w.ctx, w.out
+	w.out = resp.Writer{Proto: 2}
+	w.view.Now, w.view.Timeless = millis(w.srv.clock.Wall()), true
+	w.ctx.Effects = command.Effects{}
+	fn(w.view, w.replay)
+	w.view.Now, w.view.Timeless = now, false
+	w.ctx, w.out = ctx, out
 }
 
 // replay executes one command.
@@ -41,7 +59,6 @@ func (w *worker) replay(db int, args [][]byte) error {
 	ctx.Args, ctx.Cmd, ctx.DB, ctx.Doing = args, cmd, db, cmd.FullName
 	ctx.NoTouch, ctx.NotifyMask, ctx.Set = false, 0, w.srv.settings.Load()
 	ctx.Session = w.srv.replayer
-	ctx.Effects.Enabled = false
 	ctx.Effects.Reset()
 	_ = cmd.Handler(ctx) // an error is what it was
 	w.out.Buf = w.out.Buf[:0]

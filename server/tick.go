@@ -66,7 +66,7 @@ func (w *worker) Tick(_ *eventloop.Loop, _ time.Duration) {
 			w.periodic()
 		}
 	})
-	if paused {
+	if paused || w.srv.attends(attnLoading) {
 		return
 	}
 	w.warming = w.ks.MayWarm() && w.ks.Large()
@@ -122,7 +122,7 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	if d := w.mono - l.Now(); d > 0 {
 		w.busy.Store(w.busy.Load() + int64(d))
 	}
-	if w.srv.attends(attnMaxMemory) && w.ks.Over() > 0 {
+	if w.srv.attends(attnMaxMemory) && w.ks.Over() > 0 && !w.srv.attends(attnLoading) {
 		w.gated(w.evictBetween)
 	}
 	if w.timed.Load() != 0 || len(w.served) != 0 || len(w.heldClients) != 0 || !w.local.queue.empty() {
@@ -134,7 +134,7 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	if w.trimDue > 0 && !w.expirePending { // what expires first may be taken again
 		w.trim()
 	}
-	if w.ks.Graves() > 0 {
+	if w.ks.Graves() > 0 && !w.srv.attends(attnLoading) {
 		w.gated(w.freeGraves)
 	}
 	if p := w.srv.opts.Persistence; p != nil && p.Walking() {

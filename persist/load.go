@@ -1,0 +1,403 @@
+package persist
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"dozo/aof"
+	"dozo/config"
+	"dozo/env"
+	"dozo/keyspace"
+	"dozo/logger"
+	"dozo/server"
+	"dozo/snapshot"
+	"dozo/text"
+)
+
+// loading is a load under way, as INFO shows it.
+type loading struct {
+	began    time.Duration
+	at       int64 // Unix seconds
+	total    int64 // bytes
+	before   int64 // bytes of files that are through
+	replace  bool  // keys that are there
+	progress snapshot.LoadProgress
+}
+
+// Load loads what there is, or refuses to, and begins the append only file if it is
+// wanted. The server runs, and is loading (server.SetLoading). An error ends the server:
+// nothing on the disk has been touched that cannot be had back.
+func (m *Manager) Load(ctx context.Context) error {
+	f, err := m.survey()
+	if err != nil {
+		return err
+	}
+	appendOnly := m.cfg.Bool(config.AppendOnly)
+	from, err := choose(f, appendOnly)
+	if refused := (*RefusedError)(nil); errors.As(err, &refused) {
+		if m.cfg.Bool(config.StartupDataCheck) {
+			return err
+		}
+		m.logf(logger.Warning, "startup-data-check is off: starting all the same, although %v", err)
+	}
+	m.loading.Store(&loading{began: m.env.Clock.Monotonic(), at: m.now()})
+	defer m.loading.Store(nil)
+	if appendOnly {
+		err = m.loadWithAOF(ctx, f, from)
+	} else if from == fromRDB {
+		err = m.loadRDB(ctx, f)
+	}
+	if err != nil {
+		return err
+	}
+	return m.ready(ctx)
+}
+
+// ready ends the loading.
+func (m *Manager) ready(ctx context.Context) error {
+	if err := m.mark(""); err != nil {
+		m.logf(logger.Warning, "What a restart should know of this run cannot be written to %s: %v", markerName, err)
+	}
+	return m.alone(ctx, func(*keyspace.View) {
+		m.saved.at, m.saved.changes = m.now(), 0
+		m.host.SetLoading(false)
+		m.setGates(m.cfg.Values())
+	})
+}
+
+// alone is Host.Alone, and waits for its end.
+func (m *Manager) alone(ctx context.Context, fn func(*keyspace.View)) error {
+	done := make(chan struct{})
+	m.host.Alone(func(v *keyspace.View) {
+		defer close(done)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		fn(v)
+	})
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// loadRDB loads the snapshot.
+func (m *Manager) loadRDB(ctx context.Context, f *findings) error {
+	path := m.cfg.Path(config.DBFilename)
+	file, err := m.env.FS.OpenFile(path, env.ReadOnly, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("the snapshot %s cannot be opened: %w", path, err)
+	}
+	defer file.Close()
+	m.loading.Load().total = f.rdb.bytes
+	got, err := m.loadFrom(ctx, m.loading.Load(), file, f.rdb.bytes, false)
+	if err != nil {
+		return fmt.Errorf("Fatal error loading the DB, check server logs. Exiting: %s: %w", path, err)
+	}
+	m.logf(logger.Notice, "Done loading RDB, keys loaded: %d, keys expired: %d.", got.Keys, got.Expired)
+	m.logf(logger.Notice, "DB loaded from disk: %.3f seconds", (m.env.Clock.Monotonic() - m.loading.Load().began).Seconds())
+	return nil
+}
+
+// loadFrom loads what is in RDB format. The base of an append only file keeps keys whose
+// time is over: the commands behind it know them.
+func (m *Manager) loadFrom(ctx context.Context, l *loading, file io.Reader, size int64, base bool) (*snapshot.Loaded, error) {
+	c := m.cfg.Values()
+	got, err := snapshot.Load(ctx, file, snapshot.LoadOptions{
+		Keyspace: m.host.Keyspace(), Limits: &m.host.Settings().Limits, Workers: int(c.Int(config.IOThreads)),
+		Size: size, Now: m.env.Clock.Wall().Milliseconds(), KeepExpired: base,
+		Deep: c.Int(config.SanitizeDumpPayload) == config.SanitizeYes, SkipChecksum: !c.Bool(config.RDBChecksum),
+		Progress: &l.progress, Replace: l.replace,
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.logf(logger.Notice, "Loading RDB produced by version %s", got.Info.ServerVersion)
+	for _, note := range got.Notes {
+		m.logf(logger.Notice, "RDB '%s'", note)
+	}
+	if len(got.Modules) > 0 {
+		m.logf(logger.Warning, "The RDB has data of modules, which was left out: %q", got.Modules)
+	}
+	if got.Empty > 0 {
+		m.logf(logger.Warning, "%d keys without elements, which old versions could write, were left out: %q ...", got.Empty, got.EmptyNames)
+	}
+	m.functions = append(m.functions, got.Functions...)
+	return got, nil
+}
+
+// loadWithAOF loads the append only file, or, if there is none, the snapshot, of which
+// it is made then; and begins to write it.
+func (m *Manager) loadWithAOF(ctx context.Context, f *findings, from source) error {
+	a, err := m.openAOF()
+	if err != nil {
+		return err
+	}
+	if from == fromAOF {
+		err = m.loadAOF(ctx, a.store)
+	} else if from == fromRDB {
+		m.logf(logger.Notice, "There is no append only file yet: it is made from the snapshot")
+		err = m.loadRDB(ctx, f)
+	}
+	if err != nil {
+		_ = a.store.Close()
+		return err
+	}
+	m.record()
+	if from == fromAOF {
+		if err := a.writer.Resume(); err != nil {
+			_ = a.store.Close()
+			return err
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.run(a)
+		return nil
+	}
+	return m.firstBase(ctx, a)
+}
+
+// firstBase writes the first base of an append only file, and waits for it: nobody may be
+// told that something is written before a restart would find it.
+func (m *Manager) firstBase(ctx context.Context, a *appendFile) error {
+	over := make(chan error, 1)
+	err := m.alone(ctx, func(v *keyspace.View) {
+		m.run(a)
+		err := m.beginRewrite(v)
+		if err != nil {
+			over <- err
+			return
+		}
+		m.job.done = append(m.job.done, func(err error) { over <- err })
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case err = <-over:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("the append only file cannot be begun: %w", err)
+	}
+	return nil
+}
+
+// loadAOF executes what the append only file holds.
+func (m *Manager) loadAOF(ctx context.Context, store *aof.Store) error {
+	if err := store.Upgrade(); err != nil {
+		return err
+	}
+	l := m.loading.Load()
+	l.total = store.Set().Size()
+	r := &replay{m: m, ctx: ctx, run: m.host.Replay}
+	err := store.Load(m.loadOptions(l, r))
+	if err == nil {
+		err = r.flush()
+	}
+	if err != nil {
+		return err
+	}
+	m.logf(logger.Notice, "DB loaded from append only file: %.3f seconds", (m.env.Clock.Monotonic() - l.began).Seconds())
+	return nil
+}
+
+// loadOptions are how an append only file is loaded.
+func (m *Manager) loadOptions(l *loading, r *replay) aof.LoadOptions {
+	return aof.LoadOptions{
+		Truncated: m.cfg.Bool(config.AOFLoadTruncated),
+		Preamble: func(file io.Reader, size int64) (int64, error) {
+			m.logf(logger.Notice, "Reading RDB base file on AOF loading...")
+			got, err := m.loadFrom(r.ctx, l, file, size, true)
+			if err != nil {
+				return 0, err
+			}
+			return got.End, nil
+		},
+		Command:  r.add,
+		Progress: func(bytes int64) { l.progress.Bytes.Store(bytes) },
+		Begin:    func(*aof.Part) { r.began = m.env.Clock.Monotonic() },
+		End:      r.end,
+	}
+}
+
+// Reload implements server.Persistence.
+func (m *Manager) Reload(v *keyspace.View, o server.ReloadOptions) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.job != nil {
+		return errSaving
+	}
+	if !o.NoSave {
+		if err := m.saveHere(v); err != nil {
+			return err
+		}
+	}
+	if !o.NoFlush {
+		v.Flush(-1)
+		m.functions = nil
+	}
+	path := m.cfg.Path(config.DBFilename)
+	file, err := m.env.FS.OpenFile(path, env.ReadOnly, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	l := &loading{began: m.env.Clock.Monotonic(), at: m.now(), replace: o.Merge}
+	if _, err := m.loadFrom(context.Background(), l, file, 0, false); err != nil {
+		return err
+	}
+	m.saved.changes = m.host.Changes()
+	return nil
+}
+
+// saveHere saves while everybody waits.
+func (m *Manager) saveHere(v *keyspace.View) error {
+	j := m.newJob(v, m.cfg.Values())
+	j.path, j.temp = m.cfg.Path(config.DBFilename), m.tempName()
+	j.snap = snapshot.Begin(v, snapshot.Options{Version: j.opts.Version})
+	over := make(chan error, 1)
+	go func() { over <- j.save() }()
+	for !j.snap.Walked() {
+		if !j.snap.Step(v, 0, 1, walkHere) {
+			runtime.Gosched() // until the writer has caught up
+		}
+	}
+	err := <-over
+	j.snap.End(v)
+	if err == nil {
+		m.saved.at, m.saved.changes = m.now(), j.changes
+	}
+	return err
+}
+
+const walkHere = 1 << 20
+
+// ReloadAOF implements server.Persistence.
+func (m *Manager) ReloadAOF(v *keyspace.View) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.aof != nil {
+		if err := m.aof.writer.Flush(); err != nil {
+			return err
+		}
+	}
+	v.Flush(-1)
+	m.functions = nil
+	l := &loading{began: m.env.Clock.Monotonic(), at: m.now()}
+	r := &replay{m: m, ctx: context.Background(), run: func(fn replayFunc) { m.host.ReplayHere(v, fn) }}
+	if err := aof.Read(m.place(), m.loadOptions(l, r)); err != nil {
+		return err
+	}
+	if err := r.flush(); err != nil {
+		return err
+	}
+	m.saved.changes = m.host.Changes()
+	return nil
+}
+
+// replay executes commands some at a time: others have their turn in between.
+type replay struct {
+	m     *Manager
+	run   func(replayFunc)
+	ctx   context.Context
+	db    int
+	calls []replayed
+	words [][]byte
+	bytes []byte
+	began time.Duration
+}
+
+type replayed struct{ db, from, to int }
+
+type replayFunc = func(v *keyspace.View, exec func(db int, args [][]byte) error)
+
+// replayBatch is how many bytes of commands are executed at once: some milliseconds.
+const replayBatch = 256 << 10
+
+// add takes a command.
+func (r *replay) add(c *aof.Command) error {
+	if err := r.ctx.Err(); err != nil {
+		return err
+	}
+	if done, err := r.control(c); done || err != nil {
+		return err
+	}
+	from := len(r.words)
+	for _, a := range c.Args {
+		start := len(r.bytes)
+		r.bytes = append(r.bytes, a...)
+		r.words = append(r.words, r.bytes[start:len(r.bytes):len(r.bytes)])
+	}
+	r.calls = append(r.calls, replayed{r.db, from, len(r.words)})
+	if len(r.bytes) >= replayBatch {
+		return r.flush()
+	}
+	return nil
+}
+
+// control sees to commands that are not executed: units come whole, databases are said
+// with each command, and libraries of functions are kept for when there are scripts.
+func (r *replay) control(c *aof.Command) (done bool, err error) {
+	switch name := c.Args[0]; {
+	case text.EqualFold(name, "SELECT") && len(c.Args) == 2:
+		n, ok := text.ParseInt(c.Args[1])
+		if !ok || n < 0 || n >= int64(r.m.host.Keyspace().Databases()) {
+			return true, fmt.Errorf("the append only file selects database %s, and `databases` says that there are %d",
+				c.Args[1], r.m.host.Keyspace().Databases())
+		}
+		r.db = int(n)
+		return true, nil
+	case text.EqualFold(name, "MULTI"), text.EqualFold(name, "EXEC"):
+		return true, nil
+	case text.EqualFold(name, "FUNCTION") && len(c.Args) > 2 && text.EqualFold(c.Args[1], "LOAD"):
+		r.m.functions = append(r.m.functions, bytes.Clone(c.Args[len(c.Args)-1]))
+		return true, nil
+	case text.EqualFold(name, "FUNCTION") && len(c.Args) > 1 && text.EqualFold(c.Args[1], "FLUSH"):
+		r.m.functions = nil
+		return true, nil
+	}
+	return false, nil
+}
+
+// flush executes what was gathered.
+func (r *replay) flush() (err error) {
+	if len(r.calls) == 0 {
+		return nil
+	}
+	r.run(func(_ *keyspace.View, exec func(db int, args [][]byte) error) {
+		for _, c := range r.calls {
+			if err = exec(c.db, r.words[c.from:c.to]); err != nil {
+				return
+			}
+		}
+	})
+	r.calls, r.words, r.bytes = r.calls[:0], r.words[:0], r.bytes[:0]
+	return err
+}
+
+// end logs what a file has brought.
+func (r *replay) end(p *aof.Part, torn *aof.TornError) {
+	took := (r.m.env.Clock.Monotonic() - r.began).Seconds()
+	if torn != nil {
+		r.m.logf(logger.Warning, "%v", torn)
+		r.m.logf(logger.Warning, "AOF loaded anyway because aof-load-truncated is enabled")
+	}
+	kind := "incr"
+	if p.Type == aof.Base {
+		kind = "base"
+	}
+	r.m.logf(logger.Notice, "DB loaded from %s file %s: %.3f seconds", kind, filepath.Base(p.Path), took)
+}
