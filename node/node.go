@@ -110,9 +110,13 @@ func (n *Node) serve() error {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	n.server.SetLoading(true)
+	plan, err := n.persist.Plan()
+	if err != nil {
+		return err
+	}
+	n.server.SetLoading(!plan.Nothing())
 	n.server.Start()
-	return n.persist.Load(ctx)
+	return n.persist.Load(ctx, plan)
 }
 
 // networks are the kinds of network that the node listens on.

@@ -31,28 +31,41 @@ type loading struct {
 	progress snapshot.LoadProgress
 }
 
-// Load loads what there is, or refuses to, and begins the append only file if it is
-// wanted. The server runs, and is loading (server.SetLoading). An error ends the server:
-// nothing on the disk has been touched that cannot be had back.
-func (m *Manager) Load(ctx context.Context) error {
+// Plan is what a start loads.
+type Plan struct {
+	found *findings
+	from  source
+	aof   bool
+}
+
+// Nothing tells whether there is nothing to load, and no file to be made.
+func (p *Plan) Nothing() bool { return p.from == fromNothing && !p.aof }
+
+// Plan looks at what there is, and refuses what would lose data: a *RefusedError.
+func (m *Manager) Plan() (*Plan, error) {
 	f, err := m.survey()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	appendOnly := m.cfg.Bool(config.AppendOnly)
-	from, err := choose(f, appendOnly)
-	if refused := (*RefusedError)(nil); errors.As(err, &refused) {
-		if m.cfg.Bool(config.StartupDataCheck) {
-			return err
-		}
+	p := &Plan{found: f, aof: m.cfg.Bool(config.AppendOnly)}
+	p.from, err = choose(f, p.aof)
+	if refused := (*RefusedError)(nil); errors.As(err, &refused) && !m.cfg.Bool(config.StartupDataCheck) {
 		m.logf(logger.Warning, "startup-data-check is off: starting all the same, although %v", err)
+		err = nil
 	}
+	return p, err
+}
+
+// Load loads what was planned, and begins the append only file if it is wanted. The
+// server runs, and is loading (server.SetLoading) unless there is nothing to load. An
+// error ends the server: nothing on the disk has been touched that cannot be had back.
+func (m *Manager) Load(ctx context.Context, p *Plan) (err error) {
 	m.loading.Store(&loading{began: m.env.Clock.Monotonic(), at: m.now()})
 	defer m.loading.Store(nil)
-	if appendOnly {
-		err = m.loadWithAOF(ctx, f, from)
-	} else if from == fromRDB {
-		err = m.loadRDB(ctx, f)
+	if p.aof {
+		err = m.loadWithAOF(ctx, p.found, p.from)
+	} else if p.from == fromRDB {
+		err = m.loadRDB(ctx, p.found)
 	}
 	if err != nil {
 		return err
@@ -66,8 +79,10 @@ func (m *Manager) ready(ctx context.Context) error {
 		m.logf(logger.Warning, "What a restart should know of this run cannot be written to %s: %v", markerName, err)
 	}
 	return m.alone(ctx, func(*keyspace.View) {
-		m.saved.at, m.saved.changes = m.now(), 0
-		m.host.SetLoading(false)
+		if m.host.Loading() {
+			m.host.SetLoading(false)
+			m.saved.at, m.saved.changes = m.now(), 0
+		}
 		m.setGates(m.cfg.Values())
 	})
 }

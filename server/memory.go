@@ -57,10 +57,11 @@ type databaseUse struct {
 // memoryUse looks at everything. Only in exclusive mode.
 func (s *Server) memoryUse(v *keyspace.View) (m memoryUse) {
 	loading := s.attends(attnLoading)
-	if m.arena = s.ks.Arena().Stats(); !loading { // else somebody else is at the heaps
+	if !loading { // else somebody else is at the heaps
 		s.ks.Publish()
 		m.untouched = s.ks.Untouched()
 	}
+	m.arena = s.ks.Arena().Stats()
 	m.clients = s.countedBeside()
 	m.used = m.arena.Used + m.clients
 	s.notePeak(m.used)

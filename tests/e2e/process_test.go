@@ -127,7 +127,7 @@ func TestBadConfig(t *testing.T) {
 func TestConfigOnStandardInput(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s.sock")
 	cmd := exec.Command(dozoBinary(t), "server", "-")
-	cmd.Stdin = strings.NewReader("port 0\nsave \"\"\nunixsocket " + socket + "\nunixsocketperm 700\n")
+	cmd.Stdin = strings.NewReader("port 0\nsave \"\"\ndir " + filepath.Dir(socket) + "\nunixsocket " + socket + "\nunixsocketperm 700\n")
 	testutil.Tie(cmd)
 	must(t, cmd.Start())
 	defer func() {
