@@ -123,7 +123,7 @@ func debugLog(c *command.Context) error {
 func debugSleep(c *command.Context) error {
 	seconds, _ := text.ParseFloat(c.Args[2])
 	if seconds > 0 {
-		Sleep(time.Duration(seconds * float64(time.Second)))
+		sleep(time.Duration(seconds * float64(time.Second)))
 	}
 	c.Out.OK()
 	return nil

@@ -35,8 +35,8 @@ func systemMemory() int64 {
 	return int64(uint64(info.Totalram) * uint64(info.Unit))
 }
 
-// Sleep stops the calling thread, and whatever waits for it, for a time.
-func Sleep(d time.Duration) {
+// sleep stops the calling thread, and whatever waits for it, for a time.
+func sleep(d time.Duration) {
 	left := unix.NsecToTimespec(int64(d))
 	for unix.Nanosleep(&left, &left) == unix.EINTR {
 	}

@@ -22,8 +22,8 @@ func systemMemory() int64 {
 	return int64(n)
 }
 
-// Sleep stops the calling thread, and whatever waits for it, for a time.
-func Sleep(d time.Duration) {
+// sleep stops the calling thread, and whatever waits for it, for a time.
+func sleep(d time.Duration) {
 	left := unix.NsecToTimeval(int64(d))
 	_, _ = unix.Select(0, nil, nil, nil, &left) // an early end only shortens a debugging aid
 }
