@@ -114,7 +114,12 @@ func (n *Node) serve() error {
 	if err != nil {
 		return err
 	}
-	n.server.SetLoading(!plan.Nothing())
+	if plan.Nothing() {
+		n.persist.BeginEmpty()
+		n.server.Start()
+		return nil
+	}
+	n.server.SetLoading(true)
 	n.server.Start()
 	return n.persist.Load(ctx, plan)
 }

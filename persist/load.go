@@ -56,9 +56,19 @@ func (m *Manager) Plan() (*Plan, error) {
 	return p, err
 }
 
+// BeginEmpty is for a start with nothing to load, before the server runs.
+func (m *Manager) BeginEmpty() { m.leaveWord() }
+
+// leaveWord tells the next run how this one keeps its data.
+func (m *Manager) leaveWord() {
+	if err := m.mark(""); err != nil {
+		m.logf(logger.Warning, "What a restart should know of this run cannot be written to %s: %v", markerName, err)
+	}
+}
+
 // Load loads what was planned, and begins the append only file if it is wanted. The
-// server runs, and is loading (server.SetLoading) unless there is nothing to load. An
-// error ends the server: nothing on the disk has been touched that cannot be had back.
+// server runs, and is loading (server.SetLoading). An error ends the server: nothing on
+// the disk has been touched that cannot be had back.
 func (m *Manager) Load(ctx context.Context, p *Plan) (err error) {
 	m.loading.Store(&loading{began: m.env.Clock.Monotonic(), at: m.now()})
 	defer m.loading.Store(nil)
@@ -75,14 +85,10 @@ func (m *Manager) Load(ctx context.Context, p *Plan) (err error) {
 
 // ready ends the loading.
 func (m *Manager) ready(ctx context.Context) error {
-	if err := m.mark(""); err != nil {
-		m.logf(logger.Warning, "What a restart should know of this run cannot be written to %s: %v", markerName, err)
-	}
+	m.leaveWord()
 	return m.alone(ctx, func(*keyspace.View) {
-		if m.host.Loading() {
-			m.host.SetLoading(false)
-			m.saved.at, m.saved.changes = m.now(), 0
-		}
+		m.host.SetLoading(false)
+		m.saved.at, m.saved.changes = m.now(), 0
 		m.setGates(m.cfg.Values())
 	})
 }

@@ -70,9 +70,6 @@ func newReplayer(w *worker) *Client {
 	return &Client{worker: w, proto: 2, user: "default"}
 }
 
-// Loading tells whether the data is being loaded.
-func (s *Server) Loading() bool { return s.attends(attnLoading) }
-
 // SetLoading says that the data is being loaded: commands that need it are refused. Only
 // alone, or before the start.
 func (s *Server) SetLoading(on bool) {
