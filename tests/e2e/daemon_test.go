@@ -38,11 +38,10 @@ func TestDaemon(t *testing.T) {
 				}
 				return err == nil
 			})
-			log, err := os.ReadFile(filepath.Join(dir, "my.log"))
-			must(t, err)
-			if !strings.Contains(string(log), "Ready to accept connections unix") {
-				t.Errorf("the daemon's log:\n%s", log)
-			}
+			waitFor(t, "the end of the start in the log", func() bool { // it listens before
+				log, err := os.ReadFile(filepath.Join(dir, "my.log"))
+				return err == nil && strings.Contains(string(log), "Ready to accept connections unix")
+			})
 		})
 	}
 }
