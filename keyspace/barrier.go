@@ -90,6 +90,14 @@ func (h Held) Len(db int) int {
 	return 0
 }
 
+// Dated is how many of them are hashes with fields that have one.
+func (h Held) Dated(db int) int {
+	if d := h.sh.dbs[db]; d != nil {
+		return d.dated
+	}
+	return 0
+}
+
 // Volatile is how many of them have a deadline.
 func (h Held) Volatile(db int) int {
 	if d := h.sh.dbs[db]; d != nil {

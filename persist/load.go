@@ -288,7 +288,7 @@ func (m *Manager) Reload(v *keyspace.View, o server.ReloadOptions) error {
 func (m *Manager) saveHere(v *keyspace.View) error {
 	j := m.newJob(v, m.cfg.Values())
 	j.path, j.temp = m.cfg.Path(config.DBFilename), m.tempName()
-	j.snap = snapshot.Begin(v, snapshot.Options{Version: j.opts.Version})
+	j.take(v, snapshot.Options{Version: j.opts.Version})
 	over := make(chan error, 1)
 	go func() { over <- j.save() }()
 	for !j.snap.Walked() {

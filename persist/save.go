@@ -64,7 +64,7 @@ func (m *Manager) newJob(v *keyspace.View, c *config.Values) *job {
 
 // start takes the snapshot and has it written.
 func (m *Manager) start(j *job, v *keyspace.View, o snapshot.Options) {
-	j.snap = snapshot.Begin(v, o)
+	j.take(v, o)
 	m.delay.Store(m.cfg.Int(config.RDBKeySaveDelay))
 	m.walked.Store(j.snap)
 	m.job = j
@@ -73,6 +73,15 @@ func (m *Manager) start(j *job, v *keyspace.View, o snapshot.Options) {
 	}
 	m.host.Wake()
 	m.writers.Go(j.run)
+}
+
+// take takes the snapshot. Hashes whose fields have deadlines need a version that knows
+// of them.
+func (j *job) take(v *keyspace.View, o snapshot.Options) {
+	j.snap = snapshot.Begin(v, o)
+	for _, d := range j.snap.Databases() {
+		j.opts.DatedHashes = j.opts.DatedHashes || d.Dated > 0
+	}
 }
 
 // run writes the file and tells how it went.

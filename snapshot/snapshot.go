@@ -85,7 +85,10 @@ const QueueDefault = 2 << 20
 var ErrFlushed = errors.New("a database was flushed before the snapshot had come to it")
 
 // Database is the size of a database at the epoch.
-type Database struct{ Keys, Volatile int }
+type Database struct {
+	Keys, Volatile int
+	Dated          int // hashes with fields that have a deadline
+}
 
 // Snapshot is one picture being taken.
 type Snapshot struct {
@@ -138,6 +141,7 @@ func (s *Snapshot) measure(h keyspace.Held) {
 	for db := range s.sizes {
 		s.sizes[db].Keys += h.Len(db)
 		s.sizes[db].Volatile += h.Volatile(db)
+		s.sizes[db].Dated += h.Dated(db)
 	}
 }
 
