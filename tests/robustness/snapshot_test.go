@@ -1,0 +1,366 @@
+package robustness
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"dozo/internal/testutil"
+)
+
+// dueEvery is when deadlines are: all at multiples of it, so that there are moments at
+// which no key is over that is still there. What is saved is as of such a moment.
+const dueEvery = time.Second
+
+// The epochs are so long behind such a deadline at least, and that much before the next.
+const (
+	dueRest  = 100 * time.Millisecond
+	dueAhead = 100 * time.Millisecond
+)
+
+// TestSnapshotsUnderLoad: BGSAVE again and again while clients change values of all
+// types, small and large, rename, move, swap and flush them. What a genuine server loads
+// from each file is what there was at the epoch, which a pause of writes makes known.
+func TestSnapshotsUnderLoad(t *testing.T) {
+	if _, err := testutil.Oracle(); err != nil {
+		t.Skip(err)
+	}
+	seed := seeded(t)
+	s := start(t, "--io-threads", "3", "--rdb-version", "10", "--hz", "50", "--rdb-key-save-delay", "20")
+	fillSmall(t, s)
+	const writers = 20
+	peers, random := make([]*testutil.Peer, writers+1), sources(seed, writers+1)
+	for i := range peers {
+		peers[i] = s.Conn(t, 2)
+	}
+	var sv saves
+	until(t, writers+1, func(i int) error {
+		if i < writers {
+			return (&changer{random[i], peers[i]}).batch()
+		}
+		return sv.saveAndCompare(t, s, peers[i], random[i])
+	})
+	t.Logf("%d snapshots as they must be, %d given up for a flush, %d too late", sv.good, sv.flushed, sv.late)
+	if sv.good == 0 {
+		t.Error("no snapshot at all")
+	}
+}
+
+// saves counts how saves went.
+type saves struct{ good, flushed, late int }
+
+// smallKeys is how many keys have small values: with those that are there from the start
+// there is more than waits for its writer, so that saves take some time.
+const smallKeys = 6_000
+
+func fillSmall(t *testing.T, s *testutil.Server) {
+	c := s.Conn(t, 2)
+	text := strings.Repeat("some text ", 40)
+	for db := range 2 {
+		c.Queue("SELECT", strconv.Itoa(db))
+		for i := range smallKeys {
+			c.Queue("SET", "key:"+strconv.Itoa(i), text[i%100:])
+		}
+		must(t, c.Flush())
+		for range 1 + smallKeys {
+			_, err := c.ReadRaw()
+			must(t, err)
+		}
+	}
+}
+
+// changer is a client that changes things at random.
+type changer struct {
+	*rand.Rand
+	peer *testutil.Peer
+}
+
+// batch sends some commands. Many meet another type or nothing, and are refused, which is
+// fine.
+func (c *changer) batch() error {
+	const most = 20
+	n := 1 + c.IntN(most)
+	c.peer.Queue("SELECT", strconv.Itoa(c.IntN(4)))
+	for range n {
+		c.peer.Queue(c.command()...)
+	}
+	if err := c.peer.Flush(); err != nil {
+		return err
+	}
+	for range n + 1 {
+		raw, err := c.peer.ReadRaw()
+		if err != nil {
+			return err
+		}
+		if strings.HasPrefix(string(raw), "-MISCONF") || strings.HasPrefix(string(raw), "-OOM") {
+			return fmt.Errorf("%s", raw)
+		}
+	}
+	return nil
+}
+
+// key names one of many small values, of those that may have deadlines, or of a few that
+// get large.
+func (c *changer) key() string {
+	switch c.IntN(6) {
+	case 0:
+		return "due:" + strconv.Itoa(c.IntN(dueKeys))
+	case 1, 2:
+		return c.large()
+	}
+	return "key:" + strconv.Itoa(c.IntN(smallKeys))
+}
+
+// dueKeys is how many keys may have deadlines.
+const dueKeys = 60
+
+// large is a name by which the type is known, mostly.
+func (c *changer) large() string { return "large:" + strconv.Itoa(c.IntN(12)) }
+
+func (c *changer) word() string {
+	switch c.IntN(4) {
+	case 0:
+		return strconv.Itoa(c.IntN(1 << (1 + c.IntN(40))))
+	case 1:
+		return strings.Repeat(string(rune('a'+c.IntN(26))), c.IntN(120))
+	}
+	return "word" + strconv.Itoa(c.IntN(5000))
+}
+
+// score is one that all versions write alike.
+func (c *changer) score() string { return strconv.FormatFloat(float64(c.IntN(1<<16))/8, 'f', -1, 64) }
+
+func (c *changer) command() []string {
+	switch n := c.IntN(100); {
+	case n == 0:
+		return c.sweeping()
+	case n < 8:
+		return c.keys()
+	case n < 12:
+		at := time.Now().Add(time.Duration(1+c.IntN(4)) * dueEvery).Truncate(dueEvery)
+		return []string{"PEXPIREAT", "due:" + strconv.Itoa(c.IntN(dueKeys)), strconv.FormatInt(at.UnixMilli(), 10)}
+	case n < 35:
+		return c.text()
+	}
+	key := c.key()
+	name, number, found := strings.Cut(key, ":")
+	kind := c.IntN(5)
+	if found && name == "large" {
+		i, _ := strconv.Atoi(number) // as large writes it
+		kind = i % 5
+	}
+	return c.collection(kind, key)
+}
+
+// sweeping is what concerns whole databases, and the ends of large values.
+func (c *changer) sweeping() []string {
+	return [][]string{{"SWAPDB", "2", "3"}, {"SWAPDB", "0", "1"}, {"UNLINK", c.large()}, {"DEL", c.large()}}[c.IntN(4)]
+}
+
+// keys are commands about keys whatever they hold. Deadlines stay among those that may
+// have them.
+func (c *changer) keys() []string {
+	from, to := c.key(), c.key()
+	if strings.HasPrefix(from, "due:") != strings.HasPrefix(to, "due:") {
+		to = from + ":other"
+	}
+	return [][]string{
+		{"RENAME", from, to}, {"RENAMENX", from, to}, {"COPY", from, to, "REPLACE"}, {"COPY", from, to, "DB", strconv.Itoa(c.IntN(4)), "REPLACE"},
+		{"MOVE", from, strconv.Itoa(c.IntN(4))}, {"DEL", c.key()}, {"UNLINK", c.key(), c.key()}, {"PERSIST", from},
+	}[c.IntN(8)]
+}
+
+func (c *changer) text() []string {
+	key, large := c.key(), strings.HasPrefix(c.key(), "large:")
+	offset := c.IntN(2000)
+	if large {
+		offset = c.IntN(300_000)
+	}
+	return [][]string{
+		{"SET", key, c.word()}, {"APPEND", key, c.word()}, {"SETRANGE", key, strconv.Itoa(offset), c.word()}, {"INCRBY", key, c.word()},
+		{"SETBIT", key, strconv.Itoa(8 * offset), "1"}, {"GETDEL", key}, {"SETNX", key, c.word()}, {"PFADD", key, c.word(), c.word()},
+	}[c.IntN(8)]
+}
+
+// collection is a command on a value of one of the other types.
+func (c *changer) collection(kind int, key string) []string {
+	some := 1
+	if strings.HasPrefix(key, "large:") {
+		some = 1 + c.IntN(60)
+	}
+	many := func(verb string, each func() []string) []string {
+		line := []string{verb, key}
+		for range some {
+			line = append(line, each()...)
+		}
+		return line
+	}
+	word := func() []string { return []string{c.word()} }
+	index := strconv.Itoa(c.IntN(3000))
+	switch kind {
+	case 0:
+		return [][]string{
+			many("RPUSH", word), many("LPUSH", word), many("RPUSH", word), {"LPOP", key}, {"RPOP", key, "3"}, {"LSET", key, index, c.word()},
+			{"LINSERT", key, "BEFORE", c.word(), c.word()}, {"LREM", key, "1", c.word()}, {"LTRIM", key, "1", "-2"},
+		}[c.IntN(9)]
+	case 1:
+		return [][]string{many("SADD", word), many("SADD", word), many("SREM", word), {"SPOP", key}, {"SMOVE", key, c.large(), c.word()}}[c.IntN(5)]
+	case 2:
+		pair := func() []string { return []string{c.word(), c.word()} }
+		return [][]string{many("HSET", pair), many("HSET", pair), many("HDEL", word), {"HINCRBY", key, c.word(), "3"}}[c.IntN(4)]
+	case 3:
+		scored := func() []string { return []string{c.score(), c.word()} }
+		return [][]string{
+			many("ZADD", scored), many("ZADD", scored), many("ZREM", word), {"ZINCRBY", key, "0.5", c.word()}, {"ZPOPMIN", key}, {"ZPOPMAX", key, "2"},
+			{"ZREMRANGEBYRANK", key, index, index},
+		}[c.IntN(7)]
+	}
+	return [][]string{
+		{"XADD", key, "*", c.word(), c.word()}, {"XADD", key, "MAXLEN", "~", "4000", "*", c.word(), c.word(), "more", c.word()}, {"XTRIM", key, "MAXLEN", index},
+		{"XGROUP", "CREATE", key, "group" + strconv.Itoa(c.IntN(3)), "0"}, {"XADD", key, "*", "field", c.word()},
+		{"XREADGROUP", "GROUP", "group" + strconv.Itoa(c.IntN(3)), c.word(), "COUNT", "5", "STREAMS", key, ">"},
+	}[c.IntN(6)]
+}
+
+// saveAndCompare takes one snapshot at a known moment and has a genuine server load it.
+// Now and then a database is flushed meanwhile: it is kept, unless it has large values.
+func (sv *saves) saveAndCompare(t *testing.T, s *testutil.Server, c *testutil.Peer, r *rand.Rand) error {
+	want, err := epoch(c)
+	if err != nil || want == nil {
+		sv.late++
+		return err
+	}
+	flush := r.IntN(3) == 0
+	if flush {
+		c.MustOK("SELECT", strconv.Itoa([]int{0, 1, 2, 2, 3, 3, 3}[r.IntN(7)]))
+		c.MustOK("FLUSHDB", []string{"SYNC", "ASYNC"}[r.IntN(2)])
+	}
+	for c.Info("persistence", "rdb_bgsave_in_progress") != "0" {
+		time.Sleep(time.Millisecond)
+	}
+	if status := c.Info("persistence", "rdb_last_bgsave_status"); status != "ok" {
+		if log := s.Log(); !flush || !strings.Contains(log[max(0, len(log)-2000):], "flushed before the snapshot") {
+			return fmt.Errorf("the save failed: %s\n%s", status, log)
+		}
+		sv.flushed++
+		return nil
+	}
+	sv.good++
+	return compareFile(t, filepath.Join(s.Dir, "dump.rdb"), want)
+}
+
+// sums are the sum of all data and of each key that is not small, by its database and
+// name.
+type sums struct {
+	all string
+	of  map[string]string
+}
+
+func sumsOf(c *testutil.Conn) (*sums, error) {
+	d := &sums{of: map[string]string{}}
+	all, err := c.DoErr("DEBUG", "DIGEST")
+	if err != nil {
+		return nil, err
+	}
+	d.all = all.Str
+	for db := range 4 {
+		if _, err := c.DoErr("SELECT", strconv.Itoa(db)); err != nil {
+			return nil, err
+		}
+		keys, err := c.DoErr("KEYS", "[^k]*")
+		if err != nil {
+			return nil, err
+		}
+		list, err := c.DoErr(append([]string{"DEBUG", "DIGEST-VALUE"}, keys.Strings()...)...)
+		if err != nil {
+			return nil, err
+		}
+		for i, sum := range list.Strings() {
+			d.of[fmt.Sprintf("%d %q", db, keys.Elems[i].Str)] = sum
+		}
+	}
+	return d, nil
+}
+
+// epoch begins a save at a moment of which it tells the sums; nil if it took too long.
+func epoch(c *testutil.Peer) (*sums, error) {
+	window := time.Now().Truncate(dueEvery)
+	if time.Since(window) > dueEvery/4 {
+		window = window.Add(dueEvery)
+	}
+	time.Sleep(time.Until(window.Add(dueRest)))
+	for db := range 4 {
+		c.Queue("SELECT", strconv.Itoa(db)) // what is over goes when it is looked up
+		for i := range dueKeys {
+			c.Queue("EXISTS", "due:"+strconv.Itoa(i), "due:"+strconv.Itoa(i)+":other")
+		}
+	}
+	if err := c.Flush(); err != nil {
+		return nil, err
+	}
+	for range 4 * (dueKeys + 1) {
+		if _, err := c.ReadRaw(); err != nil {
+			return nil, err
+		}
+	}
+	c.MustOK("CLIENT", "PAUSE", "60000", "WRITE")
+	defer c.MustOK("CLIENT", "UNPAUSE")
+	d, err := sumsOf(c.Conn)
+	if at := time.Now(); err != nil || at.Sub(window) > dueEvery-dueAhead {
+		return nil, err
+	}
+	c.MustOK("BGSAVE")
+	return d, nil
+}
+
+// compareFile has a genuine server load a file. As a replica it keeps what is over by
+// now.
+func compareFile(t *testing.T, file string, want *sums) error {
+	dir := t.TempDir()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "dump.rdb"), data, 0o600); err != nil {
+		return err
+	}
+	o, err := testutil.RedisOptions("--dir", dir, "--replicaof", "127.0.0.1 1")
+	if err != nil {
+		return err
+	}
+	redis, err := testutil.Start(o)
+	if err != nil {
+		return err
+	}
+	defer redis.Stop()
+	c, err := redis.Dial()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	got, err := sumsOf(c)
+	if err != nil || got.all == want.all {
+		return err
+	}
+	return fmt.Errorf("the file differs from the epoch:\n%s", strings.Join(want.differences(got), "\n"))
+}
+
+// differences says which keys are not the same.
+func (d *sums) differences(got *sums) (list []string) {
+	for key, sum := range d.of {
+		if now := got.of[key]; now != sum {
+			list = append(list, fmt.Sprintf("%s: %s at the epoch, %q in the file", key, sum, now))
+		}
+	}
+	for key, sum := range got.of {
+		if d.of[key] == "" {
+			list = append(list, fmt.Sprintf("%s: not there at the epoch, %s in the file", key, sum))
+		}
+	}
+	return list
+}
