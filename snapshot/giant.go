@@ -228,13 +228,14 @@ func (g *giant) write(h keyspace.Held) int {
 	for len(out) < walkShare && !g.over {
 		out, g.over = g.next(out, &c)
 	}
-	keys := 0
+	n, keys := len(out), 0
 	if g.over {
 		keys = 1
+	}
+	g.s.queue.add(&Chunk{DB: g.db, Keys: keys, Records: out})
+	if g.over { // not before: the next one's beginning must lie behind it
 		g.leave(h)
 	}
-	n := len(out)
-	g.s.queue.add(&Chunk{DB: g.db, Keys: keys, Records: out})
 	return n + bucketCost
 }
 
