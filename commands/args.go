@@ -121,16 +121,16 @@ func replyFlag(c *command.Context, yes bool) {
 }
 
 // editRoom makes a string raw and at least n bytes long, making the key if need
-// be, and returns its bytes for writing. grown tells whether there was less.
+// be, and returns its bytes for writing from an index on up to n. grown tells whether there was less.
 // cell is what LookupEdit gave.
-func editRoom(c *command.Context, cell *object.Cell, key []byte, n int) (room []byte, grown bool) {
+func editRoom(c *command.Context, cell *object.Cell, key []byte, from, n int) (room []byte, grown bool) {
 	if !cell.Ok() {
 		*cell, _ = c.SetZeros(key, n)
 		notifyNew(c, c.DB, key)
 		return cell.Grow(0), true
 	}
 	have := cell.Len()
-	room = cell.Grow(n)
+	room = cell.GrowFor(n, from, n)
 	return room, len(room) != have
 }
 

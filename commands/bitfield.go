@@ -218,7 +218,7 @@ func writeFields(c *command.Context, ops []fieldOp, size int) error {
 	if err != nil {
 		return err
 	}
-	room, grown := editRoom(c, &cell, key, size)
+	room, grown := editRoom(c, &cell, key, 0, size)
 	changes := int64(0)
 	c.Out.Array(len(ops))
 	for i := range ops {

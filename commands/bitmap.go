@@ -95,7 +95,7 @@ func setbit(c *command.Context) error {
 		return err
 	}
 	at, shift := int(offset>>3), 7-offset&7
-	room, grown := editRoom(c, &cell, key, at+1)
+	room, grown := editRoom(c, &cell, key, at, at+1)
 	old := int64(room[at]) >> shift & 1
 	if grown || old != on {
 		room[at] = room[at]&^(1<<shift) | byte(on<<shift)

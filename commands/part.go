@@ -75,7 +75,7 @@ func appendCommand(c *command.Context) error {
 			return err
 		}
 		n += have
-		copy(cell.Grow(n)[have:], val)
+		copy(cell.GrowFor(n, have, n)[have:], val)
 	} else {
 		c.SetString(key, val, 0, false)
 		notifyNew(c, c.DB, key)
@@ -109,7 +109,7 @@ func setrange(c *command.Context) error {
 	if err := checkLength(c, offset, int64(len(val))); err != nil {
 		return err
 	}
-	room, _ := editRoom(c, &cell, key, int(offset)+len(val))
+	room, _ := editRoom(c, &cell, key, int(offset), int(offset)+len(val))
 	copy(room[offset:], val)
 	c.Modified(key, command.EventString, "setrange")
 	c.Out.Int(int64(len(room)))

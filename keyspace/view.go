@@ -271,11 +271,9 @@ func (v *View) SetString(key, val []byte, deadline int64, raw bool) (added bool)
 		v.insert(sh, v.DB, v.ks.tableHash(key), key, newString(sh.heap, key, val, at, raw), deadline)
 		return true
 	}
-	if v.ks.barrier != nil {
-		v.edit(sh, v.DB, key, c)
-	}
+	kept := v.ks.barrier != nil && v.edit(sh, v.DB, key, c) != nil
 	was := v.timesOf(c.Entry)
-	v.vacate(sh, &c)
+	v.vacate(sh, &c, kept)
 	at.Age = v.overwrittenAge(c.Entry)
 	if raw {
 		c.SetRawString(val, at)
@@ -297,11 +295,9 @@ func (v *View) SetZeros(key []byte, n int) (c object.Cell, added bool) {
 	if !c.Ok() {
 		return v.put(sh, h, key, object.NewZeros(sh.heap, key, n, at)), true
 	}
-	if v.ks.barrier != nil {
-		v.edit(sh, v.DB, key, c)
-	}
+	kept := v.ks.barrier != nil && v.edit(sh, v.DB, key, c) != nil
 	was := v.timesOf(c.Entry)
-	v.vacate(sh, &c)
+	v.vacate(sh, &c, kept)
 	at.Age = v.overwrittenAge(c.Entry)
 	c.SetZeros(n, at)
 	if was.next != 0 {
@@ -310,12 +306,13 @@ func (v *View) SetZeros(key []byte, n int) (c object.Cell, added bool) {
 	return c, false
 }
 
-// vacate takes out what a key of the view's database holds, to be overwritten.
-func (v *View) vacate(sh *shard, c *object.Cell) {
+// vacate takes out what a key of the view's database holds, to be overwritten. kept: a
+// snapshot still needs all of it.
+func (v *View) vacate(sh *shard, c *object.Cell, kept bool) {
 	if len(sh.waiting) != 0 {
 		v.noteGone(sh, v.DB, c.Entry.Key())
 	}
-	if v.ks.barrier != nil && c.Large() { // which may need all of it
+	if kept {
 		key := c.Entry.Key()
 		v.drop(sh, v.DB, key, object.Move(c, sh.heap, key, 0))
 		return

@@ -15,12 +15,21 @@ type Keeper interface {
 	// Node: the node of a stream that begins with an entry's ID is about to change or to
 	// go.
 	Node(c Cell, id stream.ID)
+	// Bytes: of a string, those from one index up to another are about to change or to go.
+	Bytes(c Cell, from, to int)
 }
 
 // element tells the keeper, if there is one.
 func (c *Cell) element(name []byte) {
 	if k := c.Kit.Keeper; k != nil {
 		k.Element(*c, name)
+	}
+}
+
+// bytes tells of a string's bytes. Strings may do without a Kit.
+func (c *Cell) bytes(from, to int) {
+	if c.Kit != nil && c.Kit.Keeper != nil {
+		c.Kit.Keeper.Bytes(*c, from, to)
 	}
 }
 

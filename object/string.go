@@ -2,6 +2,7 @@ package object
 
 import (
 	"encoding/binary"
+	"math"
 
 	"dozo/arena"
 	"dozo/container/entry"
@@ -125,6 +126,7 @@ func putOutside(h *arena.Heap, e entry.Entry, val []byte) {
 func (c *Cell) SetString(val []byte, at Attrs) {
 	enc, n := encodeString(val)
 	if enc == EncInt {
+		c.leave()
 		c.replace(entry.Shape{
 			Type: uint8(String), Encoding: uint8(EncInt), Deadline: at.Deadline, Age: at.Age, Payload: 8,
 		})
@@ -145,6 +147,7 @@ func (c *Cell) SetRawString(val []byte, at Attrs) {
 }
 
 func (c *Cell) setBytes(val []byte, enc Encoding, at Attrs) {
+	c.leave()
 	s := bytesShape(len(val), enc, at)
 	if s.Outside && c.Entry.IsOutside() && Type(c.Entry.Type()) == String {
 		c.overwrite(val, s)
@@ -179,6 +182,13 @@ func (c *Cell) SetZeros(n int, at Attrs) {
 	putZeros(c.Heap, c.Entry, n)
 }
 
+// leave tells that all bytes of a string go.
+func (c *Cell) leave() {
+	if c.Type() == String {
+		c.bytes(0, c.Len())
+	}
+}
+
 // replace drops the old value and shapes the entry for a new one.
 func (c *Cell) replace(s entry.Shape) {
 	freeValue(c.Heap, c.Entry)
@@ -188,6 +198,7 @@ func (c *Cell) replace(s entry.Shape) {
 // SetInt replaces a string by an integer; deadline and age stay.
 func (c *Cell) SetInt(n int64) {
 	if c.Encoding() != EncInt {
+		c.leave()
 		s := c.Entry.Shape()
 		s.Encoding, s.Payload, s.Outside = uint8(EncInt), 8, false
 		c.replace(s)
@@ -233,12 +244,16 @@ func (c *Cell) Len() int {
 	return c.Entry.PayloadLen()
 }
 
-// Grow makes the string raw and at least n bytes long, filling with zero bytes,
-// and returns it in place for writing. It never shortens. Room is doubled, so
-// that repeated appends cost O(1) each.
-func (c *Cell) Grow(n int) []byte {
+// Grow is GrowFor where any byte may be written.
+func (c *Cell) Grow(n int) []byte { return c.GrowFor(n, 0, math.MaxInt) }
+
+// GrowFor makes the string raw and at least n bytes long, filling with zero bytes,
+// and returns it in place for writing those from one index up to another. It never
+// shortens. Room is doubled, so that repeated appends cost O(1) each.
+func (c *Cell) GrowFor(n, from, to int) []byte {
 	c.toRaw()
 	have := c.Len()
+	c.bytes(from, min(to, have))
 	if n <= have {
 		return c.room()
 	}
@@ -258,6 +273,7 @@ func (c *Cell) Grow(n int) []byte {
 func (c *Cell) Resize(n int) []byte {
 	c.toRaw()
 	have := c.Len()
+	c.bytes(0, have)
 	switch {
 	case c.Entry.IsOutside():
 		o := c.Entry.Outside()

@@ -33,6 +33,11 @@ func (e *Encoder) beginRecord(dst []byte, h *RecordHead, t Type) []byte {
 	return dst
 }
 
+// BeginString begins a string of n bytes, which follow as they are.
+func (e *Encoder) BeginString(dst []byte, h *RecordHead, n int) []byte {
+	return AppendLen(e.beginRecord(dst, h, TypeString), uint64(n))
+}
+
 // BeginSet begins a set of n members: AppendString follows for each.
 func (e *Encoder) BeginSet(dst []byte, h *RecordHead, n int) []byte {
 	return AppendLen(e.beginRecord(dst, h, TypeSet), uint64(n))

@@ -20,7 +20,7 @@ import (
 // over a giant goes on changing. What it had at the epoch is kept as for keys: before an
 // element changes that has not been written, it is written to the side, and its name
 // noted, so that it is passed over (elements.go); of lists and streams nodes are kept
-// (list.go, stream.go).
+// (list.go, stream.go), of strings chunks (string.go).
 //
 // The value may get another name, in another shard, or none: what is deleted or
 // overwritten is taken from the keyspace as it is, and freed when it has been written.
@@ -34,12 +34,19 @@ const giantFrom = 512
 // nodesShare is for lists and streams, whose nodes have a hundred elements.
 const nodesShare = 32
 
+// bytesShare is for strings, which are copied fast.
+const bytesShare = 128
+
 // isGiant tells whether a value is one. Only records have pieces.
 func (p *part) isGiant(c *object.Cell) bool {
-	if _, records := p.enc.(*rdb.Encoder); !records || !c.Large() {
+	_, records := p.enc.(*rdb.Encoder)
+	from := p.s.opts.GiantFrom
+	if records && c.Entry.IsOutside() {
+		return c.Len() >= from*bytesShare
+	}
+	if !records || !c.Large() {
 		return false
 	}
-	from := p.s.opts.GiantFrom
 	switch c.Type() {
 	case object.List:
 		return object.ListValue{Cell: c}.Nodes() >= from/nodesShare
@@ -129,6 +136,8 @@ func (p *part) putAside(v *keyspace.View, db int, key []byte, c *object.Cell) *g
 	head.Idle, head.Freq = v.Aging(c.Entry)
 	enc := p.enc.(*rdb.Encoder)
 	switch c.Type() {
+	case object.String:
+		g.pieces = newStringPieces(enc, head, c.Len(), p.s.opts.GiantFrom*bytesShare)
 	case object.List:
 		g.pieces = newListPieces(enc, head, object.ListValue{Cell: c})
 	case object.Stream:
@@ -288,3 +297,6 @@ func (noKeeper) Splice(object.Cell, int, int, int) {}
 
 // Node does nothing.
 func (noKeeper) Node(object.Cell, stream.ID) {}
+
+// Bytes does nothing.
+func (noKeeper) Bytes(object.Cell, int, int) {}

@@ -98,9 +98,9 @@ func (w *history) step() {
 		if key[0] == 'l' && w.n(20) != 0 {
 			return
 		}
-		value := make([]byte, w.n(100))
-		if w.n(30) == 0 {
-			value = make([]byte, w.n(40_000))
+		value := w.bytes(w.n(100))
+		if w.n(10) == 0 {
+			value = w.bytes(w.n(40_000))
 		}
 		w.held(func() { w.v.SetString(key, value, w.deadline(), false) }, key)
 	case 3:
@@ -157,6 +157,8 @@ func (w *history) edit(key []byte) {
 	for range times {
 		m := w.word()
 		switch c.Type() {
+		case object.String:
+			w.editString(&c)
 		case object.Set:
 			left = w.editSet(object.SetValue{Cell: &c}, m)
 		case object.Hash:
@@ -189,6 +191,35 @@ func (w *history) make(key []byte) object.Cell {
 		return w.v.Add(key, at.NewStream())
 	}
 	return w.v.Add(key, at.NewList())
+}
+
+// bytes are n bytes that are not all alike.
+func (w *history) bytes(n int) []byte {
+	b := make([]byte, n)
+	for i, x := 0, w.n(256); i < n; i++ {
+		b[i] = byte(x + i/7)
+	}
+	return b
+}
+
+func (w *history) editString(c *object.Cell) {
+	n := c.Len()
+	switch w.n(12) {
+	case 0:
+		c.SetInt(int64(w.n(1000)))
+	case 1:
+		c.SetString(w.bytes(w.n(1000)), object.Attrs{Deadline: c.Entry.Deadline()})
+	case 2:
+		copy(c.Resize(w.n(2*n+1)), w.bytes(1+n/2))
+	case 3:
+		copy(c.Grow(0), w.bytes(1+n/3))
+	case 4:
+		m := w.n(5000)
+		copy(c.GrowFor(n+m, n, n+m)[n:], w.bytes(m))
+	default:
+		from, m := w.n(n+100), 1+w.n(200)
+		copy(c.GrowFor(from+m, from, from+m)[from:], w.bytes(m))
+	}
 }
 
 func (w *history) editSet(s object.SetValue, m []byte) int {
