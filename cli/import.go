@@ -76,6 +76,7 @@ func Import(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // who does not want to wait for the end sends the signal again
 	sum, err := importer.Run(ctx, m.Options)
 	sum.Print(stdout)
 	return m.status(sum, err, stderr)

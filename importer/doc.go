@@ -24,7 +24,8 @@
 // LIMITATIONS
 //   - A value that is longer than a buffer (16 MiB) in a database file is sent as commands:
 //     it loses its idle time and frequency, and large ones are in memory once.
-//   - By SCAN, keys that are changed meanwhile come as they are when it is their turn.
+//   - By SCAN, keys that are changed meanwhile come as they are when it is their turn, and
+//     functions do not come.
 //   - Deadlines of fields of hashes are not moved.
 //   - Sharded targets that answer MOVED are refused.
 package importer

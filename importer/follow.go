@@ -97,9 +97,9 @@ func (r *run) receiveSnapshot(s *spool) error {
 	if r.st.Begin, err = strconv.ParseInt(words[2], 10, 64); err != nil {
 		return fmt.Errorf("the source does not answer PSYNC as it should: %q", p.Reply)
 	}
-	n, err := r.spoolTo(r.State+spoolSnapshot, func(w io.Writer) (int64, error) { return p.Copy(w, s.conn.Reader()) })
+	n, err := r.download(s.conn, &p)
 	if err != nil {
-		return sourceError(err)
+		return err
 	}
 	r.say("the snapshot of %s is here; it is being imported, while the stream behind it comes in", bytesText(n))
 	if s.file, err = r.Env.FS.OpenFile(r.State+spoolStream, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {
@@ -107,6 +107,37 @@ func (r *run) receiveSnapshot(s *spool) error {
 	}
 	r.st.Whole = true
 	return r.saveState()
+}
+
+// download puts the snapshot on disk. It may take long, and can be stopped.
+func (r *run) download(c *client.Conn, p *client.Snapshot) (int64, error) {
+	stop := context.AfterFunc(r.ctx, c.Interrupt)
+	defer stop()
+	r.startProgress(p.Size)
+	n, err := r.spoolTo(r.State+spoolSnapshot, func(w io.Writer) (int64, error) {
+		return p.Copy(&watched{w, r}, c.Reader())
+	})
+	if err != nil && r.ctx.Err() != nil {
+		return n, ErrStopped
+	}
+	if err != nil {
+		err = sourceError(err)
+	}
+	r.done = 0 // from here on it is of the import
+	return n, err
+}
+
+// watched is a file whose growth is shown.
+type watched struct {
+	io.Writer
+	r *run
+}
+
+func (w *watched) Write(b []byte) (int, error) {
+	n, err := w.Writer.Write(b)
+	w.r.done += int64(n)
+	w.r.show()
+	return n, err
 }
 
 // spoolTo writes a file and puts it on disk.

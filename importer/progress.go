@@ -55,6 +55,9 @@ func (r *run) show() {
 // progressLine is one line of how far it is after so long.
 func (r *run) progressLine(took time.Duration) string {
 	per := 1 / max(took.Seconds(), 0.001)
+	if r.done > r.base && r.Keys == 0 && r.Bytes == 0 {
+		return fmt.Sprintf("%s received, %s/s", bytesText(r.done), bytesText(int64(float64(r.done-r.base)*per)))
+	}
 	line := fmt.Sprintf("%d keys, %s, %s/s, %.0f keys/s", r.Keys, bytesText(r.Bytes),
 		bytesText(int64(float64(r.Bytes-r.bytes)*per)), float64(r.Keys-r.keys)*per)
 	if r.Commands > 0 {

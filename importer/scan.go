@@ -13,8 +13,11 @@ import (
 )
 
 const (
-	scanCount = 200 // keys of one SCAN of the source
-	dumpsMax  = 16  // values that are asked for at once, which the source then has in memory
+	scanCount = 500 // keys of one SCAN of the source
+	// Values that are asked for at once lie in the source's memory: about dumpBytes, if the
+	// next are like the last.
+	dumpsFirst = 16
+	dumpBytes  = 1 << 20
 )
 
 // scanner reads a server key by key.
@@ -25,6 +28,7 @@ type scanner struct {
 	useTTL   bool // it is older than 7.0, and does not tell deadlines
 	noTypes  bool // it is older than 6.0, where SCAN knows no types
 	database int
+	group    int // values to ask for at once
 }
 
 // scan imports by SCAN and DUMP.
@@ -38,7 +42,7 @@ func (r *run) scan() error {
 	if err != nil {
 		return sourceError(err)
 	}
-	s := &scanner{run: r, src: src}
+	s := &scanner{run: r, src: src, group: dumpsFirst}
 	for db, n := range sizes {
 		if r.wantsDB(db) {
 			r.total += n
@@ -71,10 +75,14 @@ func (s *scanner) keysOf(db int) error {
 		if err != nil {
 			return err
 		}
-		for group := range slices.Chunk(keys, dumpsMax) {
-			if err := s.dump(group); err != nil {
+		for rest := keys; len(rest) > 0; {
+			n := min(s.group, len(rest))
+			before := s.Bytes
+			if err := s.dump(rest[:n]); err != nil {
 				return err
 			}
+			s.adapt(int(s.Bytes-before) / n)
+			rest = rest[n:]
 		}
 		if s.done += int64(len(keys)); cursor == "0" {
 			s.next = position{DB: db + 1}
@@ -88,6 +96,11 @@ func (s *scanner) keysOf(db int) error {
 			return err
 		}
 	}
+}
+
+// adapt sets the size of the next group by the size of the last values.
+func (s *scanner) adapt(valueBytes int) {
+	s.group = max(1, min(dumpBytes/max(valueBytes, 1), 2*s.group, scanCount))
 }
 
 // step is one SCAN.

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -304,5 +305,44 @@ func TestImportConflicts(t *testing.T) {
 		if got := d.Do("GET", "other").String(); r.code != step.code || got != step.other || !strings.Contains(r.out, step.says) {
 			t.Errorf("%s: %s, %+v", step.option, got, r)
 		}
+	}
+}
+
+// TestImportOfGiants: values that are longer than the buffer of a database file go as
+// commands, and nobody sees a part of them.
+func TestImportOfGiants(t *testing.T) {
+	src, to := testutil.StartRedis(t, "--repl-diskless-sync-delay", "0"), testutil.StartDozo(t)
+	c := src.Conn(t, 2)
+	c.SetTimeout(time.Minute)
+	noise := rand.NewChaCha8([32]byte{}) // the same each time, and of a kind that is not compressed
+	piece := make([]byte, 60<<10)
+	for i := range 300 {
+		_, _ = noise.Read(piece) // never fails
+		for _, verb := range []string{"RPUSH", "SADD", "HSET f", "ZADD 1"} {
+			words := strings.Fields(verb)
+			args := append([]string{words[0], "giant " + words[0]}, words[1:]...)
+			if len(words) > 1 {
+				args[2] = strconv.Itoa(i)
+			}
+			c.MustOK(append(args, string(piece))...)
+		}
+		c.MustOK("APPEND", "giant string", string(piece))
+	}
+	c.MustOK("PEXPIRE", "giant ZADD", "1000000")
+	c.MustOK("SET", "small", "v")
+	r := runImport(t, to, "--from", addr(src))
+	if r.code != 0 || !strings.Contains(r.out, "5 values were sent as commands") {
+		t.Errorf("%+v", r)
+	}
+	d := to.Conn(t, 2)
+	d.SetTimeout(time.Minute)
+	if got, want := d.Do("DEBUG", "DIGEST").String(), c.Do("DEBUG", "DIGEST").String(); got != want || d.Do("DBSIZE").Int() != 6 {
+		t.Errorf("%v keys, the digests are %s and %s", d.Do("DBSIZE"), got, want)
+	}
+	if got, want := d.Do("PEXPIRETIME", "giant ZADD"), c.Do("PEXPIRETIME", "giant ZADD"); got.Int() != want.Int() {
+		t.Errorf("it ends at %v, not at %v", got, want)
+	}
+	if r := runImport(t, to, "--from", addr(src), "--scan"); r.code != 0 || !strings.Contains(r.out, "6 keys were there with the same value") {
+		t.Errorf("%+v", r)
 	}
 }
