@@ -21,13 +21,13 @@ import (
 // stand on.
 type logged struct {
 	*Server
-	t    *testing.T
+	t    testing.TB
 	addr string
 }
 
 // startLogged starts a server with an active log; prepare may change it before
 // it serves.
-func startLogged(t *testing.T, loops int, prepare func(s *Server)) *logged {
+func startLogged(t testing.TB, loops int, prepare func(s *Server)) *logged {
 	t.Helper()
 	a, err := arena.New(arena.Options{})
 	if err != nil {

@@ -22,7 +22,8 @@ import (
 //     keys: so two keys may share one, and a read waits now and then for a write to
 //     another key, but nothing grows. A key that nobody writes to is read at once.
 //   - A call that works on data without naming its keys (SCAN, KEYS, DBSIZE, scripts)
-//     depends on the end of the log as it is then. See browses.
+//     depends on the end of the log as it is then; so does SORT with patterns. See
+//     browses.
 //   - EXEC depends on the most that any of its calls does.
 //   - A client that was served while it waited depends on what served it.
 //
@@ -106,7 +107,7 @@ func (r *replyGate) raise(end uint64) {
 
 // browses tells whether a command works on keys that its calls do not name. Those
 // that read or write and are about the keyspace do; so may scripts, and DEBUG, which
-// alone is protected. What has neither flag asks the server, or the connection, about
+// is protected (as MODULE is, which only refuses). What has neither flag asks the server, or the connection, about
 // itself (PING, INFO, CONFIG), although some are filed under keyspace for their
 // family's sake (WAIT, OBJECT HELP); LOLWUT reads, but no keys.
 func browses(cmd *command.Command) bool {
@@ -187,11 +188,9 @@ func (w *worker) shownBy(cmd *command.Command, args [][]byte) uint64 {
 	case cmd.OneKey != 0 && onData:
 		r := w.srv.replies
 		return max(r.floor.Load(), *r.at(w.ks.Hash(args[cmd.OneKey])))
-	case len(cmd.Keys) == 0 || isScript(cmd) || cmd.RunsAlone(args):
-		if browses(cmd) {
-			return w.srv.log.Offset()
-		}
-	case onData: // not WATCH
+	case isScript(cmd) || onData && cmd.RunsAlone(args) || len(cmd.Keys) == 0 && browses(cmd):
+		return w.srv.log.Offset()
+	case onData && len(cmd.Keys) != 0: // not WATCH
 		return w.shownByKeys(cmd, args)
 	}
 	return 0
