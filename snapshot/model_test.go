@@ -123,6 +123,7 @@ func (w *history) step() {
 		w.v.Expire(0, 1, 20)
 		for w.v.FreeGraves(0, 1, 100) {
 		}
+		w.defragment()
 	default:
 		w.held(func() { w.edit(key) }, key)
 	}
@@ -191,6 +192,15 @@ func (w *history) make(key []byte) object.Cell {
 		return w.v.Add(key, at.NewStream())
 	}
 	return w.v.Add(key, at.NewList())
+}
+
+// defragment goes on with a pass: blocks are moved while they are walked through.
+func (w *history) defragment() {
+	for range w.n(30) {
+		if more, _ := w.v.Defrag(0, 1, 1+w.n(100)); !more {
+			w.v.BeginDefrag()
+		}
+	}
 }
 
 // bytes are n bytes that are not all alike.
@@ -414,6 +424,9 @@ func TestEpoch(t *testing.T) {
 					w.step()
 				}
 				w.oneSnapshot(round)
+			}
+			if w.v.Stats.DefragHits == 0 {
+				t.Error("no block was moved meanwhile")
 			}
 		})
 	}
