@@ -41,8 +41,8 @@ const bytesShare = 128
 func (p *part) isGiant(c *object.Cell) bool {
 	_, records := p.enc.(*rdb.Encoder)
 	from := p.s.opts.GiantFrom
-	if records && c.Entry.IsOutside() {
-		return c.Len() >= from*bytesShare
+	if records && c.Type() == object.String {
+		return c.Entry.IsOutside() && c.Len() >= from*bytesShare
 	}
 	if !records || !c.Large() {
 		return false

@@ -255,6 +255,7 @@ func (s *Snapshot) BeforeFlush(v *keyspace.View, db int) {
 	}
 	if left > 0 {
 		s.Cancel(fmt.Errorf("%w (number %d, with up to %d keys left to be saved)", ErrFlushed, db, left))
+		s.dropGiants(v) // while what was taken is still there
 	}
 }
 
