@@ -26,7 +26,6 @@ type loading struct {
 	began    time.Duration
 	at       int64 // Unix seconds
 	total    int64 // bytes
-	before   int64 // bytes of files that are through
 	replace  bool  // keys that are there
 	progress snapshot.LoadProgress
 }
@@ -124,7 +123,7 @@ func (m *Manager) loadRDB(ctx context.Context, f *findings) error {
 	m.loading.Load().total = f.rdb.bytes
 	got, err := m.loadFrom(ctx, m.loading.Load(), file, f.rdb.bytes, false)
 	if err != nil {
-		return fmt.Errorf("Fatal error loading the DB, check server logs. Exiting: %s: %w", path, err)
+		return fmt.Errorf("the snapshot %s cannot be loaded: %w", path, err)
 	}
 	m.logf(logger.Notice, "Done loading RDB, keys loaded: %d, keys expired: %d.", got.Keys, got.Expired)
 	m.logf(logger.Notice, "DB loaded from disk: %.3f seconds", (m.env.Clock.Monotonic() - m.loading.Load().began).Seconds())

@@ -1,0 +1,224 @@
+package e2e
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"dozo/internal/testutil"
+)
+
+var (
+	crashRounds = flag.Int("crashes", 4, "rounds of TestKilledWithAlways")
+	crashSeed   = flag.Uint64("crash-seed", 0, "seed of TestKilledWithAlways; 0 = a new one")
+)
+
+// in starts a program on a folder of data.
+func in(t *testing.T, redis bool, dir string, config ...string) (*testutil.Server, error) {
+	t.Helper()
+	config = append([]string{"--dir", dir, "--enable-debug-command", "yes"}, config...)
+	if !redis {
+		return testutil.Start(testutil.Options{Program: dozoBinary(t), Args: []string{"server"}, Config: config, Bare: true})
+	}
+	o, err := testutil.RedisOptions(config...)
+	if err != nil {
+		t.Skip(err)
+	}
+	o.Bare = true
+	return testutil.Start(o)
+}
+
+// started is in for a start that must succeed.
+func started(t *testing.T, redis bool, dir string, config ...string) *testutil.Server {
+	t.Helper()
+	s, err := in(t, redis, dir, config...)
+	must(t, err)
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// ask sends one command, whose reply must be no error.
+func ask(t *testing.T, s *testutil.Server, words ...string) string {
+	t.Helper()
+	c, err := s.Dial()
+	must(t, err)
+	defer c.Close()
+	v, err := c.DoErr(words...)
+	must(t, err)
+	if v.IsError() {
+		t.Fatalf("%q: %v", words, v)
+	}
+	return v.Str
+}
+
+// kill ends a server as a crash does.
+func kill(t *testing.T, s *testutil.Server) {
+	t.Helper()
+	must(t, s.Signal(syscall.SIGKILL))
+	waitFor(t, "its end", func() bool { return !s.Alive() })
+}
+
+// TestIncidentMissingAOF: appendonly yes is written to the configuration of a server that
+// has saved. (redis#837) Redis starts empty; Dozo makes the file of the snapshot.
+func TestIncidentMissingAOF(t *testing.T) {
+	for _, redis := range []bool{true, false} {
+		dir := t.TempDir()
+		s := started(t, redis, dir)
+		ask(t, s, "SET", "balance", "100")
+		ask(t, s, "SAVE")
+		kill(t, s)
+		s = started(t, redis, dir, "--appendonly", "yes")
+		want := "100"
+		if redis {
+			want = ""
+		}
+		if got := ask(t, s, "GET", "balance"); got != want {
+			t.Errorf("redis %v: the balance is %q after the restart, want %q", redis, got, want)
+		}
+		if redis {
+			continue
+		}
+		ask(t, s, "SET", "balance", "200")
+		time.Sleep(1200 * time.Millisecond) // appendfsync everysec
+		kill(t, s)
+		if got := ask(t, started(t, redis, dir, "--appendonly", "yes"), "GET", "balance"); got != "200" {
+			t.Errorf("the balance is %q after the second restart", got)
+		}
+	}
+}
+
+// TestIncidentForgottenConfigSet: appendonly yes by CONFIG SET, and a restart with the
+// file as it was. Redis loads the older snapshot; Dozo says what there is, and does so
+// when it is told to.
+func TestIncidentForgottenConfigSet(t *testing.T) {
+	for _, redis := range []bool{true, false} {
+		dir := t.TempDir()
+		s := started(t, redis, dir)
+		ask(t, s, "SET", "balance", "100")
+		ask(t, s, "SAVE")
+		ask(t, s, "CONFIG", "SET", "appendonly", "yes")
+		waitFor(t, "the file", func() bool {
+			info := ask(t, s, "INFO", "persistence")
+			return testutil.InfoField(info, "aof_rewrite_in_progress") == "0" && testutil.InfoField(info, "aof_rewrite_scheduled") == "0"
+		})
+		time.Sleep(1100 * time.Millisecond) // another second than that of the snapshot
+		ask(t, s, "SET", "balance", "200")
+		time.Sleep(1200 * time.Millisecond)
+		kill(t, s)
+		if redis {
+			if got := ask(t, started(t, redis, dir), "GET", "balance"); got != "100" {
+				t.Errorf("Redis has %q after the restart: is the incident no more?", got)
+			}
+			continue
+		}
+		if s, err := in(t, redis, dir); err == nil {
+			s.Stop()
+			t.Fatal("Dozo starts from the older data")
+		} else if text := err.Error(); !strings.Contains(text, "older data would be loaded") || !strings.Contains(text, "startup-data-check") {
+			t.Errorf("the refusal does not say what is wrong and what to do: %v", err)
+		}
+		if got := ask(t, started(t, redis, dir, "--appendonly", "yes"), "GET", "balance"); got != "200" {
+			t.Errorf("the balance is %q with appendonly yes", got)
+		}
+	}
+}
+
+// TestIncidentForgottenFileEdit: `dbfilename` and `dir` changed by CONFIG SET, and a
+// restart with the file as it was.
+func TestIncidentForgottenFileEdit(t *testing.T) {
+	for _, c := range []struct{ directive, refusal string }{
+		{"dbfilename", "`dbfilename` names another file"}, {"dir", "Set `dir`"},
+	} {
+		dir := t.TempDir()
+		s := started(t, false, dir, "--enable-protected-configs", "yes")
+		ask(t, s, "SET", "balance", "100")
+		ask(t, s, "SAVE")
+		time.Sleep(1100 * time.Millisecond)
+		value := "new.rdb"
+		if c.directive == "dir" {
+			value = t.TempDir()
+		}
+		ask(t, s, "CONFIG", "SET", c.directive, value)
+		ask(t, s, "SET", "balance", "200")
+		ask(t, s, "SAVE")
+		time.Sleep(100 * time.Millisecond)
+		kill(t, s)
+		if s, err := in(t, false, dir); err == nil {
+			s.Stop()
+			t.Errorf("%s: Dozo starts from the older data", c.directive)
+		} else if !strings.Contains(err.Error(), c.refusal) {
+			t.Errorf("%s: the refusal does not say what to do: %v", c.directive, err)
+		}
+	}
+}
+
+// TestKilledWithAlways: whatever was acknowledged with appendfsync always is there after
+// kill -9, with rewrites and saves under way.
+func TestKilledWithAlways(t *testing.T) {
+	seed := *crashSeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("-crash-seed=%d", seed)
+	r := rand.New(rand.NewPCG(seed, 1))
+	dir := t.TempDir()
+	config := []string{"--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-min-size", "64kb"}
+	acked := make([]int, 8)
+	for round := range *crashRounds {
+		s, err := in(t, false, dir, config...)
+		must(t, err)
+		for i, n := range acked {
+			got, _ := strconv.Atoi(ask(t, s, "GET", fmt.Sprint("counter:", i)))
+			if got < n {
+				t.Fatalf("round %d: counter %d is %d, and %d was acknowledged", round, i, got, n)
+			}
+			acked[i] = got
+		}
+		crash(t, s, acked, time.Duration(50+r.IntN(600))*time.Millisecond, []string{"BGREWRITEAOF", "BGSAVE", "DBSIZE"}[r.IntN(3)])
+		s.Stop()
+	}
+	s := started(t, false, dir, config...)
+	for i, n := range acked {
+		if got, _ := strconv.Atoi(ask(t, s, "GET", fmt.Sprint("counter:", i))); got < n {
+			t.Errorf("counter %d is %d, and %d was acknowledged", i, got, n)
+		}
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) == 0 {
+		t.Errorf("the folder of the data: %v, %v", entries, err)
+	}
+}
+
+// crash has clients count up until the server is killed after some time, with a command
+// meanwhile, and notes what was acknowledged.
+func crash(t *testing.T, s *testutil.Server, acked []int, after time.Duration, command string) {
+	var clients sync.WaitGroup
+	for i := range acked {
+		c, err := s.Dial()
+		must(t, err)
+		clients.Go(func() {
+			defer c.Close()
+			for {
+				v, err := c.DoErr("INCR", fmt.Sprint("counter:", i))
+				if err != nil || v.IsError() {
+					return
+				}
+				acked[i] = int(v.Int())
+			}
+		})
+	}
+	time.Sleep(after / 2)
+	if c, err := s.Dial(); err == nil {
+		_, _ = c.DoErr(command) // it may be refused
+		c.Close()
+	}
+	time.Sleep(after / 2)
+	kill(t, s)
+	clients.Wait()
+}
