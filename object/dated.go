@@ -475,11 +475,13 @@ func (h HashValue) dropEntries(max int, visit func(field []byte)) int {
 	var room [dropMax]arena.Ref
 	ordered := h.ordered()
 	refs := h.takeDue(room[:0], max)
+	for _, ref := range refs { // before the first goes: a keeper looks at the value itself
+		h.element(entry.At(h.Heap.Arena(), ref).Key())
+	}
 	t := h.table()
 	for _, ref := range refs {
 		name := entry.At(h.Heap.Arena(), ref).Key()
 		visit(name)
-		h.element(name)
 		sum := h.Kit.Hash(name)
 		t.Delete(sum, t.Find(sum, name))
 		freeElement(t.Heap(), ref)

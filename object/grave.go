@@ -42,8 +42,8 @@ func graveOf(h *arena.Heap, e entry.Entry) (g Grave) {
 	s := h.Part(r)
 	g = Grave{part: r, runs: s.Runs() + 1, holds: partWord(e)&holdsGraves != 0}
 	if invariants.Enabled && r>>8&1 == 0 && !g.holds { // so that a leaked block is found
-		for all := insideGrave(s, e); all.Len() > 0; {
-			all.FreeSome(s, freeAtOnce)
+		for all, more := insideGrave(s, e), true; more; more = all.Len() > 0 {
+			all.FreeSome(s, freeAtOnce) // an empty table has a segment
 		}
 		invariants.Check(s.Used() == 0, "object: %d bytes left in the part of %q after its last element", s.Used(), e.Key())
 	}

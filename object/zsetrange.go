@@ -190,6 +190,9 @@ func (z ZSetValue) DeleteRange(from, to int, visit func(Scored)) {
 		z.deleteSmall(from, to, visit)
 		return
 	}
+	if z.Kit.Keeper != nil { // before the first goes: a keeper looks at the value itself
+		z.Walk(from, to-from, false, func(s Scored) bool { z.element(s.Member.Str); return true })
+	}
 	t, tree := z.table(), z.tree()
 	for from < to {
 		n := min(to-from, warmMax)
@@ -214,9 +217,7 @@ func (z ZSetValue) deleteLarge(t *hashtable.Table, tree *btree.Tree, from, n int
 	var items [warmMax]btree.Item
 	c := tree.At(from)
 	for i, it := range items[:c.Take(items[:n], false)] {
-		member := entry.At(a, it.Ref).Key()
-		z.element(member)
-		sums[i] = z.Kit.Hash(member)
+		sums[i] = z.Kit.Hash(entry.At(a, it.Ref).Key())
 		t.PrefetchBucket(sums[i])
 	}
 	i := 0

@@ -151,6 +151,14 @@ func (w *history) edit(key []byte) {
 		c = w.make(key)
 	}
 	left := 1
+	if c.Type() == object.Hash {
+		was := object.HashValue{Cell: &c}.Earliest()
+		defer func() {
+			if left != 0 {
+				w.v.FieldsDated(key, &c, was)
+			}
+		}()
+	}
 	times := 1 + w.n(6)
 	if key[0] == 'l' {
 		times *= 5
@@ -242,6 +250,10 @@ func (w *history) editSet(s object.SetValue, m []byte) int {
 }
 
 func (w *history) editHash(h object.HashValue, m []byte) int {
+	if _, ok := h.Get(m); ok && w.n(3) == 0 {
+		h.SetFieldDeadline(m, w.v.Now+int64(1+w.n(300)))
+		return h.Len()
+	}
 	if w.n(3) == 0 && h.Len() > 0 {
 		h.Delete(m)
 	} else {
@@ -251,6 +263,11 @@ func (w *history) editHash(h object.HashValue, m []byte) int {
 }
 
 func (w *history) editZSet(z object.ZSetValue, m []byte) int {
+	if n := z.Len(); n > 3 && w.n(12) == 0 {
+		from := w.n(n)
+		z.DeleteRange(from, min(n, from+w.n(60)), nil)
+		return z.Len()
+	}
 	if w.n(3) == 0 && z.Len() > 0 {
 		z.Remove(m)
 	} else {
@@ -352,7 +369,7 @@ type file struct {
 
 func newFile(w *history) *file {
 	f := &file{w: w}
-	f.rdb = rdb.NewWriter(&f.out, rdb.WriterOptions{})
+	f.rdb = rdb.NewWriter(&f.out, rdb.WriterOptions{DatedHashes: true})
 	if err := f.rdb.Header(&rdb.Info{}); err != nil {
 		w.t.Fatal(err)
 	}

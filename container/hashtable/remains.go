@@ -22,11 +22,11 @@ func (t *Table) Remains() Remains {
 func (r *Remains) Len() int { return int(r.root.count) }
 
 // FreeSome gives memory back, segment by segment, until at least n entries are
-// gone or nothing is left; more tells which. free is called for each entry. h is
+// gone or nothing is left; more tells which. With the last entry all memory goes. free is called for each entry. h is
 // the table's heap.
 func (r *Remains) FreeSome(h *arena.Heap, n int, free func(arena.Ref)) (done int, more bool) {
 	t := Attach(h, nil, r.root)
-	for r.left && done < n {
+	for r.left && (done < n || uint64(done) == r.root.count) {
 		s := t.open(t.at(r.next))
 		t.eachOf(s, func(ref arena.Ref) bool {
 			free(ref)

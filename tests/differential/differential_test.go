@@ -233,9 +233,13 @@ func TestRequired(t *testing.T) {
 // uncurated are the commands that no transcript can hold, with the reason.
 var uncurated = map[string]string{
 	"shutdown": "ends the server: see the end-to-end tests",
-	"hexpire":  tooNew, "hexpireat": tooNew, "hexpiretime": tooNew, "hpersist": tooNew, "hpexpire": tooNew, "hpexpireat": tooNew,
+	"save":     saving, "bgsave": saving, "bgrewriteaof": saving,
+	"hexpire": tooNew, "hexpireat": tooNew, "hexpiretime": tooNew, "hpersist": tooNew, "hpexpire": tooNew, "hpexpireat": tooNew,
 	"hpexpiretime": tooNew, "hpttl": tooNew, "httl": tooNew, "hgetdel": tooNew, "hgetex": tooNew, "hsetex": tooNew,
 }
+
+// saving is the reason for commands whose replies depend on what is being saved.
+const saving = "answers by what is being saved at the moment: see the end-to-end tests of restarts"
 
 // tooNew is the reason for commands that the oracle does not have.
 const tooNew = "newer than the oracle: see the transcripts of package commands"
