@@ -224,8 +224,12 @@ func (m *Manager) endRewrite(j *job, err error) {
 		m.setGates(m.cfg.Values())
 		return
 	}
-	r.failures++
 	m.logf(logger.Warning, "Background AOF rewrite terminated with error: %v", err)
+	if errors.Is(err, snapshot.ErrFlushed) {
+		r.scheduled, r.failed = true, false // it is nobody's failure, and will be quick
+		return
+	}
+	r.failures++
 	if m.aof != nil && m.aof.writer.State() != aof.On {
 		r.scheduled = true // there is no file without it
 	}

@@ -161,6 +161,9 @@ func (m *Manager) flushAOF() error {
 
 // Close ends what is being written. The server may have ended before.
 func (m *Manager) Close() {
+	m.mu.Lock()
+	m.ending = true
+	m.mu.Unlock()
 	if s := m.walked.Load(); s != nil {
 		s.Cancel(errEnding)
 	}

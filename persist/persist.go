@@ -75,6 +75,7 @@ type Manager struct {
 	mu        sync.Mutex
 	job       *job // what is being written; nil = nothing
 	scheduled bool // a save, when nothing else runs
+	ending    bool // nothing begins again
 	aof       *appendFile
 	rewrites  rewrites
 	lastTry   time.Duration

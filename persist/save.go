@@ -2,6 +2,7 @@ package persist
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -108,12 +109,21 @@ func (j *job) end(v *keyspace.View, err error) {
 	if m.aof != nil {
 		m.aof.writer.SetBusy(false)
 	}
-	if j.rewrite != nil {
+	again := errors.Is(err, snapshot.ErrFlushed) && !m.ending
+	switch {
+	case j.rewrite != nil:
 		m.endRewrite(j, err)
-	} else {
+	case again: // it is nobody's failure, and will be quick
+		m.logf(logger.Notice, "The background save begins again: %v", err)
+		m.begin(v, nil)
+		m.job.done = j.done
+	default:
 		m.endSave(j, err)
 	}
 	m.mu.Unlock()
+	if again && j.rewrite == nil {
+		return
+	}
 	m.judge()
 	for _, done := range j.done {
 		done(err)
