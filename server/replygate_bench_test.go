@@ -1,8 +1,9 @@
 package server
 
 import (
-	"dozo/internal/invariants"
 	"testing"
+
+	"dozo/internal/invariants"
 )
 
 // gates are what a call may find: no gate, or one that has passed everything.
