@@ -275,6 +275,7 @@ func (m *Manager) aofFault() error {
 	return m.aof.writer.Fault()
 }
 
-func (m *Manager) errAOF(fault error) command.ReplyError {
+// errAOF is what writes are answered then.
+func errAOF(fault error) command.ReplyError {
 	return command.ReplyError(fmt.Sprintf("MISCONF Errors writing to the AOF file: %v", fault))
 }

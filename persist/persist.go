@@ -220,7 +220,7 @@ func (m *Manager) judge() {
 	m.mu.Unlock()
 	why := command.ReplyError("")
 	if fault != nil {
-		why = m.errAOF(fault)
+		why = errAOF(fault)
 	}
 	if failed && m.cfg.Bool(config.StopWritesOnBgsaveError) && len(m.cfg.Values().Save()) > 0 {
 		why = errMisconf

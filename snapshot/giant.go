@@ -28,7 +28,7 @@ import (
 // Which one is written is decided under the mutex of giants; the giant itself belongs to
 // whoever holds its shard.
 
-// giantFrom is how many elements a giant has at least. Fewer are written in some 50 us.
+// giantFrom is how many elements a giant has at least. Fewer are written in one go.
 const giantFrom = 512
 
 // nodesShare is for lists and streams, whose nodes have a hundred elements.
@@ -39,12 +39,13 @@ const bytesShare = 128
 
 // isGiant tells whether a value is one. Only records have pieces.
 func (p *part) isGiant(c *object.Cell) bool {
-	_, records := p.enc.(*rdb.Encoder)
 	from := p.s.opts.GiantFrom
-	if records && c.Type() == object.String {
+	switch _, records := p.enc.(*rdb.Encoder); {
+	case !records:
+		return false
+	case c.Type() == object.String:
 		return c.Entry.IsOutside() && c.Len() >= from*bytesShare
-	}
-	if !records || !c.Large() {
+	case !c.Large():
 		return false
 	}
 	switch c.Type() {
@@ -150,12 +151,17 @@ func (p *part) putAside(v *keyspace.View, db int, key []byte, c *object.Cell) *g
 		g.pieces = newHashPieces(p.s, enc, head, object.HashValue{Cell: c, Now: p.s.epoch})
 	}
 	g.kit = p.s.ks.Kit(g.pieces)
+	p.own(g)
+	p.s.giants.add(g)
+	return g
+}
+
+// own notes a giant that lies in the part's shard.
+func (p *part) own(g *giant) {
 	if p.giants == nil {
 		p.giants = make(map[spotOf]*giant)
 	}
 	p.giants[g.at] = g
-	p.s.giants.add(g)
-	return g
 }
 
 // giantAt is the giant that a key holds now, if it is one that is not written yet.
@@ -186,13 +192,9 @@ func (s *Snapshot) Moved(shard, db int, key []byte, toShard, toDB int, to []byte
 		return
 	}
 	delete(p.giants, g.at)
-	q := &s.parts[toShard]
 	g.at = spotOf{s.was[toDB], string(to)}
 	g.shard.Store(int32(toShard))
-	if q.giants == nil {
-		q.giants = make(map[spotOf]*giant)
-	}
-	q.giants[g.at] = g
+	s.parts[toShard].own(g)
 }
 
 // walkGiants writes on at the giants that lie in the shards of one executor, about n

@@ -11,7 +11,8 @@ import (
 const (
 	// chunkSize is how large a chunk gets before it is handed on.
 	chunkSize = 16 << 10
-	// walkShare is how many bytes of records are made with a shard held: some 10 us.
+	// walkShare is how many bytes of records are made with a shard held: of BenchmarkWalk's
+	// keys, 0.3 us each on a busy machine, some fifty.
 	walkShare = 4 << 10
 	// bucketCost is what a bucket counts of them, though it be empty.
 	bucketCost = 64

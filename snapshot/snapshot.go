@@ -11,7 +11,7 @@
 //		s.Recycle(c)
 //	}
 //	...
-//	s.End()                                  // no other executor runs
+//	s.End(view)                              // no other executor runs
 //
 // # How
 //
@@ -33,7 +33,8 @@
 //
 //   - What concerns a shard (part) is touched with the shard held, or alone.
 //   - A name is kept only for a hash at or beyond the walk's place.
-//   - Chunks hold whole records, each of one database.
+//   - Chunks hold whole records, each of one database; those of a giant (giant.go) hold
+//     pieces of its record, and nothing lies between them.
 //
 // # LIMITATIONS
 //
@@ -93,7 +94,7 @@ type Database struct {
 // Snapshot is one picture being taken.
 type Snapshot struct {
 	ks    *keyspace.Keyspace
-	epoch int64
+	epoch int64 // Unix milliseconds
 	opts  Options
 	parts []part
 	sizes []Database
@@ -145,9 +146,6 @@ func (s *Snapshot) measure(h keyspace.Held) {
 	}
 }
 
-// Epoch is the moment that the snapshot shows, in Unix milliseconds.
-func (s *Snapshot) Epoch() int64 { return s.epoch }
-
 // Databases are the sizes at the epoch, keys that were over included.
 func (s *Snapshot) Databases() []Database { return s.sizes }
 
@@ -165,9 +163,6 @@ func (s *Snapshot) Held() int64 { return s.queue.held.Load() }
 
 // Walked tells whether there is nothing left for Step to do.
 func (s *Snapshot) Walked() bool { return s.whole.Load() || s.over.Load() }
-
-// Canceled tells whether the snapshot was given up.
-func (s *Snapshot) Canceled() bool { return s.over.Load() && !s.whole.Load() }
 
 // Cancel gives the snapshot up; Next returns why from then on. It may be called by
 // anyone, and does nothing when all has been handed out.
