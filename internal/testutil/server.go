@@ -2,6 +2,7 @@ package testutil
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -37,6 +38,8 @@ type Options struct {
 	Config []string
 	// Env is added to the environment.
 	Env []string
+	// Patience is how long it may take until it is ready; 0 = half a minute.
+	Patience time.Duration
 	// Bare leaves out the default directives, but for port, bind and dir.
 	Bare bool
 }
@@ -88,7 +91,7 @@ func startOnce(o Options) (*Server, error) {
 		_ = os.RemoveAll(dir)
 		return nil, err
 	}
-	if err := s.waitReady(); err != nil {
+	if err := s.waitReady(cmp.Or(o.Patience, readyTimeout)); err != nil {
 		text := s.Log()
 		s.Stop()
 		if strings.Contains(text, "already in use") || strings.Contains(text, "Failed listening") {
@@ -143,8 +146,8 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-func (s *Server) waitReady() error {
-	deadline := time.Now().Add(readyTimeout)
+func (s *Server) waitReady(patience time.Duration) error {
+	deadline := time.Now().Add(patience)
 	for {
 		err := s.tryPing()
 		if err == nil {
@@ -156,7 +159,7 @@ func (s *Server) waitReady() error {
 		case <-time.After(5 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("no answer to PING within %v: %w", readyTimeout, err)
+			return fmt.Errorf("no answer to PING within %v: %w", patience, err)
 		}
 	}
 }

@@ -31,6 +31,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"dozo/internal/testutil"
 )
@@ -83,6 +84,7 @@ var parts = []part{
 	{"expiry", (*bench).expiry},
 	{"defragmentation", (*bench).defragmentation},
 	{"snapshot", (*bench).snapshot},
+	{"loading", (*bench).loading},
 	{"fanout", (*bench).fanout},
 	{"gc", (*bench).collector},
 	{"loops", (*bench).loops},
@@ -176,6 +178,9 @@ func order(round int) []candidate {
 	return []candidate{dozo, redis}
 }
 
+// startPatience is how long a server may take to load what there is.
+const startPatience = 5 * time.Minute
+
 // start starts a server on the given cores. Both get one thread for commands
 // unless the configuration says otherwise.
 func (b *bench) start(c candidate, cpus string, env []string, config ...string) (*testutil.Server, error) {
@@ -190,7 +195,7 @@ func (b *bench) start(c candidate, cpus string, env []string, config ...string) 
 		return nil, err
 	}
 	o.Wrap = []string{"taskset", "-c", cpus}
-	o.Env = env
+	o.Env, o.Patience = env, startPatience
 	return testutil.Start(o)
 }
 

@@ -163,6 +163,7 @@ type saver struct {
 	most    memoryNow
 	began   time.Time
 	cpu     time.Duration
+	copied  string // the field of INFO with what Redis' child had copied
 }
 
 // memoryNow is how many bytes a server holds.
@@ -178,18 +179,21 @@ func newSaver(c candidate, s *testutil.Server, keys int) (*saver, error) {
 	return sv, err
 }
 
-// begin begins a save.
-func (sv *saver) begin() (err error) {
+// begin begins a save: BGSAVE or BGREWRITEAOF.
+func (sv *saver) begin(command string) (err error) {
 	if sv.before.used, sv.before.resident, err = footprint(sv.s); err != nil {
 		return err
 	}
-	sv.most = sv.before
+	sv.most, sv.copied = sv.before, "rdb_last_cow_size"
+	if command == "BGREWRITEAOF" {
+		sv.copied = "aof_last_cow_size"
+	}
 	if sv.cpu, err = allCPU(sv.s); err != nil {
 		return err
 	}
 	sv.began = time.Now()
-	if v, err := sv.control.DoErr("BGSAVE"); err != nil || v.IsError() {
-		return fmt.Errorf("BGSAVE: %v, %w", v, err)
+	if v, err := sv.control.DoErr(command); err != nil || v.IsError() {
+		return fmt.Errorf("%s: %v, %w", command, v, err)
 	}
 	return nil
 }
@@ -210,14 +214,16 @@ func (sv *saver) running() (bool, error) {
 	}
 	sv.most.used = max(sv.most.used, field("used_memory"))
 	sv.most.resident = max(sv.most.resident, float64(resident))
-	if field("rdb_bgsave_in_progress") != 0 {
+	if field("rdb_bgsave_in_progress")+field("aof_rewrite_in_progress")+field("aof_rewrite_scheduled") != 0 {
 		return true, nil
 	}
-	if status := testutil.InfoField(v.Str, "rdb_last_bgsave_status"); status != "ok" {
-		return false, fmt.Errorf("the save failed: %s\n%s", status, sv.s.Log())
+	for _, name := range []string{"rdb_last_bgsave_status", "aof_last_bgrewrite_status"} {
+		if status := testutil.InfoField(v.Str, name); status != "ok" {
+			return false, fmt.Errorf("%s: %s\n%s", name, status, sv.s.Log())
+		}
 	}
 	if sv.c == redis {
-		sv.most.resident += field("rdb_last_cow_size")
+		sv.most.resident += field(sv.copied)
 	}
 	return false, nil
 }
@@ -283,7 +289,7 @@ func (b *bench) saveIdle(sv *saver, f *saveFigures) error {
 	if err := pin(sv.s.Pid, b.serverCPU+","+b.clientCPU); err != nil {
 		return err
 	}
-	if err := sv.begin(); err != nil {
+	if err := sv.begin("BGSAVE"); err != nil {
 		return err
 	}
 	if err := sv.await(); err != nil {
@@ -395,7 +401,7 @@ func (b *bench) saveProbed(sv *saver, d *mixedData, f *snapshotFigures) error {
 	}
 	f.get.quiet.add(sv.c, p.get)
 	f.set.quiet.add(sv.c, p.set)
-	if err := sv.begin(); err != nil {
+	if err := sv.begin("BGSAVE"); err != nil {
 		return err
 	}
 	ended := make(chan error, 1)
@@ -423,7 +429,7 @@ func (b *bench) saveRewritten(sv *saver, d *mixedData, f *snapshotFigures) error
 		return err
 	}
 	f.rate.add(sv.c, quiet.rate)
-	if err := sv.begin(); err != nil {
+	if err := sv.begin("BGSAVE"); err != nil {
 		return err
 	}
 	ended := make(chan error, 1)
