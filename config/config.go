@@ -42,6 +42,7 @@ type Config struct {
 
 	mu        sync.Mutex
 	hooks     []*hook
+	settled   []*hook
 	rewriters map[string]func() []string
 	changes   map[int]Changed // who set what since Load, by the directive's index
 	adjusted  map[int]adjusted
@@ -166,6 +167,19 @@ func (c *Config) OnChangeOf(ds []*Directive, fn func(old, new *Values) error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.hooks = append(c.hooks, &hook{on: ds, run: fn})
+}
+
+// OnSettled has fn called when a CONFIG SET that was to change one of ds has come to
+// its end: for what cannot be taken back, and so must not be done while the change
+// can still be refused by a hook, or by the disk. fn gets the values of before and
+// those that hold now, which are the same of ds after a change that was refused.
+func (c *Config) OnSettled(ds []*Directive, fn func(old, now *Values)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.settled = append(c.settled, &hook{on: ds, run: func(old, now *Values) error {
+		fn(old, now)
+		return nil
+	}})
 }
 
 // OnRewrite names the function that gives the lines of a file-only directive for

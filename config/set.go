@@ -121,10 +121,24 @@ func (ch *Change) changes(d *Directive) bool { return !ch.old.all[d.index].same(
 // result is the reply.
 func (ch *Change) End(err error) error {
 	defer ch.c.changing.Unlock()
-	if err == nil {
-		return nil
+	if err != nil {
+		return ch.undo(err)
 	}
-	return ch.undo(err)
+	ch.settle()
+	return nil
+}
+
+// settle tells those who wait for the end of a change.
+func (ch *Change) settle() {
+	c := ch.c
+	c.mu.Lock()
+	hooks, now := c.settled, c.running.Load()
+	c.mu.Unlock()
+	for _, h := range hooks {
+		if slices.ContainsFunc(h.on, func(d *Directive) bool { return slices.Contains(ch.ds, d) && ch.changes(d) }) {
+			_ = h.run(ch.old, now) // it gives no error
+		}
+	}
 }
 
 // undo takes the values and the hooks back. What others have changed since stays.
@@ -144,6 +158,7 @@ func (ch *Change) undo(why error) error {
 	c.running.Store(v)
 	c.mu.Unlock()
 	ch.rollBack(v)
+	ch.settle()
 	return setFailed(strings.ToLower(ch.pairs[ch.at].Name), why)
 }
 

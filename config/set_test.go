@@ -156,6 +156,33 @@ func TestHooksSeeTheNewValues(t *testing.T) {
 	}
 }
 
+// TestSettled: what cannot be taken back is done when nothing can refuse the change
+// any more, and what was begun is ended when it was refused.
+func TestSettled(t *testing.T) {
+	c, _ := withFile(t, "")
+	r := &recorder{}
+	c.OnChange(HZ, r.hook("hz", HZ))
+	c.OnChange(Port, r.hook("port", Port))
+	c.OnSettled([]*Directive{HZ, Timeout}, func(old, now *Values) { _ = r.hook("settled", HZ)(old, now) })
+	r.fail = "port"
+	if c.Set(pairs("hz", "30", "port", "7001", "timeout", "6"), Caller{}) == nil || c.Set(pairs("port", "7001"), Caller{}) == nil {
+		t.Error("not refused")
+	}
+	if err := c.Set(pairs("hz", "20"), Caller{}); err != nil {
+		t.Error(err)
+	}
+	if err := c.Set(pairs("hz", "20"), Caller{}); err != nil {
+		t.Error(err)
+	}
+	want := []string{
+		"hz 10>30", "port 6379>7001", "port 7001>6379", "hz 30>10", "settled 10>10",
+		"port 6379>7001", "port 7001>6379", "hz 10>20", "settled 10>20",
+	}
+	if !slices.Equal(r.log, want) {
+		t.Errorf("%q", r.log)
+	}
+}
+
 func TestVolatileHooksRunWithoutAChange(t *testing.T) {
 	c, _ := withFile(t, "")
 	r := &recorder{}

@@ -1,6 +1,7 @@
 package persist
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -18,6 +19,8 @@ import (
 type appendFile struct {
 	store  *aof.Store
 	writer *aof.Writer
+	once   bool          // BGREWRITEAOF with appendonly no: it is not gone on with
+	ended  chan struct{} // closed when its folder is unlocked
 }
 
 // rewrites is how rewrites of the append only file went.
@@ -48,7 +51,7 @@ func (m *Manager) openAOF() (*appendFile, error) {
 	w := aof.NewWriter(aof.Options{
 		Store: store, Log: m.log, Gate: m.gate, Clock: m.env.Clock, Logger: m.logger, Events: aofEvents{m},
 	}, settingsOf(m.cfg.Values()))
-	return &appendFile{store, w}, nil
+	return &appendFile{store: store, writer: w, ended: make(chan struct{})}, nil
 }
 
 // run lets the writer write. Under mu.
@@ -57,6 +60,7 @@ func (m *Manager) run(a *appendFile) {
 	m.writers.Go(func() {
 		a.writer.Run()
 		_ = a.store.Close() // the lock is given back by the end of the process, too
+		close(a.ended)
 	})
 }
 
@@ -69,30 +73,47 @@ func (m *Manager) record() {
 }
 
 // configured is called by CONFIG SET when something about the append only file has
-// changed, alone.
-func (m *Manager) configured(old, next *config.Values) error {
+// changed, alone. What was to be turned off goes on until the change is settled.
+func (m *Manager) configured(_, next *config.Values) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	on := next.Bool(config.AppendOnly)
 	switch {
-	case on && m.aof == nil:
-		v := m.host.AloneView()
-		if err := m.turnOn(v); err != nil {
+	case m.aof != nil:
+		m.aof.writer.Configure(settingsOf(next))
+	case next.Bool(config.AppendOnly):
+		if err := m.turnOn(m.host.AloneView()); err != nil {
 			m.logf(logger.Warning, "The append only file cannot be turned on: %v", err)
 			return command.ReplyError("Unable to turn on AOF. Check server logs.")
 		}
-	case !on && m.aof != nil:
-		m.turnOff()
-	case on:
-		m.aof.writer.Configure(settingsOf(next))
 	}
 	m.setGates(next)
 	return nil
 }
 
+// settled is called when it is certain whether there is to be an append only file: at the
+// end of a CONFIG SET of appendonly, alone. Turning one off and, since the change fails,
+// on again would be no way back: for as long as its new base takes nothing would be kept
+// of what is acknowledged.
+func (m *Manager) settled(_, now *config.Values) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch on := now.Bool(config.AppendOnly); {
+	case m.aof == nil:
+	case on:
+		m.aof.once = false
+	case m.aof.once && m.job != nil && m.job.rewrite != nil: // BGREWRITEAOF ends it
+	default:
+		m.turnOff()
+		m.setGates(now)
+	}
+}
+
 // turnOn begins an append only file. It is complete only when its base is written. Only
 // alone, under mu.
 func (m *Manager) turnOn(v *keyspace.View) error {
+	if err := m.awaitLeaving(); err != nil {
+		return err
+	}
 	a, err := m.openAOF()
 	if err != nil {
 		return err
@@ -107,10 +128,32 @@ func (m *Manager) turnOn(v *keyspace.View) error {
 	return m.beginRewrite(v)
 }
 
+// awaitLeaving waits until what was turned off before has written its end and given its
+// lock back, which takes milliseconds on a disk that works. It needs nobody's lock.
+func (m *Manager) awaitLeaving() error {
+	if m.leaving == nil {
+		return nil
+	}
+	patience, enough := context.WithTimeout(context.Background(), leavingPatience)
+	defer enough()
+	select {
+	case <-m.leaving.ended:
+		m.leaving = nil
+		return nil
+	case <-patience.Done():
+		return errLeaving
+	}
+}
+
+// leavingPatience is how long the server may stand still for that.
+const leavingPatience = 500 * time.Millisecond
+
+var errLeaving = errors.New("it was turned off a moment ago, and its end is still being written to the disk: try again when that is done")
+
 // turnOff ends the append only file. What it holds stays where it is. Under mu.
 func (m *Manager) turnOff() {
 	a := m.aof
-	m.aof, m.rewrites.scheduled = nil, false
+	m.aof, m.leaving, m.rewrites.scheduled = nil, a, false
 	if j := m.job; j != nil && j.rewrite != nil {
 		j.snap.Cancel(errTurnedOff)
 	}
@@ -168,10 +211,14 @@ func (e aofEvents) Changed() {
 // rewriteOnce writes an append only file that is not gone on with: BGREWRITEAOF with
 // appendonly no. Only alone, under mu, with no job.
 func (m *Manager) rewriteOnce(v *keyspace.View) error {
+	if err := m.awaitLeaving(); err != nil {
+		return err
+	}
 	a, err := m.openAOF()
 	if err != nil {
 		return err
 	}
+	a.once = true
 	m.record()
 	m.run(a)
 	if err = m.beginRewrite(v); err == nil {
@@ -186,7 +233,7 @@ func (m *Manager) rewriteOnce(v *keyspace.View) error {
 func (m *Manager) turnOffUnlessWanted(a *appendFile) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.aof == a && !m.cfg.Bool(config.AppendOnly) {
+	if m.aof == a && a.once && !m.cfg.Bool(config.AppendOnly) {
 		m.turnOff()
 		m.setGates(m.cfg.Values())
 	}
@@ -222,6 +269,11 @@ func (m *Manager) endRewrite(j *job, err error) {
 		r.count++
 		m.logf(logger.Notice, "Background AOF rewrite terminated with success")
 		m.setGates(m.cfg.Values())
+		return
+	}
+	if errors.Is(err, errTurnedOff) {
+		r.failed = false // it was asked for
+		m.logf(logger.Notice, "Background AOF rewrite given up: %v", err)
 		return
 	}
 	m.logf(logger.Warning, "Background AOF rewrite terminated with error: %v", err)

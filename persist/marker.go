@@ -103,14 +103,17 @@ func (m *Manager) markIn(dir string, v *config.Values, movedTo string) error {
 	})
 }
 
-// moved is called by CONFIG SET when the data is kept elsewhere, or otherwise, from now
-// on. Word of it is left in both folders, off the loop.
-func (m *Manager) moved(old, next *config.Values) error {
-	from, to := filepath.Dir(old.Path(config.DBFilename)), filepath.Dir(next.Path(config.DBFilename))
+// moved is called at the end of a CONFIG SET by which the data is kept elsewhere, or
+// otherwise, from now on. Word of it is left in both folders, off the loop: of what holds
+// when it is written, since these goroutines may overtake each other.
+func (m *Manager) moved(old, _ *config.Values) {
+	from := filepath.Dir(old.Path(config.DBFilename))
 	m.writers.Go(func() {
 		m.marking.Lock()
 		defer m.marking.Unlock()
-		err := m.markIn(to, next, "")
+		v := m.cfg.Values()
+		to := filepath.Dir(v.Path(config.DBFilename))
+		err := m.markIn(to, v, "")
 		if err == nil && from != to {
 			err = m.markIn(from, old, to)
 		}
@@ -118,5 +121,4 @@ func (m *Manager) moved(old, next *config.Values) error {
 			m.logf(logger.Warning, "What a restart should know of CONFIG SET cannot be written to %s: %v", markerName, err)
 		}
 	})
-	return nil
 }

@@ -77,6 +77,7 @@ type Manager struct {
 	scheduled bool // a save, when nothing else runs
 	ending    bool // nothing begins again
 	aof       *appendFile
+	leaving   *appendFile // what was turned off last; nil = nothing was
 	rewrites  rewrites
 	lastTry   time.Duration
 	saved     saved
@@ -109,7 +110,8 @@ func (m *Manager) Attach(s *server.Server) {
 	m.cfg.OnChangeOf([]*config.Directive{
 		config.AppendOnly, config.AppendFsync, config.AOFTimestampEnabled, config.NoAppendFsyncOnRewrite,
 	}, m.configured)
-	m.cfg.OnChangeOf([]*config.Directive{config.Dir, config.DBFilename, config.AppendOnly}, m.moved)
+	m.cfg.OnSettled([]*config.Directive{config.AppendOnly}, m.settled)
+	m.cfg.OnSettled([]*config.Directive{config.Dir, config.DBFilename, config.AppendOnly}, m.moved)
 }
 
 func (m *Manager) now() int64 { return int64(m.env.Clock.Wall() / time.Second) }
@@ -240,7 +242,7 @@ func (m *Manager) aofStatus(st *server.PersistenceStatus) {
 	st.RewriteScheduled, st.RewriteFailed = r.scheduled, r.failed
 	st.LastRewriteSeconds, st.RewriteSeconds = r.seconds, -1
 	st.Rewrites, st.RewriteFailures = r.count, int64(r.failures)
-	if m.aof == nil {
+	if m.aof == nil || m.aof.once {
 		return
 	}
 	s := m.aof.writer.Stats()
