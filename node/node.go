@@ -51,6 +51,10 @@ type Options struct {
 	Interrupt context.Context
 }
 
+// ErrInterrupted is what Start gives when the end was asked for, by Options.Interrupt or
+// by SHUTDOWN, before the data was loaded. The files are as they were.
+var ErrInterrupted = errors.New("the server was ended before its data was loaded")
+
 // Node is a running data node.
 type Node struct {
 	opts    Options
@@ -62,14 +66,25 @@ type Node struct {
 	server  *server.Server
 	tcp     []listener // those of `bind` and `port`
 
+	load load
 	done chan struct{} // closed when a client or signal has asked to end
 	ask  sync.Once
 	stop sync.Once
 }
 
+// load is the loading of the data, as those see it who want to end it.
+type load struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	over   chan struct{} // closed when it has ended, or there was nothing to load
+	failed bool          // once it is over
+}
+
 // Start makes a node and lets it serve.
 func Start(o Options) (*Node, error) {
 	n := &Node{opts: o, done: make(chan struct{})}
+	n.load.over = make(chan struct{})
+	n.load.ctx, n.load.cancel = context.WithCancel(context.Background())
 	level, _ := logger.ParseLevel(o.Config.String(config.LogLevel))
 	n.logger = logger.New(o.Log, o.Env.Clock, o.PID, level)
 	n.greet()
@@ -90,7 +105,9 @@ func Start(o Options) (*Node, error) {
 	o.Config.OnChangeOf([]*config.Directive{config.Bind, config.Port}, n.listenAgain)
 	networks := n.networks() // later, clients may change what it looks at
 	if err := n.serve(); err != nil {
-		n.logger.Logf(logger.Warning, "%v", err)
+		if !errors.Is(err, ErrInterrupted) {
+			n.logger.Logf(logger.Warning, "%v", err)
+		}
 		n.Close()
 		return nil, err
 	}
@@ -101,14 +118,14 @@ func Start(o Options) (*Node, error) {
 }
 
 // serve lets the loops run, and loads the data meanwhile.
-func (n *Node) serve() error {
+func (n *Node) serve() (err error) {
+	defer func() {
+		n.load.failed = err != nil
+		close(n.load.over)
+	}()
 	if n.opts.InMemory {
 		n.server.Start()
 		return nil
-	}
-	ctx := n.opts.Interrupt
-	if ctx == nil {
-		ctx = context.Background()
 	}
 	plan, err := n.persist.Plan()
 	if err != nil {
@@ -121,7 +138,23 @@ func (n *Node) serve() error {
 	}
 	n.server.SetLoading(true)
 	n.server.Start()
-	return n.persist.Load(ctx, plan)
+	return n.loadData(plan)
+}
+
+// loadData loads what is planned, unless the end is asked for meanwhile.
+func (n *Node) loadData(plan *persist.Plan) error {
+	if n.opts.Interrupt != nil {
+		stop := context.AfterFunc(n.opts.Interrupt, func() {
+			n.logger.Logf(logger.Warning, "Received shutdown signal during loading, scheduling shutdown.")
+			n.load.cancel()
+		})
+		defer stop()
+	}
+	err := n.persist.Load(n.load.ctx, plan)
+	if err != nil && n.load.ctx.Err() != nil {
+		return ErrInterrupted
+	}
+	return err
 }
 
 // networks are the kinds of network that the node listens on.
@@ -211,7 +244,14 @@ func (n *Node) Done() <-chan struct{} { return n.done }
 
 // endServing is what SHUTDOWN does: everyone is disconnected, which is its reply,
 // and the owner is asked to close the node.
+//
+// What is not loaded yet is neither awaited nor, least of all, saved over what it is
+// loaded from: the loading ends, and with it the start.
 func (n *Node) endServing(m server.ShutdownMode) {
+	n.load.cancel()
+	if <-n.load.over; n.load.failed {
+		return // Start closes the node
+	}
 	n.server.HoldWrites()
 	if err := n.persist.Shutdown(m.Save, m.NoSave); err != nil && !m.Force {
 		n.logger.Logf(logger.Warning, "Error trying to save the DB, can't exit: %v. SHUTDOWN NOSAVE ends the server without what "+

@@ -76,24 +76,27 @@ func (m *Manager) Load(ctx context.Context, p *Plan) (err error) {
 	} else if p.from == fromRDB {
 		err = m.loadRDB(ctx, p.found)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = ctx.Err()
 	}
-	return m.ready(ctx)
+	if err == nil {
+		m.ready()
+	}
+	return err
 }
 
 // ready ends the loading.
-func (m *Manager) ready(ctx context.Context) error {
+func (m *Manager) ready() {
 	m.leaveWord()
-	return m.alone(ctx, func(*keyspace.View) {
+	m.alone(func(*keyspace.View) {
 		m.host.SetLoading(false)
 		m.saved.at, m.saved.changes = m.now(), 0
 		m.setGates(m.cfg.Values())
 	})
 }
 
-// alone is Host.Alone, and waits for its end.
-func (m *Manager) alone(ctx context.Context, fn func(*keyspace.View)) error {
+// alone is Host.Alone, and waits for its end: the server runs until the load has ended.
+func (m *Manager) alone(fn func(*keyspace.View)) {
 	done := make(chan struct{})
 	m.host.Alone(func(v *keyspace.View) {
 		defer close(done)
@@ -101,12 +104,7 @@ func (m *Manager) alone(ctx context.Context, fn func(*keyspace.View)) error {
 		defer m.mu.Unlock()
 		fn(v)
 	})
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	<-done
 }
 
 // loadRDB loads the snapshot.
@@ -192,18 +190,15 @@ func (m *Manager) loadWithAOF(ctx context.Context, f *findings, from source) err
 // told that something is written before a restart would find it.
 func (m *Manager) firstBase(ctx context.Context, a *appendFile) error {
 	over := make(chan error, 1)
-	err := m.alone(ctx, func(v *keyspace.View) {
+	m.alone(func(v *keyspace.View) {
 		m.run(a)
-		err := m.beginRewrite(v)
-		if err != nil {
+		if err := m.beginRewrite(v); err != nil {
 			over <- err
 			return
 		}
 		m.job.done = append(m.job.done, func(err error) { over <- err })
 	})
-	if err != nil {
-		return err
-	}
+	var err error
 	select {
 	case err = <-over:
 	case <-ctx.Done():
@@ -392,20 +387,39 @@ func (r *replay) control(c *aof.Command) (done bool, err error) {
 	return false, nil
 }
 
+// replaySlice is about how long others wait while commands are executed. One of them may
+// take long, like any command.
+const replaySlice = 5 * time.Millisecond
+
+// looksEvery is after how many commands the clock is looked at.
+const looksEvery = 8
+
 // flush executes what was gathered.
 func (r *replay) flush() (err error) {
-	if len(r.calls) == 0 {
-		return nil
-	}
-	r.run(func(_ *keyspace.View, exec func(db int, args [][]byte) error) {
-		for _, c := range r.calls {
-			if err = exec(c.db, r.words[c.from:c.to]); err != nil {
-				return
-			}
+	for rest := r.calls; len(rest) > 0 && err == nil; {
+		r.run(func(_ *keyspace.View, exec func(db int, args [][]byte) error) {
+			rest, err = r.slice(rest, exec)
+		})
+		if err == nil {
+			err = r.ctx.Err()
 		}
-	})
+	}
 	r.calls, r.words, r.bytes = r.calls[:0], r.words[:0], r.bytes[:0]
 	return err
+}
+
+// slice executes commands for some time, and gives those that are left.
+func (r *replay) slice(calls []replayed, exec func(db int, args [][]byte) error) ([]replayed, error) {
+	until := r.m.env.Clock.Monotonic() + replaySlice
+	for i, c := range calls {
+		if err := exec(c.db, r.words[c.from:c.to]); err != nil {
+			return nil, err
+		}
+		if i%looksEvery == 0 && r.m.env.Clock.Monotonic() > until {
+			return calls[i+1:], nil
+		}
+	}
+	return nil, nil
 }
 
 // end logs what a file has brought.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -125,10 +126,15 @@ func runServer(cfg *config.Config) int {
 		complain(err)
 		return 1
 	}
+	interrupt, started := sent.duringStart()
 	n, err := node.Start(node.Options{
 		Env: env.Real(), Config: cfg, Log: out, PID: os.Getpid(), Executable: exe, Transport: eventloop.Auto,
-		Warnings: warnings,
+		Warnings: warnings, Interrupt: interrupt,
 	})
+	started()
+	if errors.Is(err, node.ErrInterrupted) {
+		return 0
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "dozo server:", err)
 		return 1
@@ -204,6 +210,40 @@ func catchSignals() signals {
 	signal.Notify(s.ends, syscall.SIGTERM, syscall.SIGINT)
 	signal.Notify(s.crashes, syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGABRT)
 	return s
+}
+
+// duringStart watches for signals while the node starts: the context ends with the first
+// that asks for the end. started ends the watch; what came too late to end the start is
+// left to awaitEnd.
+func (s signals) duringStart() (interrupt context.Context, started func()) {
+	interrupt, cancel := context.WithCancel(context.Background())
+	over, watched := make(chan struct{}), make(chan struct{})
+	var got os.Signal
+	go func() {
+		defer close(watched)
+		for {
+			select {
+			case sig := <-s.ends:
+				if sig == syscall.SIGINT && interrupt.Err() != nil {
+					os.Exit(1) // as awaitEnd does
+				}
+				got = sig
+				cancel()
+			case <-over:
+				return
+			}
+		}
+	}()
+	return interrupt, func() {
+		close(over)
+		if <-watched; got != nil {
+			select {
+			case s.ends <- got:
+			default: // there is another
+			}
+		}
+		cancel()
+	}
 }
 
 // awaitEnd waits for a signal or a client that ends the server. What a signal asks for

@@ -75,7 +75,9 @@ func Start(o Options) (*Server, error) {
 
 var errPortTaken = errors.New("the port was taken by another process")
 
-func startOnce(o Options) (*Server, error) {
+// Launch starts a server and waits for nothing: it may not even have its port yet, or
+// find it taken.
+func Launch(o Options) (*Server, error) {
 	dir, err := os.MkdirTemp("", "dozo-test-")
 	if err != nil {
 		return nil, err
@@ -89,6 +91,14 @@ func startOnce(o Options) (*Server, error) {
 	}
 	if err != nil {
 		_ = os.RemoveAll(dir)
+		return nil, err
+	}
+	return s, nil
+}
+
+func startOnce(o Options) (*Server, error) {
+	s, err := Launch(o)
+	if err != nil {
 		return nil, err
 	}
 	if err := s.waitReady(cmp.Or(o.Patience, readyTimeout)); err != nil {
@@ -202,20 +212,25 @@ func (s *Server) Log() string {
 // Signal sends a signal to the server.
 func (s *Server) Signal(sig os.Signal) error { return s.cmd.Process.Signal(sig) }
 
-// Terminate sends SIGTERM and waits for the end. The error says when the exit
-// was not clean, or did not come in time (then the process was killed).
-func (s *Server) Terminate() error {
-	if s.Alive() {
-		_ = s.cmd.Process.Signal(syscall.SIGTERM)
-	}
+// Await waits for the end that somebody has asked for, and is as Terminate about it.
+func (s *Server) Await() error {
 	select {
 	case <-s.done:
 		return s.exit
 	case <-time.After(stopTimeout):
 		_ = s.cmd.Process.Kill()
 		<-s.done
-		return fmt.Errorf("%s (pid %d) did not end within %v of SIGTERM", s.Name, s.Pid, stopTimeout)
+		return fmt.Errorf("%s (pid %d) did not end within %v", s.Name, s.Pid, stopTimeout)
 	}
+}
+
+// Terminate sends SIGTERM and waits for the end. The error says when the exit
+// was not clean, or did not come in time (then the process was killed).
+func (s *Server) Terminate() error {
+	if s.Alive() {
+		_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	}
+	return s.Await()
 }
 
 // Stop kills the server and removes its folder.
