@@ -45,6 +45,7 @@ func (s *store) close() {
 	if err := s.arena.Close(); err != nil {
 		s.t.Error(err)
 	}
+	s.ks, s.v, s.arena = nil, nil, nil // the test's list of what to clean up keeps s
 }
 
 func newStore(t testing.TB, loops int) *store {
