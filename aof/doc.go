@@ -51,16 +51,19 @@
 //   - A file with bytes in it that the manifest does not know is never overwritten
 //     or removed, unless its name says that it is temporary.
 //
-// The writer reads, writes, and syncs on one goroutine: with appendfsync always
-// what is there is written and synced, the gate advances, and what has gathered
-// meanwhile is the next group. With everysec an fsync delays only later writes to
-// the file. It has no timer: Tick wakes it.
+// The writer reads and writes on one goroutine, and with appendfsync always it
+// syncs there too: what is there is written and synced, the gate advances, and what
+// has gathered meanwhile is the next group. With everysec an fsync is made beside
+// it, and writing goes on (flight.go). It has no timer: Tick wakes it.
 //
 // LIMITATIONS
 //   - Every end of the log that others can see is taken for the end of a unit.
 //     What is appended raw (oplog.AppendRaw) must therefore be whole units.
-//   - While an fsync lasts nothing is written, so kill -9 loses what came during
-//     it (with everysec; with always nobody has had a reply to it).
+//   - With everysec and no, kill -9 loses what was not written yet. That is what
+//     came in the last moment, unless a write waits for a slow disk (the system may
+//     have it wait for an fsync of the same file), or the file is changed: at the
+//     beginning and the end of a rewrite, and after a failure, what is in the old
+//     files is synced first.
 //   - What a file system keeps of unsynced data after a power failure is expected
 //     to be a beginning of it, or zeros; a file with a hole in its last part is
 //     refused, and dozo check aof --fix cuts it there.

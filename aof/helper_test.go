@@ -109,6 +109,7 @@ func boot(t testing.TB, disk *faultfs.Mem, settings Settings) (*world, []got) {
 		Store: d.store, Log: d.log, Gate: d.gate, Clock: d.clock, Events: d.events,
 		Logger: logger.New(d.lines, d.clock, 1, logger.Debug),
 	}, settings)
+	d.w.launch = d.w.arrive // within the step
 	return d, loaded
 }
 
@@ -162,7 +163,7 @@ func (d *world) step() {
 	if !d.w.step() {
 		d.t.Fatal("the writer has ended")
 	}
-	d.w.sweeping.Wait()
+	d.w.background.Wait()
 	for i := range d.units {
 		if u := &d.units[i]; u.end != 0 && u.end <= d.gate.Passed() && d.strict() {
 			u.kept = true

@@ -45,6 +45,7 @@ type model struct {
 	rnd   *rand.Rand
 	rw    *Rewrite
 	units int // units before rw's offset
+	air   []*flight
 	trace []string
 }
 
@@ -56,12 +57,35 @@ func newModel(t *testing.T, seed uint64) *model {
 		}
 	})
 	m.world, _ = boot(t, newDisk(t), m.settings())
+	m.w.launch = m.launch
 	must(t, m.world.rewrite())
 	return m
 }
 
 func (m *model) settings() Settings {
 	return Settings{Policy: [...]Policy{Always, Always, EverySec, No}[m.rnd.IntN(4)], Timestamps: m.rnd.IntN(2) == 0}
+}
+
+// launch has an fsync made and noticed at once, made at once and noticed later, or
+// both later. One that fails is noticed at once: what is written to a file behind
+// what the system has dropped makes a hole, which a start refuses.
+func (m *model) launch(f *flight) {
+	how := m.rnd.IntN(3)
+	if how == 0 || how == 1 && f.sync() != nil {
+		m.w.arrive(f)
+		return
+	}
+	m.air = append(m.air, f)
+	m.note("an fsync up to %d begins", f.upto.pos)
+}
+
+// arrive ends the fsyncs that were put off.
+func (m *model) arrive() {
+	for _, f := range m.air {
+		m.w.arrive(f)
+		m.note("the fsync up to %d is over", f.upto.pos)
+	}
+	m.air = nil
 }
 
 func (m *model) note(format string, args ...any) {
@@ -91,6 +115,8 @@ func (m *model) act() {
 	case p < 65:
 		m.step()
 		m.note("step: durable %d of %d, gate %d, fault %v", m.w.Durable(), m.log.Offset(), m.gate.Passed(), m.w.Fault())
+	case p < 68:
+		m.arrive()
 	case p < 78:
 		by := time.Duration(m.rnd.IntN(900)) * time.Millisecond
 		m.pass(by)
@@ -172,6 +198,7 @@ func (m *model) turnOff() {
 // recovers looks that the writer is well again soon after the disk is.
 func (m *model) recovers() {
 	for range 30 {
+		m.arrive()
 		m.pass(time.Second)
 	}
 	if m.w.cur == nil || m.w.cur.cure == cureRewrite {
@@ -180,6 +207,8 @@ func (m *model) recovers() {
 			m.t.Errorf("rewrite on a good disk: %v", err)
 		}
 		m.pass(2 * time.Second)
+		m.arrive()
+		m.step()
 	}
 	if m.w.State() == On && m.strict() && (m.w.Fault() != nil || m.gate.Passed() != m.log.Offset()) {
 		m.t.Errorf("the disk is good, but the gate is at %d of %d, fault %v", m.gate.Passed(), m.log.Offset(), m.w.Fault())
@@ -198,7 +227,8 @@ func (m *model) crash(gentle bool) {
 	m.note("crash, gentle=%v", gentle)
 	fresh, loaded := boot(m.t, after, m.settings())
 	old.close()
-	m.world, m.rw = fresh, nil
+	m.world, m.rw, m.air = fresh, nil, nil
+	m.w.launch = m.launch
 	n := m.compare(old.units, loaded)
 	for _, u := range old.units[:n] {
 		u.end, u.kept = 0, true

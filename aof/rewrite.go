@@ -202,7 +202,7 @@ func (w *Writer) finish(r *Rewrite) {
 		w.giveUp(r, fmt.Errorf("the new AOF base cannot take its place: %w", err))
 		return
 	}
-	w.took("aof-rename", began)
+	w.took("aof-rename", w.Clock.Monotonic()-began)
 	if w.spare != nil {
 		w.adopt(incr)
 	}
@@ -291,7 +291,7 @@ func (w *Writer) sweep() {
 		paths[i] = w.Store.path(f.Name)
 		w.Logger.Logf(notice, "Removing the history file %s in the background", f.Name)
 	}
-	w.sweeping.Go(func() {
+	w.background.Go(func() {
 		for _, p := range paths {
 			if err := fsys.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return // at the next start

@@ -29,7 +29,8 @@ type stream struct {
 	synced place
 
 	read, hold *oplog.Reader
-	lastSync   time.Duration
+	flight     *flight       // the fsync under way, nil if there is none
+	lastSync   time.Duration // when the last one began
 
 	// What is wrong, nil if nothing, and since when and how it is tried again.
 	fault   error
@@ -157,7 +158,9 @@ func (w *Writer) write(s *stream, target uint64) error {
 		}
 	}
 	s.whole = place{s.size, target, stamp}
-	w.writes.add(w.took(w.writeEvent(), began))
+	d := w.Clock.Monotonic() - began
+	w.writes.add(d)
+	w.took(w.writeEvent(), d)
 	return nil
 }
 
@@ -194,27 +197,6 @@ func (w *Writer) rewind(s *stream) error {
 	return nil
 }
 
-// sync makes what is whole durable.
-func (w *Writer) sync(s *stream) error {
-	began := w.Clock.Monotonic()
-	s.lastSync = began
-	if err := s.file.Sync(); err != nil {
-		return err
-	}
-	group := s.whole.pos - s.synced.pos
-	s.synced = s.whole
-	event := "aof-fsync-everysec"
-	if w.settings.Load().Policy == Always {
-		event = "aof-fsync-always"
-	}
-	d := w.took(event, began)
-	w.syncs.add(d)
-	if s == w.cur {
-		w.gathering.note(group+w.Log.Offset()-s.whole.pos, began+d, d)
-	}
-	return s.release(s.synced.pos)
-}
-
 // release lets the log go up to an offset.
 func (s *stream) release(upto uint64) error {
 	for s.hold.Pos() < upto {
@@ -237,7 +219,7 @@ func lost(err error) bool {
 	return false
 }
 
-// wrote takes note of a failed write.
+// writeFailed takes note of a failed write.
 func (w *Writer) writeFailed(s *stream, err error) {
 	c := cureReplace
 	switch {
@@ -310,6 +292,10 @@ func (w *Writer) cured(s *stream) {
 // one takes up, before the manifest has both; until then nothing is changed that
 // the next attempt could not do again.
 func (w *Writer) recover(s *stream, target uint64) *stream {
+	if err := w.land(s); err != nil {
+		w.syncFailed(s, err)
+		return s
+	}
 	from := s.whole
 	if s.cure == cureRecover {
 		from = s.synced

@@ -97,13 +97,14 @@ type Writer struct {
 	running *Rewrite // the one not finished yet
 
 	// The goroutine's own.
-	cur       *stream // of a file that the manifest names; nil unless On
-	spare     *stream // of a file that only a finished rewrite will give a name
-	rest      int64   // bytes of the files before cur's
-	loggedAt  time.Duration
-	settleAt  time.Duration
-	gathering gathering
-	sweeping  sync.WaitGroup
+	cur        *stream // of a file that the manifest names; nil unless On
+	spare      *stream // of a file that only a finished rewrite will give a name
+	rest       int64   // bytes of the files before cur's
+	loggedAt   time.Duration
+	settleAt   time.Duration
+	gathering  gathering
+	background sync.WaitGroup // removals, and fsyncs that nobody waits for
+	launch     func(*flight)  // has an fsync made: fly, but in tests
 }
 
 // requests are what the goroutine is to do when it comes round.
@@ -123,6 +124,7 @@ type flush struct {
 // it.
 func NewWriter(o Options, s Settings) *Writer {
 	w := &Writer{Options: o, signal: oplog.NewSignal()}
+	w.launch = w.fly
 	w.settings.Store(&s)
 	return w
 }
@@ -244,7 +246,7 @@ func (w *Writer) Run() {
 			<-w.signal
 		}
 	}
-	w.sweeping.Wait()
+	w.background.Wait()
 }
 
 // Stop ends Run soon, without writing or syncing anything more: Flush first. An
@@ -344,9 +346,9 @@ func (w *Writer) idle() bool {
 
 // serve writes and syncs what is due.
 func (w *Writer) serve(s *stream, target uint64, force bool) {
-	now := w.Clock.Monotonic()
+	w.landIfOver(s)
 	if s.fault != nil {
-		if now >= s.retryAt || force {
+		if w.Clock.Monotonic() >= s.retryAt || force {
 			s = w.tryAgain(s, target)
 		}
 		if s.cure > cureWrite {
@@ -355,10 +357,8 @@ func (w *Writer) serve(s *stream, target uint64, force bool) {
 	} else if err := w.writeNew(s, target); err != nil {
 		w.writeFailed(s, err)
 	}
-	if s.cure <= cureWrite && !w.Store.unsettled && w.syncDue(s, force) {
-		if err := w.sync(s); err != nil {
-			w.syncFailed(s, err)
-		}
+	if s.cure <= cureWrite && !w.Store.unsettled {
+		w.syncIfDue(s, force)
 	}
 	if s.cure <= cureWrite {
 		w.advance(s)
@@ -381,22 +381,6 @@ func (w *Writer) writeNew(s *stream, target uint64) error {
 // suspended tells whether syncing is suspended for the sake of a snapshot.
 func (w *Writer) suspended() bool {
 	return w.busy.Load() && w.settings.Load().NoFsyncOnRewrite
-}
-
-func (w *Writer) syncDue(s *stream, force bool) bool {
-	if s.synced.size == s.whole.size {
-		return false
-	}
-	if force || w.suspended() {
-		return force
-	}
-	switch p := w.settings.Load().Policy; {
-	case p == Always && s == w.cur:
-		return true
-	case p == No:
-		return false
-	}
-	return w.Clock.Monotonic()-s.lastSync >= syncInterval
 }
 
 // advance tells how far things are. Where nothing is promised about the disk the
@@ -583,15 +567,13 @@ func (w *Writer) writeEvent() string {
 	return "aof-write-alone"
 }
 
-// took reports a call of the disk that began at a time.
-func (w *Writer) took(event string, began time.Duration) time.Duration {
-	d := w.Clock.Monotonic() - began
+// took reports how long a call of the disk took.
+func (w *Writer) took(event string, d time.Duration) {
 	if w.Events == nil {
-		return d
+		return
 	}
 	if event == "aof-write-alone" || event == "aof-write-active-child" {
 		w.Events.Took("aof-write", d)
 	}
 	w.Events.Took(event, d)
-	return d
 }
