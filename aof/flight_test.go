@@ -61,6 +61,9 @@ func TestWritesDuringFsync(t *testing.T) {
 	if got := d.killed(); !slices.Equal(got, []int{0, 1, 2, 3}) {
 		t.Errorf("kill -9 during an fsync leaves %v", got)
 	}
+	if n := d.events.took["aof-write-pending-fsync"]; n != 3 {
+		t.Errorf("%d writes during the fsync were told of", n)
+	}
 	if d.w.Durable() != 0 || d.gate.Passed() != 0 || d.w.Stats().Written != d.log.Offset() {
 		t.Errorf("during the fsync durable is %d, the gate at %d", d.w.Durable(), d.gate.Passed())
 	}

@@ -133,8 +133,12 @@ func (s *stream) close() {
 
 // write brings the file up to an offset between two units.
 func (w *Writer) write(s *stream, target uint64) error {
+	set := w.settings.Load()
+	if set.BeforeWrite != nil {
+		set.BeforeWrite()
+	}
 	began := w.Clock.Monotonic()
-	stamps := w.settings.Load().Timestamps
+	stamps := set.Timestamps
 	stamp := s.whole.stamp
 	if s.read.Pos() == s.start && s.start < target {
 		if err := s.begin(); err != nil {
@@ -160,7 +164,7 @@ func (w *Writer) write(s *stream, target uint64) error {
 	s.whole = place{s.size, target, stamp}
 	d := w.Clock.Monotonic() - began
 	w.writes.add(d)
-	w.took(w.writeEvent(), d)
+	w.took(w.writeEvent(s), d)
 	return nil
 }
 

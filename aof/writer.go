@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,14 +43,17 @@ type Settings struct {
 	Policy           Policy
 	Timestamps       bool // aof-timestamp-enabled
 	NoFsyncOnRewrite bool // no-appendfsync-on-rewrite
+	// BeforeWrite is called before each write to the file, for tests that need the
+	// disk to be slow; nil = nothing is.
+	BeforeWrite func()
 }
 
 // Events is told what happens. It is called by the writer's goroutine, or by the
 // one that calls BeginRewrite, and must not wait for the writer.
 type Events interface {
 	// Took is a call of the disk and how long it took, under the names of
-	// LATENCY: aof-write and one of aof-write-alone, aof-write-active-child;
-	// aof-fsync-always, aof-fsync-everysec; aof-rename.
+	// LATENCY: aof-write and one of aof-write-alone, aof-write-active-child,
+	// aof-write-pending-fsync; aof-fsync-always, aof-fsync-everysec; aof-rename.
 	Took(event string, d time.Duration)
 	// Changed says that State or Fault give another answer now.
 	Changed()
@@ -560,8 +564,11 @@ func (w *Writer) logFault(err error) {
 }
 
 // writeEvent is the second name that a write goes by.
-func (w *Writer) writeEvent() string {
-	if w.busy.Load() {
+func (w *Writer) writeEvent(s *stream) string {
+	switch {
+	case s.flight != nil:
+		return "aof-write-pending-fsync"
+	case w.busy.Load():
 		return "aof-write-active-child"
 	}
 	return "aof-write-alone"
@@ -572,7 +579,7 @@ func (w *Writer) took(event string, d time.Duration) {
 	if w.Events == nil {
 		return
 	}
-	if event == "aof-write-alone" || event == "aof-write-active-child" {
+	if strings.HasPrefix(event, "aof-write-") {
 		w.Events.Took("aof-write", d)
 	}
 	w.Events.Took(event, d)

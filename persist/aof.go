@@ -34,10 +34,20 @@ type rewrites struct {
 }
 
 // settingsOf are what the writer is told of the configuration.
-func settingsOf(v *config.Values) aof.Settings {
+func (m *Manager) settingsOf(v *config.Values) aof.Settings {
 	return aof.Settings{
 		Policy: aof.Policy(v.Int(config.AppendFsync)), Timestamps: v.Bool(config.AOFTimestampEnabled),
-		NoFsyncOnRewrite: v.Bool(config.NoAppendFsyncOnRewrite),
+		NoFsyncOnRewrite: v.Bool(config.NoAppendFsyncOnRewrite), BeforeWrite: m.beforeWrite,
+	}
+}
+
+// SlowAOF implements server.Persistence.
+func (m *Manager) SlowAOF(pause func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.beforeWrite = pause
+	if m.aof != nil {
+		m.aof.writer.Configure(m.settingsOf(m.cfg.Values()))
 	}
 }
 
@@ -50,7 +60,7 @@ func (m *Manager) openAOF() (*appendFile, error) {
 	store.Tidy()
 	w := aof.NewWriter(aof.Options{
 		Store: store, Log: m.log, Gate: m.gate, Clock: m.env.Clock, Logger: m.logger, Events: aofEvents{m},
-	}, settingsOf(m.cfg.Values()))
+	}, m.settingsOf(m.cfg.Values()))
 	return &appendFile{store: store, writer: w, ended: make(chan struct{})}, nil
 }
 
@@ -79,7 +89,7 @@ func (m *Manager) configured(_, next *config.Values) error {
 	defer m.mu.Unlock()
 	switch {
 	case m.aof != nil:
-		m.aof.writer.Configure(settingsOf(next))
+		m.aof.writer.Configure(m.settingsOf(next))
 	case next.Bool(config.AppendOnly):
 		if err := m.turnOn(m.host.AloneView()); err != nil {
 			m.logf(logger.Warning, "The append only file cannot be turned on: %v", err)

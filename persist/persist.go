@@ -82,6 +82,8 @@ type Manager struct {
 	lastTry   time.Duration
 	saved     saved
 	files     int // temporary files made so far
+
+	beforeWrite func() // of the append only file; nil = nothing is done
 }
 
 // saved is the last save that succeeded, and how the last one went.

@@ -34,6 +34,7 @@ const debugAny = 1 << 20
 // debugTable is not a plain variable since HELP refers to it.
 func debugTable() []debugCommand {
 	return []debugCommand{
+		{"AOF-FLUSH-SLEEP", "<microsec>", "Pause before each write to the append only file.", 3, 3, debugSlowAOF},
 		{"ASSERT", "", "Crash as a broken invariant does.", 2, 2, debugAssert},
 		{"CHANGE-REPL-ID", "", "Change the replication ID of the server.", 2, 2, debugChangeReplID},
 		{"CLIENT-EVICTION", "", "Show how the memory of clients is distributed.", 2, 2, debugClientEviction},

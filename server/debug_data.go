@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"dozo/command"
 	"dozo/object"
@@ -56,6 +57,21 @@ func reload(c *command.Context, load func(Persistence) error, done string) error
 		return command.ReplyError("ERR Error trying to load the DB, check server logs.")
 	}
 	s.logf(Warning, "%s", done)
+	c.Out.OK()
+	return nil
+}
+
+// debugSlowAOF is DEBUG AOF-FLUSH-SLEEP microseconds. Those who wait for the file feel
+// it, not the loops.
+func debugSlowAOF(c *command.Context) error {
+	n, _ := text.ParseInt(c.Args[2])
+	var pause func()
+	if n > 0 {
+		pause = func() { sleep(time.Duration(n) * time.Microsecond) }
+	}
+	if p := serverOf(c).opts.Persistence; p != nil {
+		p.SlowAOF(pause)
+	}
 	c.Out.OK()
 	return nil
 }

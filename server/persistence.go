@@ -24,6 +24,9 @@ type Persistence interface {
 	// inside until they are through.
 	Reload(v *keyspace.View, o ReloadOptions) error
 	ReloadAOF(v *keyspace.View) error
+	// SlowAOF is DEBUG AOF-FLUSH-SLEEP: pause is called before each write to the append
+	// only file, by who writes it; nil = no more. With no other executor inside.
+	SlowAOF(pause func())
 }
 
 // ReloadOptions are those of DEBUG RELOAD.
