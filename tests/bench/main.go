@@ -84,6 +84,7 @@ var parts = []part{
 	{"expiry", (*bench).expiry},
 	{"defragmentation", (*bench).defragmentation},
 	{"snapshot", (*bench).snapshot},
+	{"aof", (*bench).appendOnly},
 	{"loading", (*bench).loading},
 	{"fanout", (*bench).fanout},
 	{"gc", (*bench).collector},
