@@ -54,7 +54,6 @@ type Settings struct {
 	RDBCompression   bool // rdbcompression
 	RDBChecksum      bool
 	SkipChecksum     bool // DEBUG SET-SKIP-CHECKSUM-VALIDATION
-	SanitizeDump     bool
 	LFUPolicy        bool // maxmemory-policy is one of the LFU ones
 	SharedIntegers   bool // OBJECT REFCOUNT reports small integers as shared
 	LazyExpire       bool // a key expired by its command is logged as UNLINK

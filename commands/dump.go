@@ -57,7 +57,9 @@ func codecOf(c *command.Context) *codec {
 		c.Kept = k
 	}
 	k.encoder.Version, k.encoder.Compress, k.encoder.Now = c.Set.RDBVersion, c.Set.RDBCompression, c.Now
-	k.builder.Limits, k.builder.Deep = &c.Set.Limits, c.Set.SanitizeDump
+	// Whatever sanitize-dump-payload says: what is there twice shows when the value
+	// becomes a table, and then no start could load it.
+	k.builder.Limits, k.builder.Deep = &c.Set.Limits, true
 	return k
 }
 

@@ -27,7 +27,7 @@ var (
 	RDBSaveIncrementalFsync = snapshots.declare(row{name: "rdb-save-incremental-fsync", kind: yesNo(), def: "yes",
 		doc: "Sync a snapshot to disk bit by bit while it is written."})
 	SanitizeDumpPayload = snapshots.declare(row{name: "sanitize-dump-payload", kind: oneOf("no", "yes", "clients"), def: "no", flags: Debug,
-		doc: "When to check values in full as they are loaded."})
+		doc: "Check values of files in full as they are loaded; what RESTORE brings always is."})
 )
 
 // The word of `appendfsync`.

@@ -192,7 +192,9 @@ func (h HashValue) ToTable() {
 	var f, w [intDigitsMax]byte
 	h.Each(func(field, value listpack.Value) bool {
 		name := field.Text(f[:0])
-		t.Insert(h.Kit.Hash(name), newElement(h.Heap, name, value.Text(w[:0])))
+		if sum := h.Kit.Hash(name); !t.Find(sum, name).Ok() { // see SetValue.toTable
+			t.Insert(sum, newElement(h.Heap, name, value.Text(w[:0])))
+		}
 		return true
 	})
 	h.becomeTable(&t)

@@ -206,12 +206,17 @@ func (s SetValue) leaveIntset(m []byte, l *SetLimits) {
 }
 
 // toTable makes the set a table.
+//
+// A listpack of a file that is not checked in full could have a member twice. A table
+// that had would be written to a file that could not be loaded.
 func (s SetValue) toTable() {
 	t := hashtable.New(s.Heap, s.Kit.Hash)
 	var buf [intDigitsMax]byte
 	s.Each(func(v listpack.Value) bool {
 		m := v.Text(buf[:0])
-		t.Insert(s.Kit.Hash(m), newElement(s.Heap, m, nil))
+		if sum := s.Kit.Hash(m); !t.Find(sum, m).Ok() {
+			t.Insert(sum, newElement(s.Heap, m, nil))
+		}
 		return true
 	})
 	s.becomeTable(&t)

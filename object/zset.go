@@ -302,9 +302,11 @@ func (z ZSetValue) toLarge() {
 	var buf [intDigitsMax]byte
 	z.Each(func(s Scored) bool {
 		m, score := s.Member.Text(buf[:0]), s.Score()
-		ref := newMember(z.Heap, m, score)
-		t.Insert(z.Kit.Hash(m), ref)
-		tree.Append(score, ref)
+		if sum := z.Kit.Hash(m); !t.Find(sum, m).Ok() { // see SetValue.toTable
+			ref := newMember(z.Heap, m, score)
+			t.Insert(sum, ref)
+			tree.Append(score, ref)
+		}
 		return true
 	})
 	freeValue(z.Heap, z.Entry)

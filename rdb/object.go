@@ -102,6 +102,7 @@ type Builder struct {
 	// Buf is scratch space that is kept from one value to the next.
 	Buf   []byte
 	field []byte
+	seen  seen
 }
 
 // Object reads a type and its body, and makes a draft of it for a place. After an
@@ -370,7 +371,7 @@ func (b *Builder) packed(t Type, d *Decoder, step, max int) (blob []byte, err er
 		return nil, ErrEmpty
 	case n%step != 0:
 		return nil, errGroups
-	case (b.Deep || old || n/step > max) && twice(blob, step):
+	case (b.Deep || old || n/step > max) && b.seen.twice(blob, step):
 		return nil, errTwice
 	}
 	return blob, nil
@@ -384,24 +385,4 @@ func longest(b []byte) (n int) {
 		n = max(n, v.Len())
 	}
 	return n
-}
-
-// twice tells whether an element of a listpack, or the first of each group of step,
-// is there more than once.
-func twice(b []byte, step int) bool {
-	seen := make(map[string]struct{}, listpack.Len(b)/step)
-	var digits [20]byte
-	i := 0
-	for p := listpack.First(b); p != 0; i++ {
-		var v listpack.Value
-		if v, p = listpack.Read(b, p); i%step != 0 {
-			continue
-		}
-		m := string(v.Text(digits[:0]))
-		if _, again := seen[m]; again {
-			return true
-		}
-		seen[m] = struct{}{}
-	}
-	return false
 }

@@ -223,6 +223,40 @@ func TestTwiceTheSame(t *testing.T) {
 	}
 }
 
+// TestTwiceInSmall: a small value of a file that has a member twice loses one of them as
+// it becomes a table, so that what is written of it then can be read again.
+func TestTwiceInSmall(t *testing.T) {
+	s := newShelf(t)
+	s.Deep = false
+	for _, body := range []string{
+		"\x14\x0d\x0d\x00\x00\x00\x02\x00\x81a\x02\x81a\x02\xff",
+		"\x10\x13\x13\x00\x00\x00\x04\x00\x81a\x02\x81v\x02\x81a\x02\x81w\x02\xff",
+		"\x11\x11\x11\x00\x00\x00\x04\x00\x81a\x02\x01\x01\x81a\x02\x02\x01\xff",
+	} {
+		in := NewDecoder([]byte(body))
+		var d object.Draft
+		if err := s.Object(&in, s.place(), &d); err != nil {
+			t.Fatalf("%q: %v", body, err)
+		}
+		for _, m := range []string{"b", "c", "d", "e"} {
+			switch d.Type() {
+			case object.Set:
+				object.SetValue{Cell: &d.Cell}.Add([]byte(m), &s.Limits.Set)
+			case object.Hash:
+				object.HashValue{Cell: &d.Cell}.Set([]byte(m), []byte(m), &s.Limits.Hash)
+			default:
+				object.ZSetValue{Cell: &d.Cell}.Add([]byte(m), 3, 0, &s.Limits.ZSet)
+			}
+		}
+		again := NewEncoder(0, false).AppendObject(nil, &d.Cell)
+		g := d.Discard()
+		g.FreeSome(s.heap, math.MaxInt)
+		if _, _, err := s.read(again); err != nil || again[1] != 5 {
+			t.Errorf("%q became %q: %v", body, again, err)
+		}
+	}
+}
+
 // TestNoMemoryForClaims: a string that claims more than its bytes give is refused
 // before there is memory for it.
 func TestNoMemoryForClaims(t *testing.T) {

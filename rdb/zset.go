@@ -111,9 +111,9 @@ func textScore(d *Decoder) (float64, error) {
 }
 
 // zsetListpack reads a small sorted set. It always looks at the order, which a tree
-// would rely on. A member that is there twice, with different scores, does no harm.
+// would rely on.
 func (b *Builder) zsetListpack(t Type, d *Decoder, at object.Place, into *object.Draft) error {
-	blob, err := b.packed(t, d, 2, math.MaxInt)
+	blob, err := b.packed(t, d, 2, b.Limits.ZSet.Listpack)
 	switch {
 	case err != nil:
 		return err

@@ -67,11 +67,11 @@ func TestDamagedZSets(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	s.Deep = false // then this is not looked for, and does no harm
+	s.Deep = false // then this is not looked for in a small one
 	if now, _, err := s.read(packedBody("a", "1", "a", "2")); err != nil || now == nil {
 		t.Error(err)
 	}
-	if _, _, err := s.read(packedBody("a", "1", "a", "2", "a", "3", "b", "3", "c", "4")); err != nil {
+	if _, _, err := s.read(packedBody("a", "1", "a", "2", "b", "3", "c", "3", "d", "4")); !errors.Is(err, ErrFormat) {
 		t.Error(err)
 	}
 }

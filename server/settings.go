@@ -44,7 +44,7 @@ func (s *Server) bindConfig() error {
 	}, s.hook(s.applyLive))
 	c.OnChangeOf([]*config.Directive{
 		config.ProtoMaxBulkLen, config.HLLSparseMaxBytes, config.RDBCompression, config.RDBChecksum,
-		config.SanitizeDumpPayload, config.MaxMemoryPolicy, config.MaxMemory, config.LazyfreeLazyUserDel,
+		config.MaxMemoryPolicy, config.MaxMemory, config.LazyfreeLazyUserDel,
 		config.LazyfreeLazyUserFlush, config.LazyfreeLazyServerDel, config.LazyfreeLazyExpire, config.RDBVersion,
 		config.SetMaxIntsetEntries, config.SetMaxListpackEntries, config.SetMaxListpackValue,
 		config.HashMaxListpackEntries, config.HashMaxListpackValue, config.ListMaxListpackSize,
@@ -112,7 +112,6 @@ func (s *Server) applyHandlers(v *config.Values) {
 		RDBVersion:     int(v.Int(config.RDBVersion)),
 		RDBCompression: v.Bool(config.RDBCompression),
 		RDBChecksum:    v.Bool(config.RDBChecksum),
-		SanitizeDump:   v.String(config.SanitizeDumpPayload) != "no",
 		LFUPolicy:      lfu,
 		SharedIntegers: v.Int(config.MaxMemory) == 0 || !lfu && !lru,
 		LazyUserDel:    v.Bool(config.LazyfreeLazyUserDel),
