@@ -83,7 +83,7 @@ func (m members) Random(r uint64) (name, value listpack.Value) {
 }
 
 // draw visits n different elements, any of them as likely. visit must not change the
-// collection. (One that was restored from damaged bytes may have an element several
+// collection. (One that was loaded from a damaged file may have an element several
 // times; then some are visited again when there are no others.)
 func draw(c *command.Context, from elements, n int, visit func(name, value listpack.Value)) {
 	size := from.Len()

@@ -11,8 +11,7 @@ import (
 	"dozo/rdb"
 )
 
-// TestDrawOfDamaged: a value that was restored from damaged bytes has one element many
-// times, so that fewer different ones can be drawn than there seem to be.
+// TestDrawOfDamaged: a value that a damaged file had has one element many times, so that fewer different ones can be drawn than there seem to be.
 func TestDrawOfDamaged(t *testing.T) {
 	h := newHarness(t)
 	h.ctx.Set.Limits.Set = object.SetLimits{Intset: 512, Listpack: 128, Value: 64}
@@ -31,8 +30,13 @@ func TestDrawOfDamaged(t *testing.T) {
 			lp = listpack.Append(lp, &e)
 		}
 		e := rdb.NewEncoder(0, false)
-		payload := e.AppendFooter(e.AppendString([]byte{byte(c.kind)}, lp), 0)
-		h.call("RESTORE", "k", "0", string(payload), "REPLACE")
+		in, b := rdb.NewDecoder(e.AppendString([]byte{byte(c.kind)}, lp)), rdb.Builder{Limits: &h.ctx.Set.Limits}
+		h.call("DEL", "k")
+		var d object.Draft
+		if err := b.Object(&in, h.ctx.Place([]byte("k")), &d); err != nil {
+			t.Fatal(err)
+		}
+		h.ctx.Store([]byte("k"), &d, 0)
 		for _, call := range c.calls {
 			if got := h.call(strings.Fields(call)...).Strings(); len(got) != 3 {
 				t.Errorf("%s: %q", call, got)
