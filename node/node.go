@@ -253,7 +253,7 @@ func (n *Node) endServing(m server.ShutdownMode) {
 		return // Start closes the node
 	}
 	n.server.HoldWrites()
-	if err := n.persist.Shutdown(m.Save, m.NoSave); err != nil && !m.Force {
+	if err := n.persist.Shutdown(m.Save, m.NoSave, m.Force); err != nil && !m.Force {
 		n.logger.Logf(logger.Warning, "Error trying to save the DB, can't exit: %v. SHUTDOWN NOSAVE ends the server without what "+
 			"was written since the last save.", err)
 		n.server.StayAlive()

@@ -1,7 +1,6 @@
 package persist
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -20,7 +19,7 @@ type appendFile struct {
 	store  *aof.Store
 	writer *aof.Writer
 	once   bool          // BGREWRITEAOF with appendonly no: it is not gone on with
-	ended  chan struct{} // closed when its folder is unlocked
+	ended  chan struct{} // closed when nobody writes it and its lock is free
 }
 
 // rewrites is how rewrites of the append only file went.
@@ -31,6 +30,7 @@ type rewrites struct {
 	seconds   int64
 	count     int64
 	lastTry   time.Duration
+	missing   bool // there is no file though it is wanted
 }
 
 // settingsOf are what the writer is told of the configuration.
@@ -77,8 +77,7 @@ func (m *Manager) run(a *appendFile) {
 // record has the loops write down what they do. Only alone, or while nothing is done.
 func (m *Manager) record() {
 	if !m.log.Active() {
-		m.log.Activate(m.log.Offset())
-		m.host.Record()
+		m.host.BeginHistory(m.log.Offset())
 	}
 }
 
@@ -111,18 +110,21 @@ func (m *Manager) settled(_, now *config.Values) {
 	case m.aof == nil:
 	case on:
 		m.aof.once = false
+		m.leaveWordSoon()
 	case m.aof.once && m.job != nil && m.job.rewrite != nil: // BGREWRITEAOF ends it
 	default:
 		m.turnOff()
-		m.setGates(now)
 	}
+	m.setGates(now)
 }
 
-// turnOn begins an append only file. It is complete only when its base is written. Only
-// alone, under mu.
+// turnOn begins an append only file. It is complete only when its base is written. While
+// the former one is still being closed it is begun after that (closed). Only alone, under
+// mu.
 func (m *Manager) turnOn(v *keyspace.View) error {
-	if err := m.awaitLeaving(); err != nil {
-		return err
+	if m.closing != nil {
+		m.logf(logger.Notice, "The append only file is turned on again when its end has reached the disk")
+		return nil
 	}
 	a, err := m.openAOF()
 	if err != nil {
@@ -138,67 +140,87 @@ func (m *Manager) turnOn(v *keyspace.View) error {
 	return m.beginRewrite(v)
 }
 
-// awaitLeaving waits until what was turned off before has written its end and given its
-// lock back, which takes milliseconds on a disk that works. It needs nobody's lock.
-func (m *Manager) awaitLeaving() error {
-	if m.leaving == nil {
-		return nil
-	}
-	patience, enough := context.WithTimeout(context.Background(), leavingPatience)
-	defer enough()
-	select {
-	case <-m.leaving.ended:
-		m.leaving = nil
-		return nil
-	case <-patience.Done():
-		return errLeaving
-	}
-}
-
-// leavingPatience is how long the server may stand still for that.
-const leavingPatience = 500 * time.Millisecond
-
-var errLeaving = errors.New("it was turned off a moment ago, and its end is still being written to the disk: try again when that is done")
-
-// turnOff ends the append only file. What it holds stays where it is. Under mu.
+// turnOff ends the append only file. What it holds stays where it is; replies that wait
+// for it go on waiting until its end has reached the disk. Under mu.
 func (m *Manager) turnOff() {
 	a := m.aof
-	m.aof, m.leaving, m.rewrites.scheduled = nil, a, false
+	m.aof, m.rewrites.scheduled, m.closing = nil, false, a
 	if j := m.job; j != nil && j.rewrite != nil {
 		j.snap.Cancel(errTurnedOff)
 	}
 	m.logf(logger.Notice, "The append only file is turned off")
+	m.leaveWordSoon()
 	m.writers.Go(func() {
 		if err := a.writer.TurnOff(); err != nil {
 			m.logf(logger.Warning, "The end of the append only file may be missing: %v", err)
 		}
 		a.writer.Stop()
-		m.host.Alone(func(*keyspace.View) { m.forgetLog() })
+		<-a.ended
+		m.host.Alone(m.closed)
 	})
 }
 
 var errTurnedOff = errors.New("the append only file was turned off")
 
-// forgetLog ends the recording, if nobody needs it any more. Only alone.
-func (m *Manager) forgetLog() {
+// closed follows when an append only file is closed: another begins, if it was wanted
+// again meanwhile, or else the recording ends. Only alone.
+func (m *Manager) closed(v *keyspace.View) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.closing = nil
+	m.host.ReleaseReplies() // if the disk has failed they wait for nothing
+	if m.cfg.Bool(config.AppendOnly) && !m.ending {
+		if err := m.turnOn(v); err != nil {
+			m.rewrites.missing = true
+			m.logf(logger.Warning, "The append only file cannot be turned on again: %v. It is tried again.", err)
+		}
+		m.setGates(m.cfg.Values())
+	}
 	if m.aof == nil && m.log.Active() {
 		m.log.Deactivate()
 		m.host.Record()
 	}
 }
 
+// considerTurningOn begins an append only file that could not be begun when it was
+// due. Only alone, under mu.
+func (m *Manager) considerTurningOn(v *keyspace.View, now time.Duration) {
+	r := &m.rewrites
+	if !r.missing || now-r.lastTry < retryAfter {
+		return
+	}
+	r.lastTry = now
+	if r.missing = m.aof == nil && m.closing == nil && m.cfg.Bool(config.AppendOnly); !r.missing {
+		return
+	}
+	if err := m.turnOn(v); err != nil {
+		m.logf(logger.Warning, "The append only file cannot be turned on: %v. It is tried again.", err)
+		return
+	}
+	r.missing = false
+	m.setGates(m.cfg.Values())
+}
+
+// wanted tells whether there is an append only file for clients, complete or not: none is
+// that of BGREWRITEAOF with appendonly no. Under mu.
+func (m *Manager) wanted(v *config.Values) bool {
+	if m.aof != nil {
+		return !m.aof.once
+	}
+	return v.Bool(config.AppendOnly) && (m.closing != nil || m.rewrites.missing)
+}
+
 // setGates has replies wait for the disk, if that is wanted. Only alone, under mu.
 func (m *Manager) setGates(v *config.Values) {
 	var local, replies *oplog.Gate
-	if m.aof != nil {
+	complete := m.wanted(v) && m.aof != nil && m.aof.writer.State() == aof.On
+	if m.wanted(v) {
 		local = m.gate
-		if m.aof.writer.State() == aof.On && v.Int(config.AppendFsync) == config.FsyncAlways {
-			replies = m.gate
-		}
 	}
-	m.host.SetLocalGate(local)
+	if complete && v.Int(config.AppendFsync) == config.FsyncAlways {
+		replies = m.gate
+	}
+	m.host.SetLocalGate(local, complete)
 	m.host.GateReplies(replies)
 }
 
@@ -221,9 +243,6 @@ func (e aofEvents) Changed() {
 // rewriteOnce writes an append only file that is not gone on with: BGREWRITEAOF with
 // appendonly no. Only alone, under mu, with no job.
 func (m *Manager) rewriteOnce(v *keyspace.View) error {
-	if err := m.awaitLeaving(); err != nil {
-		return err
-	}
 	a, err := m.openAOF()
 	if err != nil {
 		return err
@@ -259,7 +278,7 @@ func (m *Manager) beginRewrite(v *keyspace.View) error {
 	}
 	m.rewrites.scheduled, m.rewrites.lastTry = false, m.env.Clock.Monotonic()
 	j := m.newJob(v, c)
-	j.rewrite, j.incremental = rw, c.Bool(config.AOFRewriteIncrementalFsync)
+	j.rewrite, j.of, j.incremental = rw, m.aof, c.Bool(config.AOFRewriteIncrementalFsync)
 	j.info.AOFBase = true
 	o := snapshot.Options{Version: j.opts.Version}
 	if !preamble {
@@ -279,23 +298,29 @@ func (m *Manager) endRewrite(j *job, err error) {
 		r.count++
 		m.logf(logger.Notice, "Background AOF rewrite terminated with success")
 		m.setGates(m.cfg.Values())
+		m.leaveWordSoon()
 		return
 	}
-	if errors.Is(err, errTurnedOff) {
-		r.failed = false // it was asked for
+	switch {
+	case errors.Is(err, snapshot.ErrFlushed): // it is nobody's failure, and will be quick
+		r.scheduled, r.failed = true, false
+	case j.of != m.aof, errors.Is(err, errEnding): // it was asked for
+		r.failed = false
+		r.scheduled = r.scheduled || m.starting()
+	}
+	if !r.failed {
 		m.logf(logger.Notice, "Background AOF rewrite given up: %v", err)
 		return
 	}
 	m.logf(logger.Warning, "Background AOF rewrite terminated with error: %v", err)
-	if errors.Is(err, snapshot.ErrFlushed) {
-		r.scheduled, r.failed = true, false // it is nobody's failure, and will be quick
-		return
-	}
 	r.failures++
-	if m.aof != nil && m.aof.writer.State() != aof.On {
+	if m.starting() {
 		r.scheduled = true // there is no file without it
 	}
 }
+
+// starting tells whether there is an append only file that is not complete yet. Under mu.
+func (m *Manager) starting() bool { return m.aof != nil && m.aof.writer.State() != aof.On }
 
 // rewriteBackoff is how long a rewrite waits after so many failures in a row: none of
 // the first, and no more than an hour.

@@ -31,35 +31,104 @@ func (e *RefusedError) Error() string {
 // same: so with appendonly yes only a marker speaks against it.
 func choose(f *findings, appendOnly bool) (source, error) {
 	want := f.wanted(appendOnly)
-	if k := f.marker; k != nil && k.MovedTo != "" {
-		return want, &RefusedError{
-			"The last run has moved its data to " + k.MovedTo + " (CONFIG SET dir).", "What lies here is older.",
-			"Set `dir` to that folder.",
-		}
-	}
-	switch want {
-	case fromNothing:
-		return want, f.refuseEmpty()
-	case fromAOF:
-		if k := f.marker; k != nil && !k.AOF && f.rdb != nil && f.rdb.at > f.aof.at {
-			return want, &RefusedError{
-				fmt.Sprintf("There are %v and %v, and the last run did not write the append only file.", f.rdb, f.aof),
-				"With appendonly yes the older data would be loaded.",
-				"Start with appendonly no, and turn it on with CONFIG SET once the snapshot is loaded.",
-			}
-		}
-	case fromRDB:
-		if !appendOnly && f.aof != nil && f.hasMore() {
-			return want, f.refuseStaleRDB()
-		}
-		if k := f.marker; k != nil && !appendOnly && k.RDB != "" && f.elsewhere(k.RDB) {
-			return want, &RefusedError{
-				fmt.Sprintf("The last run has saved to %s, and `dbfilename` names another file.", k.RDB),
-				"What it names is older.", "Set `dbfilename` to that file, or move it away.",
-			}
+	for _, refuse := range []func(source, bool) *RefusedError{f.moved, f.formerAOF, f.refuseEmpty, f.olderAOF, f.restored, f.olderRDB, f.otherRDB, f.lostAOF} {
+		if err := refuse(want, appendOnly); err != nil {
+			return want, err
 		}
 	}
 	return want, nil
+}
+
+// moved is for a folder which the last run has left by CONFIG SET dir.
+func (f *findings) moved(source, bool) *RefusedError {
+	k := f.marker
+	if k == nil || k.MovedTo == "" {
+		return nil
+	}
+	return &RefusedError{
+		"The last run has moved its data to " + k.MovedTo + " (CONFIG SET dir).", "What lies here is older.",
+		"Set `dir` to that folder.",
+	}
+}
+
+// formerAOF is for an append only file that the configuration does not name any more.
+func (f *findings) formerAOF(source, bool) *RefusedError {
+	if f.former == nil {
+		return nil
+	}
+	return &RefusedError{
+		fmt.Sprintf("The last run has kept its data in %v.", f.former),
+		"`dir`, `appenddirname` and `appendfilename` name another place, and what lies there is older.",
+		"Correct these, or move the append only file to where they say.",
+	}
+}
+
+// olderAOF is for an append only file that the last run did not write.
+func (f *findings) olderAOF(want source, _ bool) *RefusedError {
+	k := f.marker
+	if want != fromAOF || k == nil || k.AOF || f.rdb == nil || f.rdb.at <= f.aof.at && f.aof.at <= f.now+clockSlack {
+		return nil
+	}
+	return &RefusedError{
+		fmt.Sprintf("There are %v and %v, and the last run did not write the append only file, or has not finished making it.", f.rdb, f.aof),
+		"With appendonly yes the older data would be loaded.",
+		"Start with appendonly no, and turn it on with CONFIG SET once the snapshot is loaded.",
+	}
+}
+
+// restored is for a snapshot that was put in the place of the last run's, which nobody
+// would look at.
+func (f *findings) restored(want source, _ bool) *RefusedError {
+	k := f.marker
+	if want != fromAOF || k == nil || !k.AOF || f.rdb == nil || k.RDB != f.rdb.name {
+		return nil
+	}
+	if f.rdb.at >= k.SavedAt && (k.SavedAt != 0 || f.rdb.at >= k.At) {
+		return nil
+	}
+	return &RefusedError{
+		fmt.Sprintf("There is %v, which is not the snapshot that the last run has left: it was put there since. There is also %v.", f.rdb, f.aof),
+		"With appendonly yes the append only file would be loaded, and the snapshot ignored.",
+		"To go back to the snapshot move the append only file away; else move the snapshot away.",
+	}
+}
+
+// olderRDB is for appendonly no beside an append only file that is newer.
+func (f *findings) olderRDB(want source, appendOnly bool) *RefusedError {
+	if want != fromRDB || appendOnly || f.aof == nil || !f.hasMore() {
+		return nil
+	}
+	return &RefusedError{
+		fmt.Sprintf("There are %v and %v, which was written to after that.", f.rdb, f.aof),
+		"With appendonly no the older data would be loaded: a run with appendonly yes (by CONFIG SET, perhaps) has not been written to the configuration.",
+		"Set appendonly yes, or move the append only file away if it is not wanted.",
+	}
+}
+
+// otherRDB is for a snapshot of another name.
+func (f *findings) otherRDB(want source, _ bool) *RefusedError {
+	k := f.marker
+	if want != fromRDB || k == nil || k.RDB == "" || !f.elsewhere(k.RDB) {
+		return nil
+	}
+	return &RefusedError{
+		fmt.Sprintf("The last run has saved to %s, and `dbfilename` names another file.", k.RDB),
+		"What it names is older.", "Set `dbfilename` to that file, or move it away.",
+	}
+}
+
+// lostAOF is for the snapshot of a run whose append only file is gone. A snapshot that
+// was put there since is meant.
+func (f *findings) lostAOF(want source, appendOnly bool) *RefusedError {
+	k := f.marker
+	if want != fromRDB || f.aof != nil || k == nil || !k.AOF || k.Final || k.RDB != f.rdb.name || k.SavedAt != f.rdb.at {
+		return nil
+	}
+	return &RefusedError{
+		fmt.Sprintf("There is %v, and the last run has kept its data in the append only file %s, which is not there.", f.rdb, k.AOFName),
+		"The snapshot is older.",
+		fmt.Sprintf("Put the append only file back; to go on with the snapshot, remove %s.", markerName(k.RDB)),
+	}
 }
 
 // wanted is what the configuration loads. Without an append only file a snapshot is
@@ -76,24 +145,31 @@ func (f *findings) wanted(appendOnly bool) source {
 
 // hasMore tells whether the append only file may have writes that the snapshot, which
 // says when it was taken, has not. Times are seconds: of the same one only a run that
-// wrote the append only file makes that likely.
+// wrote the append only file makes that likely. A time that is not yet was taken from a
+// clock that was wrong, and says nothing.
 func (f *findings) hasMore() bool {
-	return f.aof.at > f.rdb.at || f.aof.at == f.rdb.at && f.marker != nil && f.marker.AOF
+	k := f.marker
+	switch {
+	case f.aof.empty:
+		return false
+	case k != nil && k.Final && k.RDB == f.rdb.name && k.SavedAt == f.rdb.at && f.aof.at <= k.At:
+		return false // the run has saved when nobody wrote any more
+	case f.rdb.at > f.now+clockSlack:
+		return true
+	}
+	return f.aof.at > f.rdb.at || f.aof.at == f.rdb.at && k != nil && k.AOF
 }
 
-// refuseStaleRDB is for appendonly no beside an append only file that is newer.
-func (f *findings) refuseStaleRDB() error {
-	return &RefusedError{
-		fmt.Sprintf("There are %v and %v, which was written to after that.", f.rdb, f.aof),
-		"With appendonly no the older data would be loaded: a run with appendonly yes (by CONFIG SET, perhaps) has not been written to the configuration.",
-		"Set appendonly yes, or move the append only file away if it is not wanted.",
-	}
-}
+// clockSlack is how many seconds the clocks of two machines may be apart.
+const clockSlack = 60
 
 // refuseEmpty is for a start without data beside data.
-func (f *findings) refuseEmpty() error {
+func (f *findings) refuseEmpty(want source, _ bool) *RefusedError {
+	if want != fromNothing {
+		return nil
+	}
 	var names []string
-	if f.aof != nil {
+	if f.aof != nil && !f.aof.empty {
 		names = append(names, f.aof.String())
 	}
 	for i := range f.others {
@@ -109,7 +185,7 @@ func (f *findings) refuseEmpty() error {
 	}
 }
 
-// elsewhere tells whether a name is among the other files.
+// elsewhere tells whether a name is among the other files, with newer data.
 func (f *findings) elsewhere(name string) bool {
 	for i := range f.others {
 		if f.others[i].name == name && f.others[i].at > f.rdb.at {

@@ -18,6 +18,8 @@ func aofOf(at int64) *dataFile {
 func TestChoose(t *testing.T) {
 	with := &marker{Version: markerVersion, RDB: "dump.rdb", AOF: true}
 	without := &marker{Version: markerVersion, RDB: "dump.rdb"}
+	final := &marker{At: 9, RDB: "dump.rdb", SavedAt: 9, Final: true, AOF: true}
+	const future = 9 + clockSlack + 1
 	for _, c := range []struct {
 		name       string
 		found      findings
@@ -29,8 +31,14 @@ func TestChoose(t *testing.T) {
 		{"an empty folder, AOF", findings{}, true, fromNothing, ""},
 		{"a snapshot", findings{rdb: snapshotOf(5)}, false, fromRDB, ""},
 		{"an AOF", findings{aof: aofOf(5)}, true, fromAOF, ""},
+		{"both, saved at the end within the second", findings{rdb: snapshotOf(9), aof: aofOf(9), marker: final}, false, fromRDB, ""},
+		{"the same, and another server has written the AOF since", findings{rdb: snapshotOf(9), aof: aofOf(12), marker: final}, false, fromRDB, "older data would be loaded"},
+		{"the clock was ahead when the snapshot was taken", findings{rdb: snapshotOf(future), aof: aofOf(9), now: 9}, false, fromRDB, "older data would be loaded"},
+		{"the clock was ahead when the AOF was written, which is off since", findings{rdb: snapshotOf(9), aof: aofOf(future), marker: without, now: 9}, true, fromAOF, "last run did not write"},
+		{"the clock was ahead all the time, AOF on", findings{rdb: snapshotOf(future), aof: aofOf(future), marker: &marker{RDB: "dump.rdb", AOF: true, SavedAt: future}, now: 9}, true, fromAOF, ""},
+		{"an AOF without keys beside an old snapshot", findings{rdb: snapshotOf(5), aof: &dataFile{at: 9, empty: true}}, false, fromRDB, ""},
 		{"redis#837: appendonly yes with a snapshot and no AOF", findings{rdb: snapshotOf(5)}, true, fromRDB, ""},
-		{"both, AOF on", findings{rdb: snapshotOf(9), aof: aofOf(5), marker: with}, true, fromAOF, ""},
+		{"both, AOF on", findings{rdb: snapshotOf(9), aof: aofOf(5), marker: &marker{RDB: "dump.rdb", AOF: true, SavedAt: 9}}, true, fromAOF, ""},
 		{"both, AOF on, of a genuine server", findings{rdb: snapshotOf(9), aof: aofOf(5)}, true, fromAOF, ""},
 		{"the forgotten CONFIG SET appendonly yes", findings{rdb: snapshotOf(5), aof: aofOf(9)}, false, fromRDB, "older data would be loaded"},
 		{"the same in one second", findings{rdb: snapshotOf(9), aof: aofOf(9), marker: with}, false, fromRDB, "older data would be loaded"},

@@ -54,7 +54,7 @@ func (m *Manager) bgsave(c *command.Context) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if j := m.job; j != nil && j.rewrite == nil {
+	if j := m.job; m.quiet || j != nil && j.rewrite == nil {
 		return errSaving
 	} else if j != nil && len(c.Args) == 1 {
 		return errOther
@@ -72,7 +72,7 @@ func (m *Manager) bgrewriteaof(c *command.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch j := m.job; {
-	case j != nil && j.rewrite != nil:
+	case j != nil && j.rewrite != nil, m.quiet, m.closing != nil:
 		return errRewriting
 	case j != nil && m.aof == nil:
 		return errOther
@@ -100,7 +100,7 @@ func (m *Manager) bgrewriteaof(c *command.Context) error {
 func (m *Manager) save(c *command.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.job != nil {
+	if m.job != nil || m.quiet {
 		return errSaving
 	}
 	finish := c.Blocker.Postpone()
@@ -125,32 +125,63 @@ func (m *Manager) lastsave(c *command.Context) error {
 
 // Shutdown saves what there is if save is wanted, or if a rule exists and it is not
 // forbidden. Nobody may write any more. An error means that what was written since the
-// last save would be lost.
-func (m *Manager) Shutdown(save, forbidden bool) error {
-	m.giveUp()
-	if err := m.flushAOF(); err != nil {
+// last save would be lost; with force, which is for who ends the server nevertheless, all
+// is tried that can be.
+func (m *Manager) Shutdown(save, forbidden, force bool) (err error) {
+	m.setQuiet(true)
+	defer func() {
+		if err != nil {
+			m.setQuiet(false)
+		}
+	}()
+	if err = m.flushAOF(); err != nil && !force {
 		return err
 	}
+	m.giveUp()
 	if forbidden || !save && len(m.cfg.Values().Save()) == 0 {
-		return nil
+		return err
 	}
+	return errors.Join(err, m.saveLast())
+}
+
+// saveLast saves what nobody changes any more.
+func (m *Manager) saveLast() error {
 	m.logf(logger.Notice, "Saving the final RDB snapshot before exiting.")
 	over := make(chan error, 1)
 	m.host.Alone(func(v *keyspace.View) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.begin(v, func(err error) { over <- err })
+		m.job.final = true
 	})
-	return <-over
+	if err := <-over; err != nil {
+		return err
+	}
+	m.leaveWord()
+	return nil
+}
+
+// setQuiet has nothing begin by itself or by command: who ends the server must not find
+// that something else has begun meanwhile.
+func (m *Manager) setQuiet(on bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.quiet = on
 }
 
 // flushAOF has all that was written reach the disk.
 func (m *Manager) flushAOF() error {
 	m.mu.Lock()
-	a := m.aof
+	a, closing, starting := m.aof, m.closing, m.starting() && !m.aof.once
 	m.mu.Unlock()
+	if closing != nil {
+		<-closing.ended
+	}
 	if a == nil {
 		return nil
+	}
+	if starting {
+		return errStarting
 	}
 	m.logf(logger.Notice, "Calling fsync() on the AOF file.")
 	if err := a.writer.Flush(); err != nil {
@@ -158,6 +189,10 @@ func (m *Manager) flushAOF() error {
 	}
 	return nil
 }
+
+// errStarting is Redis' refusal to end before the first base is written: a restart would
+// find no append only file, or one from before.
+var errStarting = errors.New("the append only file was turned on and is not complete yet: aof_starting in INFO says when it is")
 
 // Close ends what is being written. The server may have ended before.
 func (m *Manager) Close() {

@@ -46,8 +46,14 @@ func (m *Manager) Plan() (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f.rdb != nil {
+		m.saved.taken = f.rdb.at
+	}
 	p := &Plan{found: f, aof: m.cfg.Bool(config.AppendOnly)}
 	p.from, err = choose(f, p.aof)
+	if p.from == fromAOF && f.rdb != nil && f.rdb.at > f.aof.at {
+		m.logf(logger.Notice, "There is also %v, which is not loaded: %v has all of the data", f.rdb, f.aof)
+	}
 	if refused := (*RefusedError)(nil); errors.As(err, &refused) && !m.cfg.Bool(config.StartupDataCheck) {
 		m.logf(logger.Warning, "startup-data-check is off: starting all the same, although %v", err)
 		err = nil
@@ -57,13 +63,6 @@ func (m *Manager) Plan() (*Plan, error) {
 
 // BeginEmpty is for a start with nothing to load, before the server runs.
 func (m *Manager) BeginEmpty() { m.leaveWord() }
-
-// leaveWord tells the next run how this one keeps its data.
-func (m *Manager) leaveWord() {
-	if err := m.mark(""); err != nil {
-		m.logf(logger.Warning, "What a restart should know of this run cannot be written to %s: %v", markerName, err)
-	}
-}
 
 // Load loads what was planned, and begins the append only file if it is wanted. The
 // server runs, and is loading (server.SetLoading). An error ends the server: nothing on
@@ -90,7 +89,7 @@ func (m *Manager) ready() {
 	m.leaveWord()
 	m.alone(func(*keyspace.View) {
 		m.host.SetLoading(false)
-		m.saved.at, m.saved.changes = m.now(), 0
+		m.saved.at, m.saved.since, m.saved.changes = m.now(), m.env.Clock.Monotonic(), 0
 		m.setGates(m.cfg.Values())
 	})
 }
@@ -293,7 +292,7 @@ func (m *Manager) saveHere(v *keyspace.View) error {
 	err := <-over
 	j.snap.End(v)
 	if err == nil {
-		m.saved.at, m.saved.changes = m.now(), j.changes
+		m.noteSaved(j)
 	}
 	return err
 }

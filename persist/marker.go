@@ -13,21 +13,28 @@ import (
 	"dozo/logger"
 )
 
-// markerName is the file in which a run leaves word, for the next one, of how it keeps
-// its data.
-const markerName = "dozo.run"
-
-// marker is what a run leaves word of. It is written when the run has loaded its data,
-// and whenever what it says changes.
+// marker is what a run leaves word of, for the next one, of how it keeps its data. It is
+// written when the run has loaded its data, and whenever what it says changes.
+//
+// It lies beside the data, in a file named after the snapshot: after the name that the
+// configuration had at the start, which is what a restart goes by, and after the present
+// one. So servers that share a folder, each with a snapshot of its own, do not hear each
+// other's words.
 type marker struct {
 	Version int    `json:"version"`
 	RunID   string `json:"run_id"`
 	// At is when it was written, Unix seconds.
 	At int64 `json:"at"`
-	// RDB is the name of the snapshot; AOF tells whether changes go to the append only
-	// file, in AOFFolder under AOFName.
-	RDB       string `json:"rdb"`
+	// RDB is the name of the snapshot. SavedAt is when it was taken, as far as the run
+	// knows it, 0 = there is none. Final says that nothing was written since.
+	RDB     string `json:"rdb"`
+	SavedAt int64  `json:"saved_at"`
+	Final   bool   `json:"final,omitempty"`
+	// AOF tells whether the append only file has all of the data: not while its first
+	// base is being written. It is in AOFFolder under AOFName, and AOFFolder beside the
+	// marker, or in AOFDir if `dir` was changed.
 	AOF       bool   `json:"aof"`
+	AOFDir    string `json:"aof_dir,omitempty"`
 	AOFFolder string `json:"aof_folder"`
 	AOFName   string `json:"aof_name"`
 	// MovedTo is the folder where the data is kept now, if `dir` was changed.
@@ -36,10 +43,13 @@ type marker struct {
 
 const markerVersion = 1
 
+// markerName is the file of a marker.
+func markerName(dbfilename string) string { return dbfilename + ".run" }
+
 // readMarker reads the marker, nil if there is none. One that nobody can read is none:
 // it only helps.
-func readMarker(p aof.Place) (*marker, error) {
-	content, err := p.FS.ReadFile(filepath.Join(p.Dir, markerName))
+func readMarker(files env.FS, dir, dbfilename string) (*marker, error) {
+	content, err := files.ReadFile(filepath.Join(dir, markerName(dbfilename)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -51,16 +61,6 @@ func readMarker(p aof.Place) (*marker, error) {
 		return nil, nil
 	}
 	return &k, nil
-}
-
-// writeMarker writes it, as one step.
-func writeMarker(files env.FS, dir string, k *marker) error {
-	content, err := json.MarshalIndent(k, "", "  ")
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(dir, markerName)
-	return replaceFile(files, path, append(content, '\n'))
 }
 
 // replaceFile writes a small file as one step: after a crash there is the old one or the
@@ -90,35 +90,98 @@ func replaceFile(files env.FS, path string, content []byte) error {
 // tempPrefix begins the names of files that are being written.
 const tempPrefix = "temp-"
 
-// mark leaves word of how this run keeps its data; movedTo is where, if not here.
-func (m *Manager) mark(movedTo string) error {
+// leaveWord tells the next run how this one keeps its data now. It waits for the disk.
+func (m *Manager) leaveWord() {
+	m.marking.Lock()
+	defer m.marking.Unlock()
+	m.mu.Lock()
+	k, dir := m.word()
+	m.mu.Unlock()
+	m.tell(dir, k)
+}
+
+// leaveWordSoon is leaveWord for a loop. Under mu.
+func (m *Manager) leaveWordSoon() {
+	if !m.ending {
+		m.writers.Go(m.leaveWord)
+	}
+}
+
+// word is what there is to leave word of, and the folder of the data. Under mu.
+func (m *Manager) word() (k *marker, dir string) {
 	v := m.cfg.Values()
-	return m.markIn(filepath.Dir(v.Path(config.DBFilename)), v, movedTo)
+	dir = dataDir(v)
+	k = &marker{
+		Version: markerVersion, RunID: m.host.RunID(), At: m.now(),
+		RDB: v.String(config.DBFilename), SavedAt: m.saved.taken, Final: m.saved.final,
+		AOFFolder: v.String(config.AppendDirname), AOFName: v.String(config.AppendFilename),
+	}
+	if a := m.aof; a != nil {
+		k.AOF = !a.once && a.writer.State() == aof.On
+		if a.store.Dir != dir {
+			k.AOFDir = a.store.Dir
+		}
+	}
+	return k, dir
 }
 
-func (m *Manager) markIn(dir string, v *config.Values, movedTo string) error {
-	return writeMarker(m.env.FS, dir, &marker{
-		Version: markerVersion, RunID: m.host.RunID(), At: m.now(), RDB: v.String(config.DBFilename), AOF: v.Bool(config.AppendOnly),
-		AOFFolder: v.String(config.AppendDirname), AOFName: v.String(config.AppendFilename), MovedTo: movedTo,
-	})
+// lookAgain sees what snapshot lies where the data is kept from now on.
+func (m *Manager) lookAgain() {
+	path, taken := m.cfg.Path(config.DBFilename), int64(0)
+	if info, err := m.env.FS.Stat(path); err == nil && info.Size() > 0 {
+		taken = m.createdAt(path, info)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.saved.taken, m.saved.final = taken, false
 }
 
-// moved is called at the end of a CONFIG SET by which the data is kept elsewhere, or
-// otherwise, from now on. Word of it is left in both folders, off the loop: of what holds
-// when it is written, since these goroutines may overtake each other.
+func dataDir(v *config.Values) string { return filepath.Dir(v.Path(config.DBFilename)) }
+
+// tell writes a marker. That it cannot be written is no reason not to serve.
+func (m *Manager) tell(dir string, k *marker) {
+	content, err := json.MarshalIndent(k, "", "  ")
+	for _, name := range m.markerNames(k.RDB) {
+		if err == nil {
+			err = replaceFile(m.env.FS, filepath.Join(dir, name), append(content, '\n'))
+		}
+	}
+	if err != nil {
+		m.logf(logger.Warning, "What a restart should know of this run cannot be written to %s: %v", markerName(k.RDB), err)
+	}
+}
+
+// markerNames are the files of a run's markers.
+func (m *Manager) markerNames(present string) []string {
+	if present == m.startedAs {
+		return []string{markerName(present)}
+	}
+	return []string{markerName(m.startedAs), markerName(present)}
+}
+
+// moved is called at the end of a CONFIG SET by which the snapshot is kept elsewhere. Word of
+// it is left in the folder in which the run was started, to which a restart would come;
+// in another one, where a backup was made perhaps, no word is left behind. Off the loop.
 func (m *Manager) moved(old, _ *config.Values) {
-	from := filepath.Dir(old.Path(config.DBFilename))
+	from := dataDir(old)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ending {
+		return
+	}
 	m.writers.Go(func() {
+		m.lookAgain()
+		m.leaveWord()
 		m.marking.Lock()
 		defer m.marking.Unlock()
-		v := m.cfg.Values()
-		to := filepath.Dir(v.Path(config.DBFilename))
-		err := m.markIn(to, v, "")
-		if err == nil && from != to {
-			err = m.markIn(from, old, to)
-		}
-		if err != nil {
-			m.logf(logger.Warning, "What a restart should know of CONFIG SET cannot be written to %s: %v", markerName, err)
+		switch now := dataDir(m.cfg.Values()); {
+		case from == now:
+		case from == m.startedIn:
+			m.tell(from, &marker{Version: markerVersion, RunID: m.host.RunID(), At: m.now(), RDB: old.String(config.DBFilename), MovedTo: now})
+		default:
+			for _, name := range m.markerNames(old.String(config.DBFilename)) {
+				_ = m.env.FS.Remove(filepath.Join(from, name)) // it may not be there
+			}
 		}
 	})
 }

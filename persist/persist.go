@@ -25,7 +25,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"dozo/aof"
 	"dozo/command"
 	"dozo/config"
 	"dozo/env"
@@ -66,7 +65,10 @@ type Manager struct {
 
 	writers sync.WaitGroup // goroutines that write
 
-	marking sync.Mutex // markers are written one after the other
+	marking sync.Mutex // markers are written one after the other; taken before mu
+
+	// Where a restart would look for the snapshot: its folder and name at the start.
+	startedIn, startedAs string
 
 	// delay is rdb-key-save-delay, microseconds; the walk goes on at resumeAt, monotonic
 	// nanoseconds.
@@ -76,8 +78,9 @@ type Manager struct {
 	job       *job // what is being written; nil = nothing
 	scheduled bool // a save, when nothing else runs
 	ending    bool // nothing begins again
+	quiet     bool // nor while the last save is being made
 	aof       *appendFile
-	leaving   *appendFile // what was turned off last; nil = nothing was
+	closing   *appendFile // one that was turned off, until its lock is free
 	rewrites  rewrites
 	lastTry   time.Duration
 	saved     saved
@@ -89,7 +92,10 @@ type Manager struct {
 // saved is the last save that succeeded, and how the last one went.
 type saved struct {
 	at      int64
-	changes int64 // of the server by then
+	since   time.Duration // at, by the clock that is not set
+	taken   int64         // when what the file holds was taken, as the file says; 0 = no file
+	final   bool          // nothing was written since
+	changes int64         // of the server by then
 	failed  bool
 	seconds int64 // that the last one took
 	count   int64
@@ -98,7 +104,8 @@ type saved struct {
 // New makes a manager. The start counts as a save.
 func New(o Options) *Manager {
 	m := &Manager{env: o.Env, cfg: o.Config, logger: o.Logger, log: o.Log, gate: o.Log.Gate("aof"), pid: o.PID}
-	m.saved.at, m.saved.seconds, m.rewrites.seconds = m.now(), -1, -1
+	m.startedIn, m.startedAs = dataDir(m.cfg.Values()), m.cfg.String(config.DBFilename)
+	m.saved.at, m.saved.since, m.saved.seconds, m.rewrites.seconds = m.now(), m.env.Clock.Monotonic(), -1, -1
 	return m
 }
 
@@ -113,7 +120,7 @@ func (m *Manager) Attach(s *server.Server) {
 		config.AppendOnly, config.AppendFsync, config.AOFTimestampEnabled, config.NoAppendFsyncOnRewrite,
 	}, m.configured)
 	m.cfg.OnSettled([]*config.Directive{config.AppendOnly}, m.settled)
-	m.cfg.OnSettled([]*config.Directive{config.Dir, config.DBFilename, config.AppendOnly}, m.moved)
+	m.cfg.OnSettled([]*config.Directive{config.Dir, config.DBFilename}, m.moved)
 }
 
 func (m *Manager) now() int64 { return int64(m.env.Clock.Wall() / time.Second) }
@@ -164,10 +171,13 @@ func (m *Manager) Tick(v *keyspace.View) {
 	if m.aof != nil {
 		m.aof.writer.Tick()
 	}
-	if m.job != nil || m.loading.Load() != nil {
+	if m.job != nil || m.quiet || m.loading.Load() != nil {
 		return
 	}
 	now := m.env.Clock.Monotonic()
+	if m.considerTurningOn(v, now); m.job != nil {
+		return
+	}
 	if m.considerRewrite(v, now); m.job != nil {
 		return
 	}
@@ -178,9 +188,9 @@ func (m *Manager) Tick(v *keyspace.View) {
 		m.begin(v, nil)
 		return
 	}
-	changes, age := m.host.Changes()-m.saved.changes, m.now()-m.saved.at
+	changes, age := m.host.Changes()-m.saved.changes, now-m.saved.since
 	for _, r := range m.cfg.Values().Save() {
-		if changes >= r.Changes && age > r.Seconds {
+		if changes >= r.Changes && age > time.Duration(r.Seconds)*time.Second {
 			m.logf(logger.Notice, "%d changes in %d seconds. Saving...", r.Changes, r.Seconds)
 			m.begin(v, nil)
 			return
@@ -244,11 +254,12 @@ func (m *Manager) aofStatus(st *server.PersistenceStatus) {
 	st.RewriteScheduled, st.RewriteFailed = r.scheduled, r.failed
 	st.LastRewriteSeconds, st.RewriteSeconds = r.seconds, -1
 	st.Rewrites, st.RewriteFailures = r.count, int64(r.failures)
+	st.AOF, st.AOFStarting = m.wanted(m.cfg.Values()), m.aof == nil || m.starting()
 	if m.aof == nil || m.aof.once {
 		return
 	}
 	s := m.aof.writer.Stats()
-	st.AOF, st.AOFStarting, st.AOFFault = true, s.State != aof.On, s.Fault != nil
+	st.AOFFault = s.Fault != nil
 	st.AOFSize, st.AOFBaseSize, st.AOFDelayed = s.Size, s.BaseSize, s.DelayedFsync
 	st.AOFPending = int64(m.log.Offset() - s.Written)
 }

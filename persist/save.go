@@ -30,11 +30,13 @@ type job struct {
 	written atomic.Int64
 	// What the file is to be: settings are those of the epoch.
 	path, temp  string       // of a save
-	rewrite     *aof.Rewrite // of the append only file; nil = it is a save
+	rewrite     *aof.Rewrite // of the append only file of; nil = it is a save
+	of          *appendFile
 	libs        [][]byte
 	info        rdb.Info
 	opts        rdb.WriterOptions
 	incremental bool
+	final       bool // nothing is written any more
 	// done hears how it went, on a loop and alone; nil = nobody asks.
 	done []func(error)
 }
@@ -109,7 +111,7 @@ func (j *job) end(v *keyspace.View, err error) {
 	if m.aof != nil {
 		m.aof.writer.SetBusy(false)
 	}
-	again := errors.Is(err, snapshot.ErrFlushed) && !m.ending
+	again := errors.Is(err, snapshot.ErrFlushed) && !m.ending && !m.quiet
 	switch {
 	case j.rewrite != nil:
 		m.endRewrite(j, err)
@@ -133,13 +135,24 @@ func (j *job) end(v *keyspace.View, err error) {
 // endSave is what follows a save. Under mu.
 func (m *Manager) endSave(j *job, err error) {
 	m.saved.seconds = int64((m.env.Clock.Monotonic() - j.began) / time.Second)
+	if errors.Is(err, errEnding) || errors.Is(err, snapshot.ErrFlushed) {
+		m.logf(logger.Notice, "The background save was given up. The last good snapshot stays as it is.")
+		return
+	}
 	if m.saved.failed = err != nil; err != nil {
 		m.logf(logger.Warning, "Background saving error: %v. The last good snapshot stays as it is.", err)
 		return
 	}
-	m.saved.at, m.saved.changes = m.now(), j.changes
+	m.noteSaved(j)
 	m.saved.count++
 	m.logf(logger.Notice, "Background saving terminated with success")
+}
+
+// noteSaved notes that the snapshot is there. Under mu.
+func (m *Manager) noteSaved(j *job) {
+	m.saved.at, m.saved.since, m.saved.changes = m.now(), m.env.Clock.Monotonic(), j.changes
+	m.saved.taken, m.saved.final = j.info.CreatedAt, j.final
+	m.leaveWordSoon()
 }
 
 // writeBase writes the base of the append only file, and has it take its place.

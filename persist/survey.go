@@ -23,6 +23,7 @@ import (
 type dataFile struct {
 	name  string // as people know it
 	bytes int64
+	empty bool // an append only file in which there is no key, and was none
 	// at is when it was last written, as far as it says itself, else as the file system
 	// says. Unix seconds.
 	at int64
@@ -39,6 +40,10 @@ type findings struct {
 	// others are further files with data in them, by the names that they have in the folder.
 	others []dataFile
 	marker *marker // nil = no run has left one
+	// former is the append only file of the last run, if that is not where the
+	// configuration has one.
+	former *dataFile
+	now    int64
 }
 
 // place is where the configuration has the append only file.
@@ -53,26 +58,62 @@ func (m *Manager) place() aof.Place {
 // survey looks at the folder. Errors are those of the disk, and of a manifest that
 // nobody can read.
 func (m *Manager) survey() (*findings, error) {
-	f, p := &findings{}, m.place()
+	f, p := &findings{now: m.now()}, m.place()
 	path := m.cfg.Path(config.DBFilename)
 	info, err := m.env.FS.Stat(path)
 	switch {
 	case err == nil && info.Size() > 0:
-		f.rdb = &dataFile{filepath.Base(path), info.Size(), m.createdAt(path, info)}
+		f.rdb = &dataFile{name: filepath.Base(path), bytes: info.Size(), at: m.createdAt(path, info)}
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("the snapshot %s cannot be looked at: %w", path, err)
 	}
-	if f.set, err = aof.Inspect(p); err != nil {
+	if f.aof, f.set, err = m.inspect(p); err != nil {
 		return nil, err
 	}
-	if len(f.set.Parts) > 0 && (!f.set.Empty() || len(f.set.Missing) > 0) {
-		f.aof = &dataFile{name: "append only file " + p.Name, bytes: f.set.Size(), at: m.lastWritten(f.set)}
-	}
-	if f.marker, err = readMarker(p); err != nil {
+	if f.marker, err = readMarker(m.env.FS, p.Dir, filepath.Base(path)); err != nil {
 		return nil, err
 	}
-	f.others, err = m.otherData(p.Dir, map[string]bool{filepath.Base(path): true, p.Folder: true, p.Name: true})
+	f.former = m.formerAOF(f.marker, p)
+	f.others, err = m.otherData(p, filepath.Base(path))
 	return f, err
+}
+
+// inspect looks at an append only file; nil = there is none.
+func (m *Manager) inspect(p aof.Place) (*dataFile, *aof.Set, error) {
+	set, err := aof.Inspect(p)
+	if err != nil || len(set.Parts) == 0 || set.Empty() && len(set.Missing) == 0 {
+		return nil, set, err
+	}
+	return &dataFile{name: "append only file " + p.Name, bytes: set.Size(), at: m.lastWritten(set), empty: m.isEmpty(set)}, set, nil
+}
+
+// isEmpty tells whether there is nothing but a base without keys.
+func (m *Manager) isEmpty(s *aof.Set) bool {
+	if len(s.Missing) > 0 || s.BaseSize() != s.Size() {
+		return false
+	}
+	has, err := m.hasKeys(s.Parts[0].Path)
+	return !has && err == nil
+}
+
+// formerAOF is the append only file of which a marker tells, if that is elsewhere.
+func (m *Manager) formerAOF(k *marker, here aof.Place) *dataFile {
+	if k == nil || !k.AOF {
+		return nil
+	}
+	p := aof.Place{FS: here.FS, Dir: here.Dir, Folder: k.AOFFolder, Name: k.AOFName}
+	if k.AOFDir != "" {
+		p.Dir = k.AOFDir
+	}
+	if p == here {
+		return nil
+	}
+	d, _, err := m.inspect(p)
+	if err != nil || d == nil || d.empty {
+		return nil
+	}
+	d.name = filepath.Join(p.Dir, p.Folder, p.Name)
+	return d
 }
 
 // lastWritten is when the youngest part of an append only file was written.
@@ -118,48 +159,65 @@ func (m *Manager) readItems(path string, show func(*rdb.Item) bool) error {
 	}
 }
 
-// hasKeys tells whether a file is a snapshot with keys.
-func (m *Manager) hasKeys(path string) (has bool) {
-	_ = m.readItems(path, func(it *rdb.Item) bool { has = it.Kind == rdb.Key; return !has })
-	return has
+// hasKeys tells whether a file is a snapshot with keys. The error says that it is no
+// snapshot, or a damaged one.
+func (m *Manager) hasKeys(path string) (has bool, err error) {
+	err = m.readItems(path, func(it *rdb.Item) bool {
+		has = has || it.Kind == rdb.Key || it.Kind == rdb.Function
+		return !has
+	})
+	return has, err
 }
 
-// otherData finds data that the configuration does not name: snapshots with keys, and
-// folders with a manifest.
-func (m *Manager) otherData(dir string, known map[string]bool) (list []dataFile, err error) {
-	entries, err := m.env.FS.ReadDir(dir)
+// otherData finds data that the configuration does not name: snapshots with keys, append
+// only files of old versions, and folders with a manifest.
+func (m *Manager) otherData(p aof.Place, dbfilename string) (list []dataFile, err error) {
+	entries, err := m.env.FS.ReadDir(p.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("the folder of the data cannot be read: %w", err)
 	}
 	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
+		path, name := filepath.Join(p.Dir, e.Name()), e.Name()
 		info, err := m.env.FS.Stat(path)
 		switch {
-		case known[e.Name()] || err != nil || strings.HasPrefix(e.Name(), tempPrefix):
+		case name == dbfilename || name == p.Name || err != nil || strings.HasPrefix(name, tempPrefix):
 		case info.IsDir():
-			if name := m.manifestIn(path); name != "" {
-				list = append(list, dataFile{name: filepath.Join(e.Name(), name), at: info.ModTime().Unix()})
+			if set := m.setIn(p, name); set != "" {
+				list = append(list, dataFile{name: filepath.Join(name, set), at: info.ModTime().Unix()})
 			}
-		case strings.HasSuffix(e.Name(), ".rdb") && m.hasKeys(path):
-			list = append(list, dataFile{e.Name(), info.Size(), m.createdAt(path, info)})
+		case m.isData(path, info):
+			list = append(list, dataFile{name: name, bytes: info.Size(), at: m.createdAt(path, info)})
 		}
 	}
 	return list, nil
 }
 
-// manifestIn is the name of a manifest in a folder, if it has one that names data.
-func (m *Manager) manifestIn(dir string) string {
-	entries, err := m.env.FS.ReadDir(dir)
+// isData tells whether a file looks like data by its name, and has some in it.
+func (m *Manager) isData(path string, info fs.FileInfo) bool {
+	if strings.HasSuffix(path, ".aof") {
+		return info.Size() > 0
+	}
+	has := false
+	if strings.HasSuffix(path, ".rdb") {
+		has, _ = m.hasKeys(path) // one that nobody can read helps nobody
+	}
+	return has
+}
+
+// setIn is the name of a manifest in a folder, if it has one that names data, and is not
+// the one of the configuration.
+func (m *Manager) setIn(here aof.Place, folder string) string {
+	entries, err := m.env.FS.ReadDir(filepath.Join(here.Dir, folder))
 	if err != nil {
 		return ""
 	}
 	for _, e := range entries {
 		name, ok := strings.CutSuffix(e.Name(), ".manifest")
-		if !ok {
+		p := aof.Place{FS: here.FS, Dir: here.Dir, Folder: folder, Name: name}
+		if !ok || p == here || strings.HasPrefix(name, tempPrefix) {
 			continue
 		}
-		s, err := aof.Inspect(aof.Place{FS: m.env.FS, Dir: filepath.Dir(dir), Folder: filepath.Base(dir), Name: name})
-		if err == nil && !s.Empty() {
+		if d, _, err := m.inspect(p); err == nil && d != nil && !d.empty {
 			return e.Name()
 		}
 	}

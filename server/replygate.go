@@ -46,7 +46,9 @@ import (
 //     its write. (In Redis they leave after the fsync, as everything does.)
 //   - INFO, MEMORY STATS, SLOWLOG and other reports show numbers and calls as they
 //     are. They are asked when something is wrong with the disk.
-//   - A reply from before the gate came is not held, nor is one after it has gone.
+//   - A reply from before the gate came is not held, nor is one after it has gone. One
+//     that was held when it went (CONFIG SET appendfsync everysec) leaves when it would
+//     have, and those behind it on its connection after it.
 //   - A client that has left does not learn what became of its writes; they stay.
 
 // replyGate is what replies wait for.
@@ -68,16 +70,21 @@ const (
 )
 
 // GateReplies makes replies wait until the gate has passed what they show; nil ends
-// that, and what waits leaves at once. It is called alone, or before Start. The gate
-// is of the server's log.
+// that. What waits then goes on waiting, since it was to be durable: see ReleaseReplies.
+// It is called alone, or before Start. The gate is of the server's log.
 func (s *Server) GateReplies(g *oplog.Gate) {
+	if s.replies != nil && s.replies.gate == g {
+		return
+	}
 	if old := s.replies; old != nil {
-		s.replies = nil
-		old.cancel() // it releases nothing any more
-		s.release(s.log.Offset())
+		s.replies, s.formerGate = nil, old // what waits may also wait for one before it
 	}
 	if g == nil {
 		return
+	}
+	if old := s.formerGate; old != nil {
+		old.cancel() // it releases nothing any more
+		s.formerGate = nil
 	}
 	r := &replyGate{gate: g, ends: make([]uint64, 1<<endsBits)}
 	r.floor.Store(s.log.Offset())
@@ -87,6 +94,36 @@ func (s *Server) GateReplies(g *oplog.Gate) {
 	r.cancel = g.Subscribe(s.release)
 	s.release(g.Passed())
 	s.replies = r
+}
+
+// ReleaseReplies has everything leave that waits for a gate that is gone: what it waits
+// for will not come. It is called alone.
+func (s *Server) ReleaseReplies() {
+	if old := s.formerGate; old != nil && s.replies == nil {
+		s.formerGate = nil
+		old.cancel()
+		s.release(s.log.Offset())
+	}
+}
+
+// BeginHistory begins the log at an offset. What clients have written before is not in
+// it: it counts as its beginning. No reply may wait for a later offset of the history
+// before. It is called alone, or before Start.
+func (s *Server) BeginHistory(at uint64) {
+	var gate *oplog.Gate
+	if s.replies != nil {
+		gate = s.replies.gate
+	}
+	s.GateReplies(nil)
+	s.ReleaseReplies()
+	s.log.Activate(at)
+	for _, w := range s.workers {
+		for _, cl := range w.clients {
+			cl.lastWrite = at
+		}
+	}
+	s.Record()
+	s.GateReplies(gate)
 }
 
 // release lets replies leave that depend on no more than offset.

@@ -27,7 +27,7 @@ func startGated(t testing.TB, loops int) *gated {
 	g.logged = startLogged(t, loops, func(s *Server) {
 		g.gate = s.log.Gate("test")
 		s.GateReplies(g.gate)
-		s.SetLocalGate(g.gate)
+		s.SetLocalGate(g.gate, true)
 	})
 	return g
 }
@@ -269,17 +269,27 @@ func TestGatedRemovals(t *testing.T) {
 	})
 }
 
-// TestGateComesAndGoes: what waits leaves when the gate goes; a new one holds what it
-// has not passed, though it was free before.
+// TestGateComesAndGoes: what waits when the gate goes was to be durable, and goes on
+// waiting, unless that is in vain; a new one holds what it has not passed, though it was
+// free before.
 func TestGateComesAndGoes(t *testing.T) {
 	eachGated(t, func(t *testing.T, g *gated) {
 		writer, reader := g.dial(), g.dial()
 		g.write(writer, "SET a 1")
 		g.send(reader, "GET a")
 		g.waits(reader, "GET")
+		g.alone(func() { g.GateReplies(g.gate) }) // the same: nothing changes
+		g.waits(writer, "SET")
 		g.alone(func() { g.GateReplies(nil) })
+		g.waits(writer, "SET")
+		g.waits(reader, "GET")
+		g.pass()
 		g.gets(writer, "+OK")
 		g.gets(reader, "$1 1")
+		g.alone(func() { g.GateReplies(g.gate) })
+		g.write(writer, "SET a 2")
+		g.alone(func() { g.GateReplies(nil); g.ReleaseReplies() })
+		g.gets(writer, "+OK")
 		if got := g.do(writer, "SET b 1"); got != "+OK\r\n" {
 			t.Fatal(got)
 		}

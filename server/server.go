@@ -84,10 +84,12 @@ type Server struct {
 	// slowMu protects slowlog: commands become slow on any loop.
 	slowMu  sync.Mutex
 	slowlog slowlog
-	// replies holds replies back, when the configuration asks for it; else nil.
-	// synced is what the log's file has durable; nil without one. Both change alone.
-	replies *replyGate
-	synced  *oplog.Gate
+	// replies holds replies back, when the configuration asks for it; else nil. What was
+	// held when that ended is released by formerGate. synced is what the log's file has
+	// durable, once it has everything (syncedAll); nil without one. All change alone.
+	replies, formerGate *replyGate
+	synced              *oplog.Gate
+	syncedAll           bool
 
 	// What only exclusive commands touch.
 	started  time.Duration // monotonic

@@ -30,9 +30,10 @@ type fsyncWaits struct {
 }
 
 // SetLocalGate says what the log's file has durable; nil = there is no such file, and
-// who waits for it is told so. It is called alone, or before Start.
-func (s *Server) SetLocalGate(g *oplog.Gate) {
-	s.synced = g
+// who waits for it is told so. complete tells whether the file holds what was there when
+// it was begun: before that nothing is durable. It is called alone, or before Start.
+func (s *Server) SetLocalGate(g *oplog.Gate, complete bool) {
+	s.synced, s.syncedAll = g, complete
 	for _, w := range s.workers {
 		w.fsyncs.watch(g, func(uint64) { w.call((*worker).endFsyncWaits) })
 		if len(w.fsyncs.clients) != 0 {
@@ -82,6 +83,8 @@ func (w *worker) endFsyncWaits() {
 		for i := 0; i < len(w.fsyncs.clients); {
 			cl := w.fsyncs.clients[i]
 			switch need := cl.block.fsync.need; {
+			case w.srv.synced != nil && !w.srv.syncedAll:
+				i++ // SetLocalGate will be called
 			case w.srv.synced != nil && need > passed:
 				least = min(least, need)
 				i++
@@ -114,7 +117,9 @@ func (s *Server) syncedTo() uint64 {
 
 // hasSynced tells whether a write that ends at offset is durable in the file. Without
 // a file nothing is, not even what no client has written.
-func (s *Server) hasSynced(offset uint64) bool { return s.synced != nil && offset <= s.synced.Passed() }
+func (s *Server) hasSynced(offset uint64) bool {
+	return s.synced != nil && s.syncedAll && offset <= s.synced.Passed()
+}
 
 var errNoAOF error = command.ReplyError("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
 

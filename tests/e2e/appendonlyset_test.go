@@ -105,10 +105,10 @@ func TestAppendOnlyOffAndOn(t *testing.T) {
 	ask(t, s, "CONFIG", "SET", "appendfsync", "always")
 	ask(t, s, "SET", "balance", "100")
 	kill(t, s)
-	marker, err := os.ReadFile(dir + "/dozo.run")
+	marker, err := os.ReadFile(dir + "/dump.rdb.run")
 	must(t, err)
 	if !strings.Contains(string(marker), `"aof": true`) {
-		t.Errorf("dozo.run: %s", marker)
+		t.Errorf("the word of the run: %s", marker)
 	}
 	if got := ask(t, started(t, false, dir, "--appendonly", "yes"), "GET", "balance"); got != "100" {
 		t.Errorf("the balance is %q after the restart", got)

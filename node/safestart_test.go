@@ -1,0 +1,252 @@
+package node_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dozo/internal/faultfs"
+)
+
+// The habits of those who run servers, and their accidents: a start gives them the data,
+// or says in words why it does not.
+
+// copyFile puts a file elsewhere, as cp does.
+func copyFile(t *testing.T, disk *faultfs.Mem, from, to string) {
+	t.Helper()
+	content, err := disk.ReadFile(from)
+	noError(t, err)
+	noError(t, disk.WriteFile(to, content))
+}
+
+// removeAll removes a folder of files.
+func removeAll(t *testing.T, disk *faultfs.Mem, dir string) {
+	t.Helper()
+	list, err := disk.ReadDir(dir)
+	noError(t, err)
+	for _, e := range list {
+		noError(t, disk.Remove(dir+"/"+e.Name()))
+	}
+	noError(t, disk.Remove(dir))
+}
+
+// stop ends a node as SHUTDOWN does, and returns its disk.
+func (m *machine) stop(how string) *faultfs.Mem {
+	m.t.Helper()
+	_, _ = m.DoErr(strings.Fields(how)...) // the reply is the end
+	<-m.node.Done()
+	noError(m.t, m.node.Close())
+	return m.disk
+}
+
+// backedUp is a server with an append only file that has saved twice. The copy of the
+// older snapshot has the value "old".
+func backedUp(t *testing.T) *machine {
+	m := started(t, newDisk(t), aofYes)
+	m.do("SET a old")
+	m.do("SAVE")
+	copyFile(t, m.disk, "/data/dump.rdb", "/other/backup.rdb")
+	time.Sleep(1100 * time.Millisecond) // files tell times in seconds
+	m.do("SET a new")
+	m.do("SAVE")
+	m.do("SET a newest")
+	m.do("WAITAOF 1 0 0")
+	return m
+}
+
+// TestRestoreWithAOF: a backup is put in the place of the snapshot. Redis ignores it
+// without a word if there is an append only file.
+func TestRestoreWithAOF(t *testing.T) {
+	disk := backedUp(t).stop("SHUTDOWN")
+	has(t, disk.KeepAll(), "a", "newest", aofYes)
+	copyFile(t, disk, "/other/backup.rdb", "/data/dump.rdb")
+	refused(t, disk.KeepAll(), "it was put there since", aofYes)
+	has(t, disk.KeepAll(), "a", "newest", aofYes, "startup-data-check no")
+	removeAll(t, disk, "/data/appendonlydir")
+	has(t, disk.KeepAll(), "a", "old", aofYes)
+	has(t, disk.KeepAll(), "a", "old")
+}
+
+// TestRestoreOnFreshServer: the well-known trap: a new server with appendonly yes is
+// started once, and then the snapshot is copied to it.
+func TestRestoreOnFreshServer(t *testing.T) {
+	source := backedUp(t).disk
+	time.Sleep(1100 * time.Millisecond)
+	disk := started(t, newDisk(t), aofYes).stop("SHUTDOWN")
+	backup, err := source.ReadFile("/other/backup.rdb")
+	noError(t, err)
+	noError(t, disk.WriteFile("/data/dump.rdb", backup))
+	refused(t, disk.KeepAll(), "it was put there since", aofYes)
+	has(t, disk.KeepAll(), "a", "old")
+	removeAll(t, disk, "/data/appendonlydir")
+	has(t, disk.KeepAll(), "a", "old", aofYes)
+}
+
+// TestRestoreWithoutAOF: nothing stands in the way of the habit where there never was an
+// append only file.
+func TestRestoreWithoutAOF(t *testing.T) {
+	m := started(t, newDisk(t))
+	m.do("SET a old")
+	m.do("SAVE")
+	copyFile(t, m.disk, "/data/dump.rdb", "/other/backup.rdb")
+	m.do("SET a new")
+	disk := m.stop("SHUTDOWN SAVE")
+	has(t, disk.KeepAll(), "a", "new")
+	copyFile(t, disk, "/other/backup.rdb", "/data/dump.rdb")
+	has(t, disk.KeepAll(), "a", "old")
+	has(t, disk.KeepAll(), "a", "old", aofYes)
+	copyFile(t, disk, "/other/backup.rdb", "/data/backup.rdb")
+	has(t, disk.KeepAll(), "a", "old", "dbfilename backup.rdb")
+}
+
+// TestLostAOF: the folder of the append only file is gone (a volume that was not mounted,
+// say). The snapshot beside it is older.
+func TestLostAOF(t *testing.T) {
+	m := backedUp(t)
+	m.untilWord(runFile, isOn)
+	disk := m.disk.KeepAll()
+	removeAll(t, disk, "/data/appendonlydir")
+	refused(t, disk.KeepAll(), "which is not there", aofYes)
+	refused(t, disk.KeepAll(), "which is not there")
+	noError(t, disk.Remove(runFile))
+	has(t, disk.KeepAll(), "a", "new", aofYes)
+
+	disk = m.stop("SHUTDOWN SAVE") // then the snapshot has everything
+	removeAll(t, disk, "/data/appendonlydir")
+	has(t, disk.KeepAll(), "a", "newest")
+}
+
+// TestWiped: who removes the data, but not the word of the last run, begins empty.
+func TestWiped(t *testing.T) {
+	disk := backedUp(t).stop("SHUTDOWN")
+	removeAll(t, disk, "/data/appendonlydir")
+	noError(t, disk.Remove("/data/dump.rdb"))
+	has(t, disk.KeepAll(), "a", "", aofYes)
+	has(t, disk.KeepAll(), "a", "")
+}
+
+// TestMovedAOF: `appenddirname` and `appendfilename` are other ones than in the last run,
+// with a snapshot in place and without.
+func TestMovedAOF(t *testing.T) {
+	for _, directive := range []string{"appenddirname another", "appendfilename another.aof"} {
+		m := backedUp(t)
+		m.untilWord(runFile, isOn)
+		disk := m.disk.KeepAll()
+		refused(t, disk.KeepAll(), "name another place", aofYes, directive)
+		refused(t, disk.KeepAll(), "name another place", directive)
+		noError(t, disk.Remove(runFile))
+		noError(t, disk.Remove("/data/dump.rdb"))
+		refused(t, disk.KeepAll(), "would start empty", aofYes, directive)
+		refused(t, disk.KeepAll(), "would start empty", directive)
+	}
+}
+
+// TestMovedDir: CONFIG SET dir with an append only file, which stays where it is. A
+// restart in the new folder must not begin without it.
+func TestMovedDir(t *testing.T) {
+	m := backedUp(t)
+	m.do("CONFIG SET dir /other")
+	m.do("SET a moved")
+	m.do("WAITAOF 1 0 0")
+	m.untilWord("/other/dump.rdb.run", isOn, `"/data"`)
+	m.untilWord(runFile, `"/other"`)
+	refused(t, m.disk.KeepAll(), "kept its data in /data/appendonlydir", aofYes, "dir /other")
+	refused(t, m.disk.KeepAll(), "moved its data to /other", aofYes)
+}
+
+// TestBackupElsewhere: CONFIG SET dir, BGSAVE and back is a way to make a backup. It can
+// be started from, and leaves nothing behind at home.
+func TestBackupElsewhere(t *testing.T) {
+	m := started(t, newDisk(t))
+	m.do("SET a 1")
+	m.do("SAVE")
+	m.do("CONFIG SET dir /other")
+	m.do("SAVE")
+	m.untilWord("/other/dump.rdb.run", isOff)
+	m.do("CONFIG SET dir /data")
+	m.untilWord(runFile, `"rdb": "dump.rdb"`)
+	m.until("nothing is left there", func() bool {
+		_, err := m.disk.Stat("/other/dump.rdb.run")
+		return err != nil
+	})
+	has(t, m.disk.KeepAll(), "a", "1", "dir /other")
+	has(t, m.disk.KeepAll(), "a", "1")
+}
+
+// TestTurnedOffInFile: SHUTDOWN, appendonly no in the file, and a start, all within a
+// second of the last write.
+func TestTurnedOffInFile(t *testing.T) {
+	for range 3 {
+		dir := "dir " + t.TempDir()
+		m, err := bootOn(t, nil, dir, aofYes)
+		noError(t, err)
+		m.do("SET a 1")
+		m.stop("SHUTDOWN SAVE")
+		m, err = bootOn(t, nil, dir)
+		noError(t, err)
+		if got := m.do("GET a"); got != "1" {
+			t.Errorf("a is %q", got)
+		}
+		m.stop("SHUTDOWN SAVE")
+	}
+}
+
+// TestEmptyAOF: an append only file without a key is no data that could be lost.
+func TestEmptyAOF(t *testing.T) {
+	disk := started(t, newDisk(t), aofYes).stop("SHUTDOWN NOSAVE")
+	has(t, disk.KeepAll(), "a", "")
+	has(t, disk.KeepAll(), "a", "", "appendfilename another.aof", aofYes)
+	m := started(t, newDisk(t), aofYes)
+	m.do("SET a 1") // in the incr file only
+	refused(t, m.stop("SHUTDOWN NOSAVE"), "would start empty")
+}
+
+// TestSharedFolder: servers with names of their own in one folder, one after the other.
+func TestSharedFolder(t *testing.T) {
+	disk := newDisk(t)
+	first := []string{"dbfilename first.rdb", "appendfilename first.aof", "appenddirname first"}
+	second := []string{"dbfilename second.rdb", "appendfilename second.aof", "appenddirname second"}
+	one, two := started(t, disk, first...), started(t, disk, second...)
+	one.do("SET a 1")
+	one.do("SAVE")
+	time.Sleep(1100 * time.Millisecond)
+	two.do("SET a 2")
+	two.do("SAVE")
+	one.untilWord("/data/first.rdb.run", `"first.rdb"`)
+	two.untilWord("/data/second.rdb.run", `"second.rdb"`)
+	has(t, disk.KeepAll(), "a", "1", first...)
+	has(t, disk.KeepAll(), "a", "2", second...)
+}
+
+// TestOldAOFOfAnotherName: the single file of a version before 7, which nothing names.
+func TestOldAOFOfAnotherName(t *testing.T) {
+	disk := newDisk(t)
+	noError(t, disk.WriteFile("/data/old.aof", []byte("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n")))
+	refused(t, disk.KeepAll(), "old.aof", aofYes)
+	has(t, disk.KeepAll(), "a", "1", aofYes, "appendfilename old.aof")
+}
+
+// TestSymlinks: folders and files of the data may be links.
+func TestSymlinks(t *testing.T) {
+	real, home := t.TempDir(), t.TempDir()
+	noError(t, os.Symlink(real, filepath.Join(home, "data")))
+	noError(t, os.Mkdir(filepath.Join(real, "aof"), 0o755))
+	noError(t, os.Symlink(filepath.Join(real, "aof"), filepath.Join(real, "appendonlydir")))
+	directives := []string{"dir " + filepath.Join(home, "data"), aofYes}
+	for range 2 {
+		m, err := bootOn(t, nil, directives...)
+		noError(t, err)
+		m.do("INCR a")
+		m.do("SAVE")
+		m.do("BGREWRITEAOF")
+		m.untilInfo("aof_rewrite_in_progress", "0")
+		m.stop("SHUTDOWN")
+	}
+	m, err := bootOn(t, nil, directives...)
+	noError(t, err)
+	if got := m.do("GET a"); got != "2" {
+		t.Errorf("a is %q", got)
+	}
+}
