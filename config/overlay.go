@@ -82,7 +82,7 @@ func (l *loader) readOverlay(s Sources) *Error {
 	if s.NoOverlay || s.File == "" && !l.values.Bool(ConfigSetPersist) {
 		return nil
 	}
-	l.overlay = overlay{name: filepath.Join(l.values.String(Dir), overlayName), owner: s.File}
+	l.overlay = overlay{name: l.overlayName(), owner: s.File}
 	content, err := l.c.options.FS.ReadFile(l.overlay.name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -103,6 +103,9 @@ func (l *loader) readOverlay(s Sources) *Error {
 	}
 	return nil
 }
+
+// overlayName is where the overlay is looked for.
+func (r *reading) overlayName() string { return filepath.Join(r.values.String(Dir), overlayName) }
 
 // overlayLine applies one line, or sets it aside.
 func (l *loader) overlayLine(o overlayLine, below *Values) *Error {

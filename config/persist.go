@@ -61,6 +61,9 @@ func (ch *Change) toFile() (done bool, err error) {
 	if err != nil || len(held) > 0 {
 		return false, err
 	}
+	if _, err := c.overlayBeside(f); err != nil {
+		return false, err
+	}
 	err = c.replaceFile(c.target(), f.text(), newFileMode)
 	switch {
 	case err == nil:
@@ -71,11 +74,12 @@ func (ch *Change) toFile() (done bool, err error) {
 	return false, fmt.Errorf("%s: %w", c.target(), systemError(err))
 }
 
-// overlaid tells whether the overlay says something about what changes.
+// overlaid tells whether the overlay says something about what changes, or would no
+// longer be found: it is looked for where the file says that `dir` is.
 func (ch *Change) overlaid() bool {
 	o := ch.c.loaded.Load().disk.overlay
 	for _, d := range ch.ds {
-		if o.has(d) {
+		if o.has(d) || d == Dir && len(o.lines) > 0 {
 			return true
 		}
 	}
@@ -106,6 +110,43 @@ func (ch *Change) toOverlay() error {
 	return nil
 }
 
+// overlayBeside is the overlay that a restart would look for if the file said what f
+// says. The error says why the server would not start over what it finds there.
+func (c *Config) overlayBeside(f *oldFile) (name string, err error) {
+	now := c.loaded.Load()
+	s := now.sources
+	s.NoOverlay = true
+	r, err := c.read(s, readMode{instead: map[string]string{s.File: f.text()}})
+	if err != nil {
+		return "", err
+	}
+	name = r.overlayName()
+	if name == now.disk.overlay.name {
+		return name, nil
+	}
+	content, err := c.options.FS.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return name, nil
+	}
+	if err == nil {
+		_, wrong := parseOverlay(name, s.File, string(content))
+		err = asError(wrong)
+	}
+	return name, err
+}
+
+// carryOverlay puts the overlay where a restart will look for it when f is written: a
+// crash in between leaves one in each place. The old one stays until trimOverlay.
+func (c *Config) carryOverlay(f *oldFile) error {
+	name, err := c.overlayBeside(f)
+	o := c.loaded.Load().disk.overlay
+	if err != nil || name == o.name || len(o.lines) == 0 {
+		return err
+	}
+	o.name = name
+	return c.writeOverlay(o)
+}
+
 // trimOverlay drops what a restart with v as its aim does not need the overlay
 // for, and renews what the other lines lie over.
 func (c *Config) trimOverlay(v *Values) error {
@@ -125,6 +166,9 @@ func (c *Config) trimOverlay(v *Values) error {
 	}
 	for _, l := range now.disk.overlay.lines {
 		o = o.with(l.d, v, below, l.set)
+	}
+	if o.name = below.overlayName(); o.name != now.disk.overlay.name {
+		defer func() { _ = c.options.FS.Remove(now.disk.overlay.name) }() // nobody looks for it any more
 	}
 	return c.writeOverlay(o)
 }

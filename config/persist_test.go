@@ -196,6 +196,67 @@ func TestEditedBelowTheOverlay(t *testing.T) {
 	noDrift(t, again, m)
 }
 
+// TestOverlayFollowsDir: the overlay is looked for in `dir`, so that a change of dir
+// must not leave behind what was kept.
+func TestOverlayFollowsDir(t *testing.T) {
+	const options = "maxmemory 1gb\nenable-protected-configs yes"
+	begin := func(t *testing.T) (*Config, *memFS) {
+		c, m := withFile(t, "config-set-persist yes\ndir /data\n")
+		m.files["/other/dump.rdb"], m.files["/data/dump.rdb"] = "", ""
+		if err := c.Load(Sources{File: conf, Options: options}); err != nil {
+			t.Fatal(err)
+		}
+		mustSet(t, c, "maxmemory", "2gb")
+		return c, m
+	}
+	t.Run("kept", func(t *testing.T) {
+		c, m := begin(t)
+		mustSet(t, c, "dir", "/other")
+		noDrift(t, c, m)
+		if strings.Contains(m.files[conf], "/other") {
+			t.Errorf("the file leads away from the overlay:\n%s", m.files[conf])
+		}
+		rewriteOK(t, c)
+		noDrift(t, c, m)
+	})
+	t.Run("rewritten", func(t *testing.T) {
+		c, m := begin(t)
+		if err := c.Update(Dir, "/other"); err != nil {
+			t.Fatal(err)
+		}
+		rewriteOK(t, c)
+		noDrift(t, c, m)
+		if m.files[over] != "" || !strings.Contains(m.files["/other/dozo-overlay.conf"], "maxmemory") {
+			t.Errorf("the files: %q", m.files)
+		}
+	})
+	t.Run("of another server", func(t *testing.T) {
+		c, m := begin(t)
+		m.files["/other/dozo-overlay.conf"] = "#for \"/etc/else.conf\"\n"
+		before := m.files[conf]
+		if err := c.Update(Dir, "/other"); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Rewrite(); err == nil || !strings.Contains(err.Error(), "belongs to a server with another") || m.files[conf] != before {
+			t.Errorf("%v, the file:\n%s", err, m.files[conf])
+		}
+		mustSet(t, c, "maxmemory", "1gb") // nothing is left in the overlay
+		if err := c.Set(pairs("dir", "/data"), ops); err != nil {
+			t.Error(err)
+		}
+		if err := c.Set(pairs("dir", "/other"), ops); err == nil || !strings.Contains(err.Error(), "belongs to a server with another") || c.String(Dir) != "/data" {
+			t.Errorf("%v, dir is %s", err, c.String(Dir))
+		}
+	})
+}
+
+func rewriteOK(t *testing.T, c *Config) {
+	t.Helper()
+	if err := c.Rewrite(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestOverlayOfNobody(t *testing.T) {
 	c := New(Options{FS: newMemFS(), WorkDir: "/"})
 	err := c.Set(pairs("config-set-persist", "yes"), Caller{})

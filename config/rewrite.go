@@ -106,6 +106,11 @@ func (p *RewritePlan) writeFile() (held []Difference, err error) {
 	}
 	f.dropLeftOver()
 	_, broken := c.sayAgain(f, p.values, directives.rows)
+	if broken == nil {
+		if err := c.carryOverlay(f); err != nil {
+			return nil, err
+		}
+	}
 	if err := c.replaceFile(c.target(), f.text(), newFileMode); err != nil {
 		return nil, systemError(err)
 	}
