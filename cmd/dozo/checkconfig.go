@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"runtime"
 	"strings"
@@ -45,7 +46,7 @@ func checkConfig(args []string, out, errout io.Writer) int {
 		fmt.Fprintln(errout, f)
 	}
 	if len(faults) > 0 {
-		fmt.Fprintf(errout, "%s is not valid: %d mistakes\n", ch.file, len(faults))
+		fmt.Fprintf(errout, "%s is not valid; mistakes: %d\n", ch.file, len(faults))
 		return configInvalid
 	}
 	for _, line := range node.Missing(cfg) {
@@ -84,7 +85,7 @@ func parseCheck(args []string) (ch configCheck, err error) {
 		*to, args = args[1], args[2:]
 	}
 	if ch.file == "" {
-		return ch, errors.New("the file is missing: --check-config FILE [--against HOST:PORT]")
+		return ch, errors.New("the file is missing: --check-config FILE [--against HOST:PORT|SOCKET]")
 	}
 	return ch, nil
 }
@@ -132,8 +133,12 @@ func (ch configCheck) compare(cfg *config.Config, out, errout io.Writer) int {
 
 // ask gets all directives of the server, those too that only their names show.
 func (ch configCheck) ask(cfg *config.Config) (pairs []config.Pair, err error) {
+	network, err := networkOf(ch.against)
+	if err != nil {
+		return nil, err
+	}
 	conn, err := client.Dial(context.Background(), client.Options{
-		Dialer: env.Real().Dialer, Address: ch.against, User: ch.user, Password: ch.pass,
+		Dialer: env.Real().Dialer, Network: network, Address: ch.against, User: ch.user, Password: ch.pass,
 		DialTimeout: askTimeout, ReadTimeout: askTimeout, WriteTimeout: askTimeout,
 	})
 	if err != nil {
@@ -154,4 +159,16 @@ func (ch configCheck) ask(cfg *config.Config) (pairs []config.Pair, err error) {
 		}
 	}
 	return pairs, nil
+}
+
+// networkOf is the network of an address, which is that of a unix socket if it looks
+// like a path.
+func networkOf(address string) (network string, err error) {
+	if strings.Contains(address, "/") {
+		return "unix", nil
+	}
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return "", errors.New("HOST:PORT or the path of a unix socket is expected")
+	}
+	return "tcp", nil
 }

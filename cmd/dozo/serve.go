@@ -55,7 +55,7 @@ func serverUsage(w io.Writer) {
 	fmt.Fprint(w, `Usage: dozo server [/path/to/redis.conf] [options] [-]
        dozo server - (read the configuration from standard input)
        dozo server --version | --help
-       dozo server --check-config FILE [--against HOST:PORT] [--user NAME] [--pass PASSWORD] [-- options]
+       dozo server --check-config FILE [--against HOST:PORT|SOCKET] [--user NAME] [--pass PASSWORD] [-- options]
 
 Every directive of redis.conf can be given as an option:
        dozo server --port 7777

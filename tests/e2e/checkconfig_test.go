@@ -49,7 +49,7 @@ func TestCheckConfig(t *testing.T) {
 			"DIR/bad.conf:3: can't open included file 'DIR/nope.conf': No such file or directory\n" +
 			"DIR/bad.conf:5: Bad directive or wrong number of arguments: 'zzz 1'\n" +
 			"DIR/bad.conf:2: No such command in rename-command: 'rename-command NOPE a'\n" +
-			"bad.conf is not valid: 4 mistakes\n"},
+			"bad.conf is not valid; mistakes: 4\n"},
 		{"none.conf", 2, "DIR/none.conf: No such file or directory\n"},
 		{"", 2, "the file is missing"},
 		{"--against", 2, "--against needs a value"},
@@ -89,9 +89,28 @@ func TestCheckConfigAgainst(t *testing.T) {
 					t.Errorf("status %d, without %s:\n%s", status, want, output)
 				}
 			}
+			socket := filepath.Join(filepath.Dir(c.file), "s")
+			if status, output := checked(t, "/", c.file, "--against", socket, "-a", "other"); status != 2 || !strings.Contains(output, socket) {
+				t.Errorf("a socket of nobody: status %d\n%s", status, output)
+			}
+			if status, output := checked(t, "/", c.file, "--against", "localhost"); status != 2 || !strings.Contains(output, "HOST:PORT or the path") {
+				t.Errorf("no port: status %d\n%s", status, output)
+			}
 			if status, output := checked(t, "/", options()...); status != 2 || !strings.Contains(output, "WRONGPASS") {
 				t.Errorf("with a wrong password: status %d\n%s", status, output)
 			}
 		})
+	}
+}
+
+// TestCheckConfigThroughSocket asks a server that no network reaches.
+func TestCheckConfigThroughSocket(t *testing.T) {
+	dir := t.TempDir()
+	file, socket := filepath.Join(dir, "redis.conf"), filepath.Join(dir, "s")
+	must(t, os.WriteFile(file, []byte("unixsocket "+socket+"\nrequirepass secret\nmaxmemory 1gb\n"), 0o600))
+	s := started(t, false, t.TempDir(), "--unixsocket", socket, "--requirepass", "secret")
+	status, output := checked(t, "/", file, "--against", socket, "-a", "secret", "--", "--bind", "127.0.0.1", "--port", strings.TrimPrefix(s.Addr(), "127.0.0.1:"))
+	if status != 1 || !strings.Contains(output, "maxmemory: "+socket+` has "0", the configuration says "1073741824"`) {
+		t.Errorf("status %d\n%s", status, output)
 	}
 }
