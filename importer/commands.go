@@ -46,17 +46,39 @@ func (r *run) prepareCommands(resumed bool, margin int64) error {
 	if !resumed {
 		return r.demandEmpty()
 	}
+	r.st.Parked = max(r.st.Parked, 1) // some may have been since the state was written
+	known := false
 	r.p.use(r.dbOf(0))
 	r.p.ask(func(v resp.Value) error {
 		if v.IsError() || v.IsNull() {
 			return mustBeOK("GET")(v)
 		}
-		r.next.Commands = true
+		known, r.next.Commands = true, true
 		return json.Unmarshal([]byte(v.Str), &r.next)
 	}, []byte("GET"), []byte(r.ownName()))
 	err := r.p.flush()
+	if err == nil && !known {
+		err = r.targetForgot()
+	}
 	r.orders.db = r.next.DB
 	return err
+}
+
+// targetForgot is for a target that does not say how far it is. That is as it should be
+// before the first command; what was restored until then can be restored once more.
+func (r *run) targetForgot() error {
+	switch {
+	case r.Commands == 0 && r.restarted:
+		r.again("the target was restarted")
+	case r.Commands > 0:
+		there, err := databases(r.p.Conn)
+		if err != nil || len(there) == 0 {
+			r.again("the target has lost everything")
+			return err
+		}
+		return fmt.Errorf("the target has lost the key %s, which says how far the import came, and maybe more: empty it and begin anew, with --restart", r.ownName())
+	}
+	return nil
 }
 
 // commands imports the commands of a file from r.next on. The error is that of aof.Reader
@@ -123,8 +145,7 @@ func (r *run) command(c *aof.Command) error {
 		o.add("SELECT", c.Offset, []byte("SELECT"), number(int64(to)))
 		o.to = to
 	}
-	r.parkCommand(name, c.Args)
-	o.add(name, c.Offset, c.Args...)
+	o.add(name, c.Offset, r.parkCommand(name, c.Args)...)
 	return nil
 }
 
@@ -226,11 +247,16 @@ func (r *run) executed(list []order, answers []resp.Value) {
 	for i := range list {
 		if fault := firstError(answers[i]); fault != "" {
 			r.order(&list[i], fault)
+		} else if answers[i].Int == 0 && (list[i].name == "PEXPIREAT" || list[i].name == "PERSIST") {
+			r.order(&list[i], errKeyGone) // at the source it has had an effect
 		} else if list[i].name != "SELECT" {
 			r.Commands++
 		}
 	}
 }
+
+// errKeyGone is of a command that was to make a key live longer.
+const errKeyGone = "its key is not in the target, or has no deadline there: if the import was stopped, its time was over meanwhile, as the target has it"
 
 var errSourceGone = errors.New("the source has closed the connection: when it is back, run the import again, and it goes on from here")
 

@@ -10,12 +10,13 @@
 // one when it is whole.
 //
 // State. How far the import came is in a file (state.go), which an import that is run again
-// finds. It is removed when all is done.
+// finds. It is removed when all is done. What it is about is compared first (identity.go).
 //
 // Time. What commands do depends on when keys expire, and the commands of a file are of the
 // past: a key that was to expire yesterday, and was given another hour an hour later, must
 // live to see that. So a deadline that is over, or soon will be, is moved far into the
-// future while there are commands to come, and back at the end (park.go).
+// future while there are commands to come, and back at the end (park.go), also when an import
+// that follows its source is ended: it may go on later, but mostly does not.
 //
 // Units: bytes, and Unix milliseconds for deadlines. Errors: what concerns a key is
 // counted and listed in the Summary, and the import goes on; an error that Run returns has

@@ -16,8 +16,9 @@ import (
 
 // part is a file of the source.
 type part struct {
-	path string
-	size int64
+	path    string
+	size    int64
+	changed int64 // Unix milliseconds
 }
 
 // readFiles imports the files that the path stands for.
@@ -36,6 +37,11 @@ func (r *run) readFiles(resumed bool) (err error) {
 		if err := r.prepareCommands(resumed, hourMs); err != nil {
 			return err
 		}
+	} else if r.restarted {
+		r.again("the target was restarted")
+	}
+	if err := r.knowFiles(withCommands); err != nil {
+		return err
 	}
 	for i := r.next.Part; i < len(r.parts); i++ {
 		if r.next.Part != i {
@@ -63,7 +69,7 @@ func (r *run) findParts() ([]part, error) {
 	}
 	name, ok := strings.CutSuffix(filepath.Base(manifest), ".manifest")
 	if !ok {
-		return []part{{r.Path, info.Size()}}, nil
+		return []part{{r.Path, info.Size(), info.ModTime().UnixMilli()}}, nil
 	}
 	folder, err := filepath.Abs(filepath.Dir(manifest))
 	if err != nil {
@@ -78,7 +84,11 @@ func (r *run) findParts() ([]part, error) {
 	}
 	var parts []part
 	for _, p := range set.Parts {
-		parts = append(parts, part{p.Path, p.Size})
+		info, err := r.Env.FS.Stat(p.Path)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part{p.Path, p.Size, info.ModTime().UnixMilli()})
 	}
 	return parts, nil
 }

@@ -47,14 +47,17 @@ type spool struct {
 
 // follow imports as a replica.
 func (r *run) follow(resumed bool) error {
-	if err := r.prepareCommands(resumed && r.st.Whole, minute); err != nil {
-		return err
-	}
 	src, err := client.Dial(r.ctx, *r.Server)
 	if err != nil {
 		return fmt.Errorf("cannot connect to the source %s: %w", r.Server.Address, err)
 	}
 	defer src.Close()
+	if _, err := r.meetSource(src); err != nil { // the history tells what matters of a restart
+		return err
+	}
+	if err := r.prepareCommands(resumed && r.st.Whole, minute); err != nil {
+		return err
+	}
 	s := &spool{conn: src, end: make(chan error, 1)}
 	for _, option := range [][2]string{{"capa", "eof"}, {"capa", "psync2"}} {
 		_, _ = src.Do("REPLCONF", option[0], option[1]) // one that does not know it sends what it always has
@@ -174,7 +177,7 @@ func (r *run) goOn(s *spool) (err error) {
 		return sourceError(err)
 	}
 	if !p.Partial {
-		return errors.New("the source has no more of its stream what came since the import was interrupted: empty the target and begin anew, with --restart " +
+		return errors.New("the source no longer has what came in its stream since the import was interrupted: empty the target and begin anew, with --restart " +
 			"(a larger repl-backlog-size at the source bridges longer interruptions)")
 	}
 	if words := strings.Fields(p.Reply); len(words) > 1 {
@@ -253,21 +256,24 @@ func (r *run) stream(s *spool) error {
 	if err != nil {
 		return sourceError(err)
 	}
-	for told, gone := false, error(nil); ; {
+	for gone := error(nil); ; {
 		if err := r.streamed(s); err != nil {
+			if errors.Is(err, ErrStopped) {
+				err = r.release(err)
+			}
 			return err
 		}
 		if caught := r.st.Begin+r.next.Offset >= wanted; caught && !r.Follow {
 			return nil
-		} else if caught && !told {
-			told = true
+		} else if caught && !r.level {
+			r.level = true
 			r.say("the target has caught up; the import follows the source until it is told to stop (Ctrl-C)")
 		}
 		if err := r.stopped(); err != nil {
-			return err
+			return r.release(err)
 		}
 		if gone != nil {
-			return gone
+			return r.release(gone)
 		}
 		r.show()
 		select {

@@ -40,7 +40,8 @@ func TestPark(t *testing.T) {
 		{"PEXPIREAT k 999999999999", "PEXPIREAT k 7307199999999"},
 		{"PEXPIREAT k 1000000060000", "PEXPIREAT k 7307200060000"},
 		{"PEXPIREAT k 1000000060001", "PEXPIREAT k 1000000060001"},
-		{"EXPIREAT k 999999999 NX", "EXPIREAT k 7307199999 NX"},
+		{"EXPIREAT k 999999999 NX", "EXPIREAT k 7307199999"},
+		{"PEXPIREAT k 1000000060001 GT", "PEXPIREAT k 1000000060001"},
 		{"EXPIREAT k 1000000061", "EXPIREAT k 1000000061"},
 		{"SET k v PXAT 5", "SET k v PXAT 6307200000005"},
 		{"SET PXAT PXAT pxat 5 GET", "SET PXAT PXAT pxat 6307200000005 GET"},
@@ -55,7 +56,7 @@ func TestPark(t *testing.T) {
 		{"PEXPIREAT k x", "PEXPIREAT k x"},
 	} {
 		args := words(c[0])
-		r.parkCommand(string(args[0]), args)
+		args = r.parkCommand(string(args[0]), args)
 		if got := string(bytes.Join(args, []byte(" "))); got != c[1] {
 			t.Errorf("%s becomes %s, not %s", c[0], got, c[1])
 		}

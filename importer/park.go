@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -26,8 +27,9 @@ func (r *run) park(deadline int64) int64 {
 	return deadline + parkMs
 }
 
-// parkCommand does it for a command that sets a deadline.
-func (r *run) parkCommand(name string, args [][]byte) {
+// parkCommand does it for a command that sets a deadline. A condition (NX, XX, GT, LT) goes:
+// it was met where the command comes from, and would be compared with what is parked here.
+func (r *run) parkCommand(name string, args [][]byte) [][]byte {
 	at := func(i int, unit int64) {
 		if i >= len(args) {
 			return
@@ -38,10 +40,13 @@ func (r *run) parkCommand(name string, args [][]byte) {
 		}
 	}
 	switch name {
-	case "PEXPIREAT":
-		at(2, 1)
-	case "EXPIREAT":
-		at(2, second)
+	case "PEXPIREAT", "EXPIREAT":
+		unit := int64(1)
+		if name == "EXPIREAT" {
+			unit = second
+		}
+		at(2, unit)
+		args = args[:min(3, len(args))]
 	case "SET", "GETEX", "RESTORE":
 		options := 3
 		if name == "GETEX" {
@@ -58,6 +63,7 @@ func (r *run) parkCommand(name string, args [][]byte) {
 			}
 		}
 	}
+	return args
 }
 
 // unpark gives the keys their deadlines back, which ends those whose time is over.
@@ -92,6 +98,20 @@ func (r *run) unpark() error {
 	}
 	r.st.Parked = 0
 	return nil
+}
+
+// release gives the deadlines back when an import that follows its source ends, although it
+// can go on later: mostly the source is not there any more then, and nobody comes back.
+// why is its end. A key whose time is over before the import goes on is missed then by what
+// would have made it live longer, which is listed.
+func (r *run) release(why error) error {
+	if !r.Follow || !r.level {
+		return why
+	}
+	if err := r.unpark(); err != nil {
+		return errors.Join(why, err)
+	}
+	return why
 }
 
 // unparkKeys is a step of unpark.

@@ -91,11 +91,19 @@ func (r *run) conflict(rec *record, sum *object.Digest) error {
 		if r.isSame(rec, sum, v.Str) {
 			r.Same++
 		} else {
-			r.failed(rec, "it is there with another value: --replace would write over it, --skip-existing leaves it")
+			r.failed(rec, "it is there with another value: --replace would write over it, --skip-existing leaves it"+r.maybeOwn())
 		}
 		return nil
 	}, []byte("DUMP"), rec.key)
 	return r.p.flush()
+}
+
+// maybeOwn tells where such a value may come from.
+func (r *run) maybeOwn() string {
+	if r.Scan {
+		return " (if the import itself has written it, it was changed at the source since)"
+	}
+	return ""
 }
 
 func (r *run) isSame(rec *record, sum *object.Digest, there string) bool {

@@ -39,6 +39,8 @@ type run struct {
 	parts   []part
 
 	oldTarget bool // it has no PEXPIRETIME
+	restarted bool // the target was, since the state was written
+	level     bool // with its source the target has been, since this run was started
 }
 
 // Run imports until all is done, an error ends it, or ctx does. The Summary is of this run
@@ -71,6 +73,7 @@ func (r *run) all() error {
 	} else {
 		r.st = state{Source: r.source(), ID: strconv.FormatUint(r.Env.NewRand().Uint64(), 36)}
 	}
+	r.meetTarget(resumed)
 	if err := r.read(resumed); err != nil {
 		return r.interrupted(err)
 	}

@@ -42,6 +42,15 @@ func (r *run) scan() error {
 	if err != nil {
 		return sourceError(err)
 	}
+	restarted, err := r.meetSource(src)
+	switch {
+	case err != nil:
+		return err
+	case restarted:
+		r.again("the source was restarted, so that its cursors mean other keys")
+	case r.restarted:
+		r.again("the target was restarted")
+	}
 	s := &scanner{run: r, src: src, group: dumpsFirst}
 	for db, n := range sizes {
 		if r.wantsDB(db) {
@@ -153,7 +162,7 @@ func (s *scanner) dump(keys []string) error {
 				return sourceError(err)
 			}
 		}
-		if s.learns(v, use, ttl) {
+		if s.learns(v, use, ttl) || v[1].Int == -2 && !v[2].IsNull() { // it was made in between
 			again = append(again, k)
 			continue
 		}
@@ -170,7 +179,7 @@ func (s *scanner) dump(keys []string) error {
 // learns sees from the answers that the source is to be asked otherwise.
 func (s *scanner) learns(v [3]resp.Value, use, ttl string) bool {
 	lfu := v[0].IsError() && strings.Contains(v[0].Str, "LFU") && use == "IDLETIME"
-	old := v[1].IsError() && strings.Contains(v[1].Str, "unknown command") && ttl == "PEXPIRETIME"
+	old := v[1].IsError() && ttl == "PEXPIRETIME" // it does not know it, or may not say it
 	s.useFreq = s.useFreq || lfu
 	s.useTTL = s.useTTL || old
 	return lfu || old
@@ -185,6 +194,12 @@ func (s *scanner) found(key string, v [3]resp.Value, use, ttl string) error {
 		return nil
 	case v[2].IsNull():
 		return nil // it went meanwhile
+	case v[1].IsError():
+		s.failed(rec, "the source does not tell its deadline: "+v[1].Str)
+		return nil
+	case v[1].Int == 0 && ttl == "PTTL":
+		s.Expired++ // within the millisecond
+		return nil
 	}
 	s.Bytes += int64(len(rec.payload))
 	if body, _, err := rdb.CheckDump(rec.payload, false); err == nil && rdb.Type(body[0]).Known() {
@@ -201,9 +216,6 @@ func (s *scanner) found(key string, v [3]resp.Value, use, ttl string) error {
 		rec.idle = v[0].Int
 	} else if !v[0].IsError() {
 		rec.freq = int(v[0].Int)
-	}
-	if v[1].Int == -2 {
-		return nil // likewise
 	}
 	rec.deadline, rec.relative = max(v[1].Int, 0), ttl == "PTTL"
 	return s.write(rec)

@@ -35,6 +35,10 @@ type state struct {
 	History string `json:"history,omitempty"`
 	Begin   int64  `json:"begin,omitempty"`
 	Whole   bool   `json:"whole,omitempty"`
+	// See identity.go.
+	Target    string     `json:"target,omitempty"`
+	SourceRun string     `json:"source_run,omitempty"`
+	Files     []fileMark `json:"files,omitempty"`
 }
 
 // stateEvery is how often the state is saved.
