@@ -72,6 +72,8 @@ func openSketch(c *command.Context, cell object.Cell) (s sketch, err error) {
 		s.loose = true
 		c.Scratch = append(c.Scratch[:0], s.bytes...)
 		s.bytes = c.Scratch
+	} else {
+		s.bytes = s.cell.Grow(0) // which says that they change
 	}
 	return s, nil
 }

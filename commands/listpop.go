@@ -241,7 +241,7 @@ func moveElement(c *command.Context, from, to object.Side) (moved bool, err erro
 		target = c.Add(dst, c.Place(dst).NewList())
 		notifyNew(c, c.DB, dst)
 	}
-	source = c.Peek(src) // the first cell may be out of date now
+	source = c.EditAgain(src) // the first cell may be out of date now
 	v := object.ListValue{Cell: &source}
 	x := v.End(from)
 	replyValue(c, x)

@@ -243,7 +243,7 @@ func smove(c *command.Context) error {
 	if err != nil {
 		return err
 	}
-	source = c.Peek(from) // the target may have been dead, and its removal moves others
+	source = c.EditAgain(from) // the target may have been dead, and its removal moves others
 	s := object.SetValue{Cell: &source}
 	if string(from) == string(to) {
 		replyFlag(c, s.Has(m))
@@ -258,7 +258,7 @@ func smove(c *command.Context) error {
 		removeEmpty(c, from)
 	}
 	// The cell of the target may be out of date now.
-	if target, _ = c.LookupEdit(to, object.Set); !target.Ok() {
+	if target = c.EditAgain(to); !target.Ok() {
 		target = c.Add(to, c.Place(to).NewSet(m, 1, &c.Set.Limits.Set))
 		notifyNew(c, c.DB, to)
 	}

@@ -150,3 +150,23 @@ func compareStates(t *testing.T, got, want map[spot]string) {
 		}
 	}
 }
+
+// TestBarrierSeesTheDead: a key whose time ran out since the epoch, while dead keys are
+// kept, is shown before it is replaced.
+func TestBarrierSeesTheDead(t *testing.T) {
+	m := newTwin(t, 1)
+	key := []byte("key")
+	set := func(value string, deadline int64) {
+		shard := m.ks.LockKey(m.v, m.ks.Hash(key))
+		m.v.SetString(key, []byte(value), deadline, false)
+		m.ks.UnlockShard(m.v, shard)
+	}
+	set("of the epoch", m.v.Now+10)
+	want := rawState(m.ks)
+	r := newRecorder(m.ks, len(m.dbs))
+	m.v.Now += 10
+	m.v.KeepDead = true
+	set("later", 0)
+	m.ks.SetBarrier(nil)
+	compareStates(t, r.epoch(), want)
+}

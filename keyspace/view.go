@@ -239,6 +239,17 @@ func (v *View) Edit(key []byte) object.Cell {
 	return c
 }
 
+// EditAgain finds a key once more that Edit has found, and that other keys were made or
+// removed after: the cell of Edit is out of date then. It does not count as another use.
+// (Peek would do but for a snapshot, which would not hear of what the cell is changed by.)
+func (v *View) EditAgain(key []byte) object.Cell {
+	c, sh, _ := v.lookup(v.DB, key)
+	if c.Ok() && v.ks.barrier != nil {
+		v.editIn(sh, v.DB, key, &c)
+	}
+	return c
+}
+
 // Delete removes a key and tells whether it was there.
 func (v *View) Delete(key []byte) bool { return v.DeleteIn(v.DB, key) }
 
@@ -329,14 +340,14 @@ func newString(h *arena.Heap, key, val []byte, at object.Attrs, raw bool) arena.
 
 // insert puts a new entry in its table.
 func (v *View) insert(sh *shard, db int, h uint64, key []byte, ref arena.Ref, deadline int64) {
-	if v.ks.barrier != nil {
-		v.edit(sh, db, key, object.Cell{})
-	}
 	d := v.ks.database(sh, db)
 	if v.KeepDead {
-		if old := d.table.Find(h, key); old.Ok() {
+		if old := d.table.Find(h, key); old.Ok() { // it may have been alive at a snapshot's epoch
 			v.remove(sh, d, db, h, old, entry.At(v.ks.arena, old.Ref()))
 		}
+	}
+	if v.ks.barrier != nil {
+		v.edit(sh, db, key, object.Cell{})
 	}
 	d.table.Insert(h, ref)
 	if len(sh.waiting) != 0 {

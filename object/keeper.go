@@ -12,8 +12,8 @@ type Keeper interface {
 	// Splice: of a list, del elements from an index on are about to go, or to change if ins
 	// is the same, and ins to come in their place.
 	Splice(c Cell, index, del, ins int)
-	// Node: the node of a stream that begins with an entry's ID is about to change or to
-	// go.
+	// Node: the node of a stream that begins with an entry's ID is about to come, to change
+	// or to go.
 	Node(c Cell, id stream.ID)
 	// Bytes: of a string, those from one index up to another are about to change or to go.
 	Bytes(c Cell, from, to int)

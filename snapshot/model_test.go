@@ -336,7 +336,7 @@ func (w *history) picture(now int64) map[spot]string {
 			for db := range databases {
 				for pos, more := uint64(0), true; more; more = pos != 0 {
 					pos = h.Scan(db, pos, func(_ uint64, c *object.Cell) {
-						if d := c.Entry.Deadline(); d == 0 || d > now {
+						if d := c.Entry.Deadline(); (d == 0 || d > now) && !fieldless(c, now) {
 							all[spot{db, string(c.Entry.Key())}] = image(c, now)
 						}
 					})
@@ -345,6 +345,11 @@ func (w *history) picture(now int64) map[spot]string {
 		})
 	}
 	return all
+}
+
+// fieldless tells whether a value is a hash whose fields are all due by a moment.
+func fieldless(c *object.Cell, now int64) bool {
+	return c.Type() == object.Hash && object.HashValue{Cell: c, Now: now}.Len() == 0
 }
 
 // image is a value, whatever its encoding.
@@ -604,6 +609,50 @@ func TestTrimmedStream(t *testing.T) {
 		all.Trim(stream.Trim{})
 		w.append(v)
 	}, key)
+	for s.Step(w.v, 0, 1, 1000) {
+	}
+	if err := f.take(s, true); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.load(1).picture(now); !maps.Equal(got, want) {
+		t.Errorf("%.200v is written down as %.200v", want, got)
+	}
+}
+
+// TestStreamSetBack: a stream that loses its entries can go back to lower IDs; those that
+// it gets then are none of the epoch's, though the epoch's were higher.
+func TestStreamSetBack(t *testing.T) {
+	w := newHistory(t, 1)
+	key := []byte("stream")
+	edit := func(fn func(s *stream.Stream)) {
+		w.held(func() {
+			c := w.v.Edit(key)
+			s := object.StreamValue{Cell: &c}.Open()
+			fn(&s)
+		}, key)
+	}
+	w.held(func() { w.v.Add(key, w.v.Place(key).NewStream()) }, key)
+	add := func(s *stream.Stream, id uint64) {
+		if err := s.Append(stream.ID{Ms: id}, streamLimits, [][]byte{w.word(), w.word()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	edit(func(s *stream.Stream) {
+		for id := range 300 {
+			add(s, uint64(1000+id))
+		}
+	})
+	want, now := w.picture(w.v.Now), w.v.Now
+	s, f := Begin(w.v, Options{GiantFrom: 1}), newFile(w)
+	defer s.End(w.v)
+	s.Step(w.v, 0, 1, 1)
+	edit(func(s *stream.Stream) {
+		s.Trim(stream.Trim{})
+		s.SetLastID(stream.ID{Ms: 1})
+		for _, id := range []uint64{2, 1000, 1001, 1299, 1300} {
+			add(s, id)
+		}
+	})
 	for s.Step(w.v, 0, 1, 1000) {
 	}
 	if err := f.take(s, true); err != nil {

@@ -22,7 +22,8 @@ type streamPieces struct {
 	from  stream.ID // nodes that begin before are written
 	last  stream.ID // those that begin behind are new
 	kept  map[stream.ID][]byte
-	order []stream.ID // of kept, by ID
+	order []stream.ID        // of kept, by ID
+	fresh map[stream.ID]bool // nodes not of the epoch that begin before last all the same
 	end   []byte
 	done  bool
 }
@@ -30,26 +31,29 @@ type streamPieces struct {
 func newStreamPieces(enc *rdb.Encoder, head *rdb.RecordHead, v object.StreamValue) *streamPieces {
 	s := v.Open()
 	return &streamPieces{
-		enc: enc, head: head, nodes: s.Nodes(), last: s.LastID(), kept: map[stream.ID][]byte{},
+		enc: enc, head: head, nodes: s.Nodes(), last: s.LastID(), kept: map[stream.ID][]byte{}, fresh: map[stream.ID]bool{},
 		end: enc.AppendStreamEnd(nil, &s),
 	}
 }
 
 func (p *streamPieces) begin(dst []byte) []byte { return p.enc.BeginStream(dst, p.head, p.nodes) }
 
-func (p *streamPieces) free() { p.kept, p.order, p.end = nil, nil, nil }
+func (p *streamPieces) free() { p.kept, p.order, p.fresh, p.end = nil, nil, nil, nil }
 
-// Node keeps a node that is about to change or to go.
+// Node keeps a node that is about to change or to go, and notes one that is about to come.
 func (p *streamPieces) Node(c object.Cell, id stream.ID) {
-	if p.done || id.Less(p.from) || p.last.Less(id) || p.kept[id] != nil {
+	if p.done || id.Less(p.from) || p.last.Less(id) || p.kept[id] != nil || p.fresh[id] {
 		return
 	}
 	s := object.StreamValue{Cell: &c}.Open()
-	if at, b, ok := s.NodeFrom(id); ok && at == id {
-		p.kept[id] = slices.Clone(b)
-		i, _ := slices.BinarySearchFunc(p.order, id, stream.ID.Compare)
-		p.order = slices.Insert(p.order, i, id)
+	at, b, ok := s.NodeFrom(id)
+	if !ok || at != id {
+		p.fresh[id] = true
+		return
 	}
+	p.kept[id] = slices.Clone(b)
+	i, _ := slices.BinarySearchFunc(p.order, id, stream.ID.Compare)
+	p.order = slices.Insert(p.order, i, id)
 }
 
 func (p *streamPieces) next(dst []byte, c *object.Cell) ([]byte, bool) {
@@ -69,7 +73,12 @@ func (p *streamPieces) next(dst []byte, c *object.Cell) ([]byte, bool) {
 // node is the next node as it was at the epoch.
 func (p *streamPieces) node(c *object.Cell) (id stream.ID, b []byte, ok bool) {
 	s := object.StreamValue{Cell: c}.Open()
-	id, b, ok = s.NodeFrom(p.from)
+	for from, more := p.from, true; more; from, more = id.Next() {
+		if id, b, ok = s.NodeFrom(from); !ok || !p.fresh[id] {
+			break
+		}
+		ok = false
+	}
 	ok = ok && !p.last.Less(id)
 	if len(p.order) > 0 && (!ok || !id.Less(p.order[0])) {
 		id = p.order[0]

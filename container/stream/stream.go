@@ -59,7 +59,8 @@ type Stream struct {
 	h *header
 	r arena.Ref
 	// Before, if not nil, is told of a node, by the ID that it begins with, before it
-	// changes or goes. New nodes are not told of.
+	// comes, changes or goes. (Where XSETID has lowered the last ID, new nodes may have
+	// lower IDs than others had.)
 	Before func(node ID)
 }
 
@@ -177,6 +178,7 @@ func (s *Stream) place(id ID, l Limits, args [][]byte, sum int) error {
 	if most > listpack.SizeMax {
 		return ErrLarge
 	}
+	s.tell(id)
 	if !x.insert(id, 0) {
 		return ErrID
 	}
