@@ -132,9 +132,14 @@ func (m *Manager) turnOn(v *keyspace.View) error {
 	}
 	m.record()
 	m.run(a)
-	if m.job != nil {
+	switch {
+	case m.job != nil:
 		m.rewrites.scheduled = true
 		m.logf(logger.Warning, "AOF was enabled but there is already another background operation. An AOF background was scheduled to start when possible.")
+		return nil
+	case m.host.InTransaction(): // what of it is done already will be in the log all the same
+		m.rewrites.scheduled = true
+		m.logf(logger.Notice, "AOF was enabled during a transaction. An AOF background was scheduled to start when possible.")
 		return nil
 	}
 	return m.beginRewrite(v)
@@ -334,7 +339,11 @@ func rewriteBackoff(failures int) time.Duration {
 // considerRewrite begins a rewrite that is due. Only alone, under mu, with no job.
 func (m *Manager) considerRewrite(v *keyspace.View, now time.Duration) {
 	r := &m.rewrites
-	if m.aof == nil || r.failures > 0 && now-r.lastTry < rewriteBackoff(r.failures) {
+	if m.aof == nil {
+		m.considerOnce(v)
+		return
+	}
+	if r.failures > 0 && now-r.lastTry < rewriteBackoff(r.failures) {
 		return
 	}
 	st, c := m.aof.writer.Stats(), m.cfg.Values()
@@ -350,6 +359,17 @@ func (m *Manager) considerRewrite(v *keyspace.View, now time.Duration) {
 	if err := m.beginRewrite(v); err != nil {
 		r.failures++
 		r.lastTry = now
+		m.logf(logger.Warning, "The AOF cannot be rewritten: %v", err)
+	}
+}
+
+// considerOnce is considerRewrite with appendonly no.
+func (m *Manager) considerOnce(v *keyspace.View) {
+	if !m.rewrites.scheduled {
+		return
+	}
+	m.rewrites.scheduled = false
+	if err := m.rewriteOnce(v); err != nil {
 		m.logf(logger.Warning, "The AOF cannot be rewritten: %v", err)
 	}
 }

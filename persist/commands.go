@@ -54,17 +54,19 @@ func (m *Manager) bgsave(c *command.Context) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if j := m.job; m.quiet || j != nil && j.rewrite == nil {
+	within := m.host.InTransaction() // whose middle is no moment to be saved
+	switch j := m.job; {
+	case m.quiet, j != nil && j.rewrite == nil:
 		return errSaving
-	} else if j != nil && len(c.Args) == 1 {
+	case j != nil && !within && len(c.Args) == 1:
 		return errOther
-	} else if j != nil {
+	case j != nil || within:
 		m.scheduled = true
 		c.Out.SimpleString("Background saving scheduled")
-		return nil
+	default:
+		m.begin(c.View, nil)
+		c.Out.SimpleString("Background saving started")
 	}
-	m.begin(c.View, nil)
-	c.Out.SimpleString("Background saving started")
 	return nil
 }
 
@@ -74,9 +76,7 @@ func (m *Manager) bgrewriteaof(c *command.Context) error {
 	switch j := m.job; {
 	case j != nil && j.rewrite != nil, m.quiet, m.closing != nil:
 		return errRewriting
-	case j != nil && m.aof == nil:
-		return errOther
-	case j != nil:
+	case j != nil, m.host.InTransaction():
 		m.rewrites.scheduled = true
 		m.rewrites.failures = 0
 		c.Out.SimpleString("Background append only file rewriting scheduled")

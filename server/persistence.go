@@ -93,6 +93,17 @@ func (s *Server) AloneView() *keyspace.View {
 	return nil
 }
 
+// InTransaction tells whether the loop that runs alone is within a transaction, of which
+// nothing is in the log before its end. Only alone.
+func (s *Server) InTransaction() bool {
+	for _, w := range s.workers {
+		if w.isAlone {
+			return w.inExec
+		}
+	}
+	return false
+}
+
 // RunID is INFO's run_id.
 func (s *Server) RunID() string { return s.runID }
 

@@ -222,3 +222,42 @@ func crash(t *testing.T, s *testutil.Server, acked []int, after time.Duration, c
 	kill(t, s)
 	clients.Wait()
 }
+
+// TestRewriteWithinTransaction: a rewrite or a save that is asked for within a transaction
+// begins behind it. Begun in its middle, it would have a half of what happens as one, and
+// the append only file would repeat that half.
+func TestRewriteWithinTransaction(t *testing.T) {
+	for _, c := range []struct {
+		before, after string // appendonly
+		within        []string
+	}{
+		{"yes", "yes", []string{"BGREWRITEAOF"}}, {"no", "yes", []string{"BGREWRITEAOF"}},
+		{"no", "yes", []string{"CONFIG", "SET", "appendonly", "yes"}}, {"no", "no", []string{"BGSAVE"}},
+	} {
+		dir := t.TempDir()
+		s := started(t, false, dir, "--appendonly", c.before, "--appendfsync", "always")
+		peer := s.Conn(t, 2)
+		peer.MustOK("MULTI")
+		for _, words := range [][]string{{"INCR", "balance"}, c.within, {"INCR", "balance"}} {
+			peer.MustOK(words...)
+		}
+		peer.MustOK("EXEC")
+		for !idle(peer) || c.after == "no" && peer.Info("persistence", "rdb_saves") == "0" {
+			time.Sleep(5 * time.Millisecond)
+		}
+		kill(t, s)
+		if got := ask(t, started(t, false, dir, "--appendonly", c.after, "--startup-data-check", "no"), "GET", "balance"); got != "2" {
+			t.Errorf("%q within a transaction: the balance is %s after a restart, not 2", c.within, got)
+		}
+	}
+}
+
+// idle tells whether nothing is about to be written in the background, or being written.
+func idle(c *testutil.Peer) bool {
+	for _, field := range []string{"aof_rewrite_scheduled", "aof_rewrite_in_progress", "rdb_bgsave_in_progress"} {
+		if c.Info("persistence", field) != "0" {
+			return false
+		}
+	}
+	return true
+}
