@@ -365,7 +365,7 @@ func (m *Manager) considerRewrite(v *keyspace.View, now time.Duration) {
 
 // considerOnce is considerRewrite with appendonly no.
 func (m *Manager) considerOnce(v *keyspace.View) {
-	if !m.rewrites.scheduled {
+	if !m.rewrites.scheduled || m.closing != nil {
 		return
 	}
 	m.rewrites.scheduled = false
