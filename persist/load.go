@@ -283,7 +283,11 @@ func (m *Manager) saveHere(v *keyspace.View) error {
 	j.path, j.temp = m.cfg.Path(config.DBFilename), m.tempName()
 	j.take(v, snapshot.Options{Version: j.opts.Version})
 	over := make(chan error, 1)
-	go func() { over <- j.save() }()
+	go func() {
+		err := j.save()
+		j.sink.Leave() // which ends the walk, if it is not through
+		over <- err
+	}()
 	for !j.snap.Walked() {
 		if !j.snap.Step(v, 0, 1, walkHere) {
 			runtime.Gosched() // until the writer has caught up

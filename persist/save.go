@@ -25,6 +25,7 @@ import (
 type job struct {
 	m       *Manager
 	snap    *snapshot.Snapshot
+	sink    *snapshot.Sink
 	began   time.Duration
 	changes int64 // of the server at the epoch
 	written atomic.Int64
@@ -82,6 +83,7 @@ func (m *Manager) start(j *job, v *keyspace.View, o snapshot.Options) {
 // of them.
 func (j *job) take(v *keyspace.View, o snapshot.Options) {
 	j.snap = snapshot.Begin(v, o)
+	j.sink, _ = j.snap.NewSink() // nobody can be late for it
 	for _, d := range j.snap.Databases() {
 		j.opts.DatedHashes = j.opts.DatedHashes || d.Dated > 0
 	}
@@ -95,9 +97,7 @@ func (j *job) run() {
 	} else {
 		err = j.save()
 	}
-	if err != nil {
-		j.snap.Cancel(err)
-	}
+	j.sink.Leave()
 	j.m.host.Alone(func(v *keyspace.View) { j.end(v, err) })
 }
 
@@ -183,7 +183,7 @@ func (j *job) writeCommands(f env.File) error {
 	}
 	db := -1
 	for {
-		c, err := j.snap.Next()
+		c, err := j.sink.Next()
 		if err != nil {
 			return err
 		}
@@ -206,7 +206,7 @@ const commandsBuffer = 128 << 10
 // wrote is what follows a chunk.
 func (j *job) wrote(c *snapshot.Chunk) {
 	j.written.Add(int64(c.Keys))
-	j.snap.Recycle(c)
+	j.sink.Done(c)
 }
 
 // save writes the snapshot to a temporary file, which gets its name when all of it is on
@@ -271,7 +271,7 @@ func (j *job) records(to io.Writer) error {
 	way := courtesy{clock: j.m.env.Clock, since: j.m.env.Clock.Monotonic()}
 	for {
 		way.give()
-		c, err := j.snap.Next()
+		c, err := j.sink.Next()
 		if err != nil {
 			return err
 		}

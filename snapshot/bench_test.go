@@ -24,17 +24,21 @@ func BenchmarkWalk(b *testing.B) {
 		v.SetString(fmt.Appendf(nil, "key:%012d", i), value, 0, false)
 	}
 	s := Begin(v, Options{QueueMax: 1 << 40})
+	sink, err := s.NewSink()
+	if err != nil {
+		b.Fatal(err)
+	}
 	done := make(chan int64)
 	go func() {
 		var n int64
 		for {
-			c, err := s.Next()
+			c, err := sink.Next()
 			if c == nil || err != nil {
 				done <- n
 				return
 			}
 			n += int64(len(c.Records))
-			s.Recycle(c)
+			sink.Done(c)
 		}
 	}()
 	b.ReportAllocs()

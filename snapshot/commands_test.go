@@ -255,7 +255,8 @@ func (c *caller) during(round int, idle bool) {
 		return
 	}
 	want, now := c.picture(c.v.Now), c.v.Now
-	s, f := Begin(c.v, Options{GiantFrom: 1}), newFile(c.history)
+	s := Begin(c.v, Options{GiantFrom: 1})
+	f := newFile(c.history, s)
 	defer s.End(c.v)
 	for i := range steps {
 		if i%pace == 0 {
@@ -265,11 +266,11 @@ func (c *caller) during(round int, idle bool) {
 	}
 	for !s.Walked() {
 		s.Step(c.v, 0, 1, 1000)
-		if err := f.take(s, false); err != nil {
+		if err := f.take(false); err != nil {
 			return // flushed
 		}
 	}
-	if err := f.take(s, true); err != nil {
+	if err := f.take(true); err != nil {
 		return
 	}
 	c.t.Run(fmt.Sprint(round), func(t *testing.T) { c.compare(t, f, want, now) })

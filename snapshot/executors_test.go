@@ -44,6 +44,10 @@ func (s *store) saveBy(t *testing.T, executors int) []byte {
 	t.Helper()
 	var snap *Snapshot
 	s.alone(func() { snap = Begin(s.v, Options{GiantFrom: 1}) })
+	sink, err := snap.NewSink()
+	if err != nil {
+		t.Fatal(err)
+	}
 	var walkers sync.WaitGroup
 	for i := range executors {
 		v := s.ks.NewView(nil)
@@ -52,16 +56,16 @@ func (s *store) saveBy(t *testing.T, executors int) []byte {
 	}
 	var out bytes.Buffer
 	w := rdb.NewWriter(&out, rdb.WriterOptions{})
-	err := w.Header(&rdb.Info{})
+	err = w.Header(&rdb.Info{})
 	for c := new(Chunk); err == nil; {
-		if c, err = snap.Next(); c == nil || err != nil {
+		if c, err = sink.Next(); c == nil || err != nil {
 			break
 		}
 		size := snap.Databases()[c.DB]
 		if err = w.Database(c.DB, size.Keys, size.Volatile); err == nil {
 			err = w.Records(c.Records)
 		}
-		snap.Recycle(c)
+		sink.Done(c)
 	}
 	if err == nil {
 		err = w.Close()

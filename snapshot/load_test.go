@@ -103,10 +103,12 @@ func (s *store) save(t testing.TB, o rdb.WriterOptions, info *rdb.Info, function
 	}
 	var snap *Snapshot
 	s.alone(func() { snap = Begin(s.v, Options{Version: o.Version}) })
+	sink, err := snap.NewSink()
+	check(err)
 	for more := true; more; {
 		more = snap.Step(s.v, 0, 1, 1<<20)
-		for snap.Held() > 0 || snap.Walked() && !more {
-			c, err := snap.Next()
+		for sink.waiting() || snap.Walked() && !more {
+			c, err := sink.Next()
 			check(err)
 			if c == nil {
 				break
@@ -114,7 +116,7 @@ func (s *store) save(t testing.TB, o rdb.WriterOptions, info *rdb.Info, function
 			size := snap.Databases()[c.DB]
 			check(w.Database(c.DB, size.Keys, size.Volatile))
 			check(w.Records(c.Records))
-			snap.Recycle(c)
+			sink.Done(c)
 			more = more || !snap.Walked()
 		}
 	}

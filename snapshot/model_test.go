@@ -370,13 +370,19 @@ func image(c *object.Cell, now int64) string {
 // file is what the writer has of a snapshot.
 type file struct {
 	w    *history
+	sink *Sink
 	out  bytes.Buffer
 	rdb  *rdb.Writer
 	keys int
 }
 
-func newFile(w *history) *file {
-	f := &file{w: w}
+func newFile(w *history, s *Snapshot) *file {
+	w.t.Helper()
+	sink, err := s.NewSink()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	f := &file{w: w, sink: sink}
 	f.rdb = rdb.NewWriter(&f.out, rdb.WriterOptions{DatedHashes: true})
 	if err := f.rdb.Header(&rdb.Info{}); err != nil {
 		w.t.Fatal(err)
@@ -385,9 +391,9 @@ func newFile(w *history) *file {
 }
 
 // take takes what there is, or, if wait, all.
-func (f *file) take(s *Snapshot, wait bool) error {
-	for wait || s.Held() > 0 {
-		c, err := s.Next()
+func (f *file) take(wait bool) error {
+	for wait || f.sink.waiting() {
+		c, err := f.sink.Next()
 		if err != nil || c == nil {
 			return err
 		}
@@ -398,9 +404,17 @@ func (f *file) take(s *Snapshot, wait bool) error {
 			f.w.t.Fatal(err)
 		}
 		f.keys += c.Keys
-		s.Recycle(c)
+		f.sink.Done(c)
 	}
 	return nil
+}
+
+// waiting tells whether there is a chunk to take.
+func (k *Sink) waiting() bool {
+	q := &k.s.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return k.next < q.first+len(q.chunks)
 }
 
 // load makes a keyspace of a file.
@@ -461,7 +475,7 @@ func (w *history) oneSnapshot(round int) {
 	want, now := w.picture(w.v.Now), w.v.Now
 	s := Begin(w.v, Options{QueueMax: int64(1 + w.n(100_000)), GiantFrom: 1 + w.n(60)})
 	defer s.End(w.v)
-	f := newFile(w)
+	f := newFile(w, s)
 	pace := 1 + w.n(20)
 	for !s.Walked() {
 		for range w.n(pace) {
@@ -471,11 +485,11 @@ func (w *history) oneSnapshot(round int) {
 			w.exclusively(func() { w.v.Swap(w.n(databases), w.n(databases)) })
 		}
 		s.Step(w.v, 0, 1, w.n(2000))
-		if err := f.take(s, false); err != nil {
+		if err := f.take(false); err != nil {
 			w.t.Fatal(err)
 		}
 	}
-	if err := f.take(s, true); err != nil {
+	if err := f.take(true); err != nil {
 		w.t.Fatal(err)
 	}
 	got := f.load(uint64(round)).picture(now)
@@ -506,7 +520,8 @@ func TestFlush(t *testing.T) {
 					w.step()
 				}
 				want, now := w.picture(w.v.Now), w.v.Now
-				s, f := Begin(w.v, Options{GiantFrom: 1 + w.n(60)}), newFile(w)
+				s := Begin(w.v, Options{GiantFrom: 1 + w.n(60)})
+				f := newFile(w, s)
 				s.Step(w.v, 0, 1, w.n(8000))
 				w.exclusively(func() { w.v.Flush(w.n(databases+1) - 1) })
 				for range w.n(100) {
@@ -514,7 +529,7 @@ func TestFlush(t *testing.T) {
 				}
 				for s.Step(w.v, 0, 1, 1000) {
 				}
-				if err := f.take(s, true); err != nil {
+				if err := f.take(true); err != nil {
 					if !errors.Is(err, ErrFlushed) {
 						t.Error(err)
 					}
@@ -542,8 +557,9 @@ func TestFlushOfMuch(t *testing.T) {
 		w.held(func() { w.v.SetString(key, key, 0, false) }, key)
 	}
 	s := Begin(w.v, Options{})
+	sink := newFile(w, s).sink
 	w.exclusively(func() { w.v.Flush(1); w.v.Flush(-1) })
-	if _, err := s.Next(); !errors.Is(err, ErrFlushed) {
+	if _, err := sink.Next(); !errors.Is(err, ErrFlushed) {
 		t.Errorf("Next gives %v", err)
 	}
 	if s.Step(w.v, 0, 1, 100) || !s.Walked() {
@@ -576,13 +592,14 @@ func TestPause(t *testing.T) {
 	if held := s.Held(); held < 2*before {
 		t.Errorf("%d bytes are held after all has been deleted, %d before", held, before)
 	}
-	c, err := s.Next()
+	sink := newFile(w, s).sink
+	c, err := sink.Next()
 	if c == nil || err != nil {
 		t.Fatal(c, err)
 	}
-	s.Recycle(c)
+	sink.Done(c)
 	s.Cancel(errors.New("enough"))
-	if _, err := s.Next(); err == nil || err.Error() != "enough" {
+	if _, err := sink.Next(); err == nil || err.Error() != "enough" {
 		t.Errorf("Next gives %v", err)
 	}
 }
@@ -599,7 +616,8 @@ func TestTrimmedStream(t *testing.T) {
 		}
 	}, key)
 	want, now := w.picture(w.v.Now), w.v.Now
-	s, f := Begin(w.v, Options{}), newFile(w)
+	s := Begin(w.v, Options{})
+	f := newFile(w, s)
 	defer s.End(w.v)
 	s.Step(w.v, 0, 1, 1)
 	w.held(func() {
@@ -611,7 +629,7 @@ func TestTrimmedStream(t *testing.T) {
 	}, key)
 	for s.Step(w.v, 0, 1, 1000) {
 	}
-	if err := f.take(s, true); err != nil {
+	if err := f.take(true); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.load(1).picture(now); !maps.Equal(got, want) {
@@ -643,7 +661,8 @@ func TestStreamSetBack(t *testing.T) {
 		}
 	})
 	want, now := w.picture(w.v.Now), w.v.Now
-	s, f := Begin(w.v, Options{GiantFrom: 1}), newFile(w)
+	s := Begin(w.v, Options{GiantFrom: 1})
+	f := newFile(w, s)
 	defer s.End(w.v)
 	s.Step(w.v, 0, 1, 1)
 	edit(func(s *stream.Stream) {
@@ -655,10 +674,91 @@ func TestStreamSetBack(t *testing.T) {
 	})
 	for s.Step(w.v, 0, 1, 1000) {
 	}
-	if err := f.take(s, true); err != nil {
+	if err := f.take(true); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.load(1).picture(now); !maps.Equal(got, want) {
 		t.Errorf("%.200v is written down as %.200v", want, got)
 	}
+}
+
+// TestSinks: sinks that come and go and have speeds of their own are given the same;
+// who comes when something is gone waits for the next snapshot.
+func TestSinks(t *testing.T) {
+	for _, seed := range seeds() {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Logf("-seed=%d", seed)
+			w := newHistory(t, seed)
+			for range 10 {
+				for range w.n(3000) {
+					w.step()
+				}
+				w.sinks()
+			}
+		})
+	}
+}
+
+func (w *history) sinks() {
+	s := Begin(w.v, Options{QueueMax: int64(1 + w.n(100_000)), GiantFrom: 1 + w.n(60)})
+	defer s.End(w.v)
+	files := []*file{newFile(w, s)}
+	for !s.Walked() {
+		for range w.n(10) {
+			w.step()
+		}
+		s.Step(w.v, 0, 1, w.n(3000))
+		if w.n(3) == 0 {
+			files = w.join(s, files)
+		}
+		if n := len(files); n > 1 && w.n(6) == 0 {
+			files[n-1].sink.Leave()
+			files = files[:n-1]
+		}
+		f := files[w.n(len(files))]
+		if err := f.take(false); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	for _, f := range files {
+		if err := f.take(true); err != nil {
+			w.t.Fatal(err)
+		}
+		if !bytes.Equal(f.out.Bytes(), files[0].out.Bytes()) || f.keys != files[0].keys {
+			w.t.Errorf("a sink got %d keys and not %d, or others", f.keys, files[0].keys)
+		}
+		f.sink.Leave()
+	}
+	if held := s.Held(); held != 0 {
+		w.t.Errorf("%d bytes are held for nobody", held)
+	}
+}
+
+// join adds a sink, if it is not too late.
+func (w *history) join(s *Snapshot, files []*file) []*file {
+	gone := s.queue.first > 0
+	sink, err := s.NewSink()
+	if gone != errors.Is(err, ErrLate) || !gone && err != nil {
+		w.t.Fatalf("chunks gone %v, and a new sink hears %v", gone, err)
+	}
+	if gone {
+		return files
+	}
+	sink.Leave()
+	return append(files, newFile(w, s))
+}
+
+// TestLastSinkLeaves: a snapshot that nobody wants is given up.
+func TestLastSinkLeaves(t *testing.T) {
+	w := newHistory(t, 1)
+	for range 100 {
+		w.step()
+	}
+	s := Begin(w.v, Options{})
+	newFile(w, s).sink.Leave()
+	if s.Step(w.v, 0, 1, 100) || !s.Walked() || s.Held() != 0 {
+		t.Error("it goes on")
+	}
+	s.End(w.v)
+	w.step()
 }

@@ -1,28 +1,71 @@
 package snapshot
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 )
 
-// Chunk is some records of one database.
+// Chunk is some records of one database. What has it must not change it: other sinks may
+// have it too.
 type Chunk struct {
 	DB      int
 	Keys    int // records that end in it
 	Records []byte
+
+	// Under queue.mu: sinks that have not taken it yet, and those that are not done with
+	// it.
+	takers, users int
 }
 
-// queue is what waits to be written.
+// queue is what waits for the sinks. It has the chunks that not all of them have taken.
 type queue struct {
 	max  int64
-	held atomic.Int64 // bytes
+	held atomic.Int64 // bytes of chunks that not all are done with
 
 	mu     sync.Mutex
 	filled sync.Cond
 	chunks []*Chunk
+	first  int // the number of chunks[0]: how many are gone
+	sinks  int
 	spare  [][]byte
 	closed bool
 	why    error
+}
+
+// Sink is one who gets all chunks of a snapshot, in their order, at his own speed: the
+// walk goes on as fast as the slowest one. Its methods are for one goroutine.
+type Sink struct {
+	s    *Snapshot
+	next int // number of the chunk to take
+	left bool
+}
+
+// ErrLate is what a sink hears that comes when others have had what it would begin with:
+// it has to wait for the next snapshot.
+var ErrLate = errors.New("the snapshot has been under way for too long: wait for the next one")
+
+// errAlone ends a snapshot whose last sink has left.
+var errAlone = errors.New("nobody wants the snapshot any more")
+
+// NewSink adds a sink. A snapshot that nobody listens to yet waits for its first one
+// when its queue is full.
+func (s *Snapshot) NewSink() (*Sink, error) {
+	q := &s.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed && q.why != nil:
+		return nil, q.why
+	case q.first > 0:
+		return nil, ErrLate
+	}
+	for _, c := range q.chunks {
+		c.takers++
+		c.users++
+	}
+	q.sinks++
+	return &Sink{s: s}, nil
 }
 
 // bufferSize is that of the buffers that chunks are gathered in: what is handed on at
@@ -37,20 +80,25 @@ func (q *queue) init(max int64) {
 func (q *queue) full() bool { return q.held.Load() >= q.max }
 
 func (q *queue) add(c *Chunk) {
-	q.held.Add(int64(len(c.Records)))
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed && q.why != nil {
 		return
 	}
+	q.held.Add(int64(len(c.Records)))
+	c.takers, c.users = q.sinks, q.sinks
 	q.chunks = append(q.chunks, c)
-	q.filled.Signal()
+	q.filled.Broadcast()
 }
 
 // close ends the queue: with nil when all is in it, else at once.
 func (q *queue) close(why error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.end(why)
+}
+
+func (q *queue) end(why error) {
 	if q.closed {
 		return
 	}
@@ -76,32 +124,71 @@ func (q *queue) buffer() []byte {
 
 // Next waits for the next chunk. It returns nil without an error after the last one,
 // and why the snapshot was given up if it was.
-func (s *Snapshot) Next() (*Chunk, error) {
-	q := &s.queue
+func (k *Sink) Next() (*Chunk, error) {
+	q := &k.s.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.chunks) == 0 && !q.closed {
+	for k.next == q.first+len(q.chunks) && !q.closed {
 		q.filled.Wait()
 	}
-	if len(q.chunks) == 0 {
+	if q.why != nil || k.next == q.first+len(q.chunks) {
 		return nil, q.why
 	}
-	c := q.chunks[0]
-	q.chunks[0] = nil
-	q.chunks = q.chunks[1:]
+	c := q.chunks[k.next-q.first]
+	k.next++
+	c.takers--
+	q.drop()
 	return c, nil
 }
 
-// Recycle gives back a chunk that has been written.
-func (s *Snapshot) Recycle(c *Chunk) {
-	q := &s.queue
-	q.held.Add(-int64(len(c.Records)))
-	if cap(c.Records) > 2*bufferSize {
-		return
+// drop forgets what all have taken.
+func (q *queue) drop() {
+	for len(q.chunks) > 0 && q.chunks[0].takers == 0 && q.sinks > 0 {
+		q.chunks[0] = nil
+		q.chunks = q.chunks[1:]
+		q.first++
 	}
+}
+
+// Done gives back a chunk that the sink needs no more.
+func (k *Sink) Done(c *Chunk) {
+	q := &k.s.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.closed {
+	q.done(c)
+}
+
+func (q *queue) done(c *Chunk) {
+	if c.users--; c.users > 0 {
+		return
+	}
+	q.held.Add(-int64(len(c.Records)))
+	if !q.closed && cap(c.Records) <= 2*bufferSize {
 		q.spare = append(q.spare, c.Records[:0])
+	}
+}
+
+// Leave ends a sink that wants no more, whatever its state: one whose disk is full, or
+// that was too slow. The others go on; without any the snapshot is given up. What the
+// sink has taken must have been given back.
+func (k *Sink) Leave() {
+	q := &k.s.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if k.left {
+		return
+	}
+	k.left = true
+	q.sinks--
+	for n := k.next - q.first; n < len(q.chunks); n++ {
+		c := q.chunks[n]
+		c.takers--
+		q.done(c)
+	}
+	if q.sinks > 0 {
+		q.drop()
+	} else if len(q.chunks) > 0 || !q.closed {
+		k.s.over.Store(true)
+		q.end(errAlone)
 	}
 }

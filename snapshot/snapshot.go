@@ -2,13 +2,14 @@
 // while commands go on changing it, without fork.
 //
 //	s := snapshot.Begin(view, options)       // no other executor runs
+//	sink, err := s.NewSink()
 //	...
 //	more := s.Step(view, first, step, n)     // each executor, between commands
 //	...
 //	for {                                    // whoever writes it down
-//		c, err := s.Next()               // waits; nil, nil: this was all
+//		c, err := sink.Next()            // waits; nil, nil: this was all
 //		write(c.DB, c.Records)
-//		s.Recycle(c)
+//		sink.Done(c)
 //	}
 //	...
 //	s.End(view)                              // no other executor runs
@@ -24,7 +25,8 @@
 // the epoch is written once, in the state of the epoch, and no other.
 //
 // Records of one shard and database are gathered into chunks, which go into a queue.
-// The walk pauses while the queue is full; pre-images cannot wait and go beyond it.
+// The walk pauses while the queue is full; pre-images cannot wait and go beyond it. Any
+// number of sinks read the queue; a chunk is let go when all are done with it.
 //
 // Units: times are Unix milliseconds, sizes bytes. Records are those of package rdb,
 // with strings as they are: compression is for the one who writes, on another thread.
@@ -63,7 +65,7 @@ type Options struct {
 	// NewAppender makes what writes keys down, one for each shard, if they are not to be
 	// records of RDB files. Fields of hashes that are due by now are not there any more.
 	NewAppender func(now int64) Appender
-	// QueueMax is how many bytes of chunks may wait for their writer before the walk
+	// QueueMax is how many bytes of chunks may wait for their writers before the walk
 	// pauses; 0 = QueueDefault.
 	QueueMax int64
 	// GiantFrom is how many elements a value has at least to be written in pieces; 0 = the
@@ -158,7 +160,7 @@ func (s *Snapshot) Progress() (keys, of, preimages int64) {
 	return s.keys.Load(), of, s.kept.Load()
 }
 
-// Held is how many bytes of records wait for their writer.
+// Held is how many bytes of records wait for the sinks.
 func (s *Snapshot) Held() int64 { return s.queue.held.Load() }
 
 // Walked tells whether there is nothing left for Step to do.
