@@ -111,7 +111,7 @@ func (m *Manager) settled(_, now *config.Values) {
 	case on:
 		m.aof.once = false
 		m.leaveWordSoon()
-	case m.aof.once && m.job != nil && m.job.rewrite != nil: // BGREWRITEAOF ends it
+	case m.aof.once && m.rewriting() != nil: // BGREWRITEAOF ends it
 	default:
 		m.turnOff()
 	}
@@ -133,7 +133,7 @@ func (m *Manager) turnOn(v *keyspace.View) error {
 	m.record()
 	m.run(a)
 	switch {
-	case m.job != nil:
+	case len(m.jobs) > 0:
 		m.rewrites.scheduled = true
 		m.logf(logger.Warning, "AOF was enabled but there is already another background operation. An AOF background was scheduled to start when possible.")
 		return nil
@@ -150,8 +150,8 @@ func (m *Manager) turnOn(v *keyspace.View) error {
 func (m *Manager) turnOff() {
 	a := m.aof
 	m.aof, m.rewrites.scheduled, m.closing = nil, false, a
-	if j := m.job; j != nil && j.rewrite != nil {
-		j.snap.Cancel(errTurnedOff)
+	if j := m.rewriting(); j != nil {
+		j.sink.Cancel(errTurnedOff)
 	}
 	m.logf(logger.Notice, "The append only file is turned off")
 	m.leaveWordSoon()
@@ -256,7 +256,8 @@ func (m *Manager) rewriteOnce(v *keyspace.View) error {
 	m.record()
 	m.run(a)
 	if err = m.beginRewrite(v); err == nil {
-		m.job.done = append(m.job.done, func(error) { m.turnOffUnlessWanted(a) })
+		j := m.rewriting()
+		j.done = append(j.done, func(error) { m.turnOffUnlessWanted(a) })
 		return nil
 	}
 	m.turnOff()
@@ -286,7 +287,7 @@ func (m *Manager) beginRewrite(v *keyspace.View) error {
 	j.rewrite, j.of, j.incremental = rw, m.aof, c.Bool(config.AOFRewriteIncrementalFsync)
 	j.info.AOFBase = true
 	o := snapshot.Options{Version: j.opts.Version}
-	if !preamble {
+	if j.commands = !preamble; j.commands {
 		o.NewAppender = func(now int64) snapshot.Appender { return &snapshot.Image{Now: now} }
 	}
 	m.logf(logger.Notice, "Background append only file rewriting started by pid %d", m.pid)

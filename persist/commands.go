@@ -55,12 +55,12 @@ func (m *Manager) bgsave(c *command.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	within := m.host.InTransaction() // whose middle is no moment to be saved
-	switch j := m.job; {
-	case m.quiet, j != nil && j.rewrite == nil:
+	switch busy := len(m.jobs) > 0; {
+	case m.quiet, m.saving() != nil:
 		return errSaving
-	case j != nil && !within && len(c.Args) == 1:
+	case busy && !within && len(c.Args) == 1:
 		return errOther
-	case j != nil || within:
+	case busy || within:
 		m.scheduled = true
 		c.Out.SimpleString("Background saving scheduled")
 	default:
@@ -73,10 +73,10 @@ func (m *Manager) bgsave(c *command.Context) error {
 func (m *Manager) bgrewriteaof(c *command.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	switch j := m.job; {
-	case j != nil && j.rewrite != nil, m.quiet, m.closing != nil:
+	switch busy := len(m.jobs) > 0; {
+	case m.rewriting() != nil, m.quiet, m.closing != nil:
 		return errRewriting
-	case j != nil, m.host.InTransaction():
+	case busy, m.host.InTransaction():
 		m.rewrites.scheduled = true
 		m.rewrites.failures = 0
 		c.Out.SimpleString("Background append only file rewriting scheduled")
@@ -100,7 +100,7 @@ func (m *Manager) bgrewriteaof(c *command.Context) error {
 func (m *Manager) save(c *command.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.job != nil || m.quiet {
+	if len(m.jobs) > 0 || m.quiet {
 		return errSaving
 	}
 	finish := c.Blocker.Postpone()
@@ -152,7 +152,7 @@ func (m *Manager) saveLast() error {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.begin(v, func(err error) { over <- err })
-		m.job.final = true
+		m.saving().final = true
 	})
 	if err := <-over; err != nil {
 		return err
@@ -212,19 +212,26 @@ func (m *Manager) Close() {
 
 var errEnding = errors.New("the server is ending")
 
-// giveUp ends the job that runs, if any, and waits for its end.
+// giveUp ends the jobs that run, if any, and waits for their end.
 func (m *Manager) giveUp() {
 	over := make(chan struct{})
 	m.host.Alone(func(*keyspace.View) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		if m.job == nil {
+		left := len(m.jobs)
+		if left == 0 {
 			close(over)
 			return
 		}
 		m.logf(logger.Warning, "A background save is under way: it is given up")
-		m.job.done = append(m.job.done, func(error) { close(over) })
-		m.job.snap.Cancel(errEnding)
+		for _, j := range m.jobs {
+			j.done = append(j.done, func(error) {
+				if left--; left == 0 {
+					close(over)
+				}
+			})
+		}
+		m.jobs[0].snap.Cancel(errEnding)
 	})
 	<-over
 }

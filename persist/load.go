@@ -195,7 +195,8 @@ func (m *Manager) firstBase(ctx context.Context, a *appendFile) error {
 			over <- err
 			return
 		}
-		m.job.done = append(m.job.done, func(err error) { over <- err })
+		j := m.rewriting()
+		j.done = append(j.done, func(err error) { over <- err })
 	})
 	var err error
 	select {
@@ -251,7 +252,7 @@ func (m *Manager) loadOptions(l *loading, r *replay) aof.LoadOptions {
 func (m *Manager) Reload(v *keyspace.View, o server.ReloadOptions) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.job != nil {
+	if len(m.jobs) > 0 {
 		return errSaving
 	}
 	if !o.NoSave {
@@ -281,7 +282,7 @@ func (m *Manager) Reload(v *keyspace.View, o server.ReloadOptions) error {
 func (m *Manager) saveHere(v *keyspace.View) error {
 	j := m.newJob(v, m.cfg.Values())
 	j.path, j.temp = m.cfg.Path(config.DBFilename), m.tempName()
-	j.take(v, snapshot.Options{Version: j.opts.Version})
+	j.share(snapshot.Begin(v, snapshot.Options{Version: j.opts.Version}))
 	over := make(chan error, 1)
 	go func() {
 		err := j.save()

@@ -75,10 +75,11 @@ type Manager struct {
 	delay, resumeAt atomic.Int64
 
 	mu        sync.Mutex
-	job       *job // what is being written; nil = nothing
-	scheduled bool // a save, when nothing else runs
-	ending    bool // nothing begins again
-	quiet     bool // nor while the last save is being made
+	jobs      []*job        // what is being written, all of it from one snapshot
+	scheduled bool          // a save, when nothing else runs
+	waiting   []func(error) // who hears of it
+	ending    bool          // nothing begins again
+	quiet     bool          // nor while the last save is being made
 	aof       *appendFile
 	closing   *appendFile // one that was turned off, until its lock is free
 	rewrites  rewrites
@@ -171,16 +172,20 @@ func (m *Manager) Tick(v *keyspace.View) {
 	if m.aof != nil {
 		m.aof.writer.Tick()
 	}
-	if m.job != nil || m.quiet || m.loading.Load() != nil {
+	if len(m.jobs) > 0 || m.quiet || m.loading.Load() != nil {
 		return
 	}
 	now := m.env.Clock.Monotonic()
-	if m.considerTurningOn(v, now); m.job != nil {
-		return
+	if m.considerTurningOn(v, now); len(m.jobs) == 0 {
+		m.considerRewrite(v, now)
 	}
-	if m.considerRewrite(v, now); m.job != nil {
-		return
+	if m.canShare() {
+		m.considerSave(v, now)
 	}
+}
+
+// considerSave begins a save that is due. Only alone, under mu.
+func (m *Manager) considerSave(v *keyspace.View, now time.Duration) {
 	if m.saved.failed && now-m.lastTry < retryAfter && m.lastTry != 0 {
 		return
 	}
@@ -208,7 +213,7 @@ func (m *Manager) Status() server.PersistenceStatus {
 	}
 	m.aofStatus(&st)
 	m.loadStatus(&st)
-	if j := m.job; j != nil {
+	for _, j := range m.jobs {
 		seconds := int64((m.env.Clock.Monotonic() - j.began) / time.Second)
 		if j.rewrite == nil {
 			st.Saving, st.SaveSeconds = true, seconds
@@ -216,7 +221,7 @@ func (m *Manager) Status() server.PersistenceStatus {
 			st.Rewriting, st.RewriteSeconds = true, seconds
 		}
 		_, st.SaveKeysTotal, _ = j.snap.Progress()
-		st.SaveKeysDone = j.written.Load()
+		st.SaveKeysDone = max(st.SaveKeysDone, j.written.Load())
 		st.SavePreimages = j.snap.Held()
 	}
 	return st

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -21,7 +22,7 @@ import (
 	"dozo/snapshot"
 )
 
-// job is one snapshot that is being taken and written.
+// job is one file that is being written from a snapshot.
 type job struct {
 	m       *Manager
 	snap    *snapshot.Snapshot
@@ -37,23 +38,45 @@ type job struct {
 	info        rdb.Info
 	opts        rdb.WriterOptions
 	incremental bool
+	commands    bool // and not records
 	final       bool // nothing is written any more
 	// done hears how it went, on a loop and alone; nil = nobody asks.
 	done []func(error)
 }
 
-// begin begins a save. done hears how it went. Only alone, under mu, with no job.
+// saving is the save under way, nil = none. Under mu.
+func (m *Manager) saving() *job { return m.jobThat(func(j *job) bool { return j.rewrite == nil }) }
+
+// rewriting is the rewrite of the append only file under way, nil = none. Under mu.
+func (m *Manager) rewriting() *job { return m.jobThat(func(j *job) bool { return j.rewrite != nil }) }
+
+func (m *Manager) jobThat(is func(*job) bool) *job {
+	if i := slices.IndexFunc(m.jobs, is); i >= 0 {
+		return m.jobs[i]
+	}
+	return nil
+}
+
+// canShare tells whether another file can be written from now on: there is no job, or
+// those that were begun in this very step have a snapshot of records. Under mu.
+func (m *Manager) canShare() bool { return len(m.jobs) == 0 || !m.jobs[0].commands }
+
+// begin begins a save. done hears how it went. Only alone, under mu, with no job, or
+// where canShare says so.
 func (m *Manager) begin(v *keyspace.View, done func(error)) {
 	c := m.cfg.Values()
 	m.scheduled, m.lastTry = false, m.env.Clock.Monotonic()
 	j := m.newJob(v, c)
 	j.path, j.temp = c.Path(config.DBFilename), m.tempName()
 	j.incremental = c.Bool(config.RDBSaveIncrementalFsync)
-	if done != nil {
+	if j.done, m.waiting = m.waiting, nil; done != nil {
 		j.done = append(j.done, done)
 	}
+	if !m.start(j, v, snapshot.Options{Version: j.opts.Version}) {
+		m.scheduled, m.waiting = true, j.done
+		return
+	}
 	m.logf(logger.Notice, "Background saving started by pid %d", m.pid)
-	m.start(j, v, snapshot.Options{Version: j.opts.Version})
 }
 
 // newJob is what all jobs have in common.
@@ -66,27 +89,41 @@ func (m *Manager) newJob(v *keyspace.View, c *config.Values) *job {
 	}
 }
 
-// start takes the snapshot and has it written.
-func (m *Manager) start(j *job, v *keyspace.View, o snapshot.Options) {
-	j.take(v, o)
+// start takes the snapshot, or shares that of this step, and has it written. It fails if
+// the job that began the step has failed already, and its snapshot with it.
+func (m *Manager) start(j *job, v *keyspace.View, o snapshot.Options) bool {
+	s := (*snapshot.Snapshot)(nil)
+	if len(m.jobs) > 0 {
+		s = m.jobs[0].snap
+	} else {
+		s = snapshot.Begin(v, o)
+	}
+	if !j.share(s) {
+		return false
+	}
 	m.delay.Store(m.cfg.Int(config.RDBKeySaveDelay))
 	m.walked.Store(j.snap)
-	m.job = j
+	m.jobs = append(m.jobs, j)
 	if m.aof != nil {
 		m.aof.writer.SetBusy(true)
 	}
 	m.host.Wake()
 	m.writers.Go(j.run)
+	return true
 }
 
-// take takes the snapshot. Hashes whose fields have deadlines need a version that knows
-// of them.
-func (j *job) take(v *keyspace.View, o snapshot.Options) {
-	j.snap = snapshot.Begin(v, o)
-	j.sink, _ = j.snap.NewSink() // nobody can be late for it
+// share has the job write a snapshot, if it can be had from the beginning. Hashes whose
+// fields have deadlines need a version that knows of them.
+func (j *job) share(s *snapshot.Snapshot) bool {
+	sink, err := s.NewSink()
+	if err != nil {
+		return false
+	}
+	j.snap, j.sink = s, sink
 	for _, d := range j.snap.Databases() {
 		j.opts.DatedHashes = j.opts.DatedHashes || d.Dated > 0
 	}
+	return true
 }
 
 // run writes the file and tells how it went.
@@ -104,12 +141,14 @@ func (j *job) run() {
 // end is what follows a job. Only alone.
 func (j *job) end(v *keyspace.View, err error) {
 	m := j.m
-	j.snap.End(v)
-	m.walked.Store(nil)
 	m.mu.Lock()
-	m.job = nil
-	if m.aof != nil {
-		m.aof.writer.SetBusy(false)
+	m.jobs = slices.DeleteFunc(m.jobs, func(o *job) bool { return o == j })
+	if len(m.jobs) == 0 {
+		j.snap.End(v)
+		m.walked.Store(nil)
+		if m.aof != nil {
+			m.aof.writer.SetBusy(false)
+		}
 	}
 	again := errors.Is(err, snapshot.ErrFlushed) && !m.ending && !m.quiet
 	switch {
@@ -117,8 +156,7 @@ func (j *job) end(v *keyspace.View, err error) {
 		m.endRewrite(j, err)
 	case again: // it is nobody's failure, and will be quick
 		m.logf(logger.Notice, "The background save begins again: %v", err)
-		m.begin(v, nil)
-		m.job.done = j.done
+		m.scheduled, m.waiting = true, j.done
 	default:
 		m.endSave(j, err)
 	}

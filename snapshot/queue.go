@@ -34,11 +34,13 @@ type queue struct {
 }
 
 // Sink is one who gets all chunks of a snapshot, in their order, at his own speed: the
-// walk goes on as fast as the slowest one. Its methods are for one goroutine.
+// walk goes on as fast as the slowest one. Its methods are for one goroutine, but for
+// Cancel.
 type Sink struct {
 	s    *Snapshot
 	next int // number of the chunk to take
 	left bool
+	why  error // it was cancelled
 }
 
 // ErrLate is what a sink hears that comes when others have had what it would begin with:
@@ -128,10 +130,13 @@ func (k *Sink) Next() (*Chunk, error) {
 	q := &k.s.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for k.next == q.first+len(q.chunks) && !q.closed {
+	for k.next == q.first+len(q.chunks) && !q.closed && k.why == nil {
 		q.filled.Wait()
 	}
-	if q.why != nil || k.next == q.first+len(q.chunks) {
+	switch {
+	case k.why != nil:
+		return nil, k.why
+	case q.why != nil || k.next == q.first+len(q.chunks):
 		return nil, q.why
 	}
 	c := q.chunks[k.next-q.first]
@@ -166,6 +171,16 @@ func (q *queue) done(c *Chunk) {
 	if !q.closed && cap(c.Records) <= 2*bufferSize {
 		q.spare = append(q.spare, c.Records[:0])
 	}
+}
+
+// Cancel has Next say why instead of giving more. Anyone may call it; the other sinks go
+// on.
+func (k *Sink) Cancel(why error) {
+	q := &k.s.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	k.why = why
+	q.filled.Broadcast()
 }
 
 // Leave ends a sink that wants no more, whatever its state: one whose disk is full, or
