@@ -72,7 +72,7 @@ func (g *guard) BeforeChange(_ *keyspace.View, _, db int, _ uint64, key []byte, 
 }
 
 // Take implements keyspace.Barrier.
-func (g *guard) Take(int, int, []byte, arena.Ref) bool { return false }
+func (g *guard) Take(*keyspace.View, int, int, []byte, arena.Ref) bool { return false }
 
 // Moved implements keyspace.Barrier.
 func (g *guard) Moved(int, int, []byte, int, int, []byte) {}

@@ -20,7 +20,7 @@ type Barrier interface {
 	BeforeChange(v *View, shard, db int, hash uint64, key []byte, old *object.Cell) *object.Kit
 	// Take offers what was a key's entry and is to be freed. Who takes it gives it back by
 	// Held.Release.
-	Take(shard, db int, key []byte, ref arena.Ref) bool
+	Take(v *View, shard, db int, key []byte, ref arena.Ref) bool
 	// Moved follows a value, all of which lies under another key now. Both are held.
 	Moved(shard, db int, key []byte, toShard, toDB int, to []byte)
 	// BeforeFlush precedes the removal of everything in one database, with all
@@ -79,6 +79,19 @@ func (h Held) Taken(ref arena.Ref, word *uint64) object.Cell {
 	return h.v.cell(h.sh, hashtable.Apart(word, ref), entry.At(h.v.ks.arena, ref))
 }
 
+// TakenUsage is what an entry that was taken weighs, or about that. Its shard is held.
+func (v *View) TakenUsage(shard int, ref arena.Ref) int64 {
+	const samples = 16
+	var word uint64
+	c := v.cell(&v.ks.shards[shard], hashtable.Apart(&word, ref), entry.At(v.ks.arena, ref))
+	return int64(c.MemoryUsage(samples))
+}
+
+// CountApart has so many bytes of the arena count no more against maxmemory, or again if
+// negative: what only a snapshot needs comes back with its end, and not by eviction, which
+// would take key after key for nothing.
+func (ks *Keyspace) CountApart(bytes int64) { ks.apart.Add(bytes) }
+
 // Release frees an entry that was taken, now or in the background.
 func (h Held) Release(ref arena.Ref) { h.v.ks.bury(h.sh, object.Free(h.sh.heap, ref)) }
 
@@ -132,6 +145,7 @@ func (h Held) Scan(db int, cursor uint64, visit func(hash uint64, c *object.Cell
 // Names is a set of names, of keys of one shard or of elements, outside Go's heap. The zero value is
 // empty.
 type Names struct {
+	ks    *Keyspace
 	heap  *arena.Heap
 	table hashtable.Table
 }
@@ -154,18 +168,20 @@ func (ks *Keyspace) NameHash(name []byte) uint64 { return ks.tableHash(name) }
 // AddName puts a name in a set that does not have it.
 func (ks *Keyspace) AddName(n *Names, hash uint64, key []byte) {
 	if n.heap == nil {
-		n.heap = ks.arena.NewHeap()
+		n.ks, n.heap = ks, ks.arena.NewHeap()
 		n.table = hashtable.New(n.heap, ks.tableHash)
 	}
-	shape := entry.Shape{}
+	before, shape := n.heap.Used(), entry.Shape{}
 	ref := n.heap.Alloc(arena.PurposeSnapshot, entry.SizeFor(len(key), shape))
 	entry.Init(ks.arena, ref, key, shape)
 	n.table.Insert(hash, ref)
+	ks.CountApart(n.heap.Used() - before)
 }
 
 // Free empties the set.
 func (n *Names) Free() {
 	if n.heap != nil {
+		n.ks.CountApart(-n.heap.Used())
 		n.heap.Close()
 		*n = Names{}
 	}

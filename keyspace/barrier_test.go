@@ -80,7 +80,7 @@ func (r *recorder) BeforeChange(_ *View, shard, db int, hash uint64, key []byte,
 	return nil
 }
 
-func (r *recorder) Take(int, int, []byte, arena.Ref) bool { return false }
+func (r *recorder) Take(*View, int, int, []byte, arena.Ref) bool { return false }
 
 func (r *recorder) Moved(int, int, []byte, int, int, []byte) {}
 

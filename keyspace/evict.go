@@ -69,6 +69,9 @@ func (ks *Keyspace) SetLimits(l Limits) {
 // Limits are the limits in force.
 func (ks *Keyspace) Limits() *Limits { return ks.limits.Load() }
 
+// Apart is how many bytes in use do not count against maxmemory.
+func (ks *Keyspace) Apart() int64 { return ks.apart.Load() }
+
 // Over is how many bytes more are in use than maxmemory allows; 0 or less:
 // none.
 func (ks *Keyspace) Over() int64 {
@@ -76,7 +79,7 @@ func (ks *Keyspace) Over() int64 {
 	if l.MaxMemory == 0 {
 		return 0
 	}
-	used := ks.arena.Used()
+	used := ks.arena.Used() - ks.apart.Load()
 	if l.CountedBeside != nil {
 		used += l.CountedBeside()
 	}

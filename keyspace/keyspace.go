@@ -67,8 +67,10 @@ type Keyspace struct {
 
 	// limits are read on each command and changed by CONFIG SET.
 	limits atomic.Pointer[Limits]
-	// barrier is nil but while a snapshot is being taken.
+	// barrier is nil but while a snapshot is being taken; apart is what that alone has in
+	// the arena (CountApart).
 	barrier Barrier
+	apart   atomic.Int64
 	// exclusive is the View that runs alone, for the checks of the invariants
 	// build.
 	exclusive *View

@@ -70,15 +70,16 @@ type spotOf struct {
 
 // giant is one of them.
 type giant struct {
-	s     *Snapshot
-	db    int // at the epoch
-	kit   object.Kit
-	shard atomic.Int32
-	at    spotOf    // where it is, if it was not taken
-	taken arena.Ref // the entry, if it was
-	word  uint64
-	begun bool
-	over  bool
+	s      *Snapshot
+	db     int // at the epoch
+	kit    object.Kit
+	shard  atomic.Int32
+	at     spotOf    // where it is, if it was not taken
+	taken  arena.Ref // the entry, if it was
+	word   uint64
+	weight int64 // of what was taken, bytes
+	begun  bool
+	over   bool
 	pieces
 }
 
@@ -173,14 +174,15 @@ func (p *part) giantAt(db int, key []byte) *giant {
 }
 
 // Take takes a giant that is to be freed. (keyspace.Barrier)
-func (s *Snapshot) Take(shard, db int, key []byte, ref arena.Ref) bool {
+func (s *Snapshot) Take(v *keyspace.View, shard, db int, key []byte, ref arena.Ref) bool {
 	p := &s.parts[shard]
 	g := p.giantAt(s.was[db], key)
 	if g == nil {
 		return false
 	}
 	delete(p.giants, g.at)
-	g.taken = ref
+	g.taken, g.weight = ref, v.TakenUsage(shard, ref)
+	s.ks.CountApart(g.weight)
 	return true
 }
 
@@ -274,6 +276,7 @@ func (g *giant) drop(h keyspace.Held) {
 	g.free()
 	if g.taken != 0 {
 		h.Release(g.taken)
+		g.s.ks.CountApart(-g.weight)
 		g.taken = 0
 		return
 	}
