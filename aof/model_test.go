@@ -247,30 +247,40 @@ func (m *model) crash(gentle bool) {
 // compare tells how many units were loaded.
 func (m *model) compare(units []unit, loaded []got) int {
 	m.t.Helper()
-	at, n := 0, 0
+	n, err := compare(units, loaded)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.note("loaded %d of %d units", n, len(units))
+	return n
+}
+
+// compare tells how many units were loaded; the error is that it was no beginning of
+// them, or that some were promised which are not there.
+func compare(units []unit, loaded []got) (n int, err error) {
+	at := 0
 	for _, u := range units {
 		if at == len(loaded) {
 			break
 		}
 		for i, id := range u.ids {
 			if at == len(loaded) {
-				m.t.Fatalf("unit %v was loaded in part, up to %d", u.ids, i)
+				return n, fmt.Errorf("unit %v was loaded in part, up to %d", u.ids, i)
 			}
 			if g := loaded[at]; g.id != id || g.db != u.db {
-				m.t.Fatalf("loaded %d in db %d where %d in db %d was expected", g.id, g.db, id, u.db)
+				return n, fmt.Errorf("loaded %d in db %d where %d in db %d was expected", g.id, g.db, id, u.db)
 			}
 			at++
 		}
 		n++
 	}
 	if at < len(loaded) {
-		m.t.Fatalf("%d commands more than there were", len(loaded)-at)
+		return n, fmt.Errorf("%d commands more than there were", len(loaded)-at)
 	}
 	for i, u := range units[n:] {
 		if u.kept {
-			m.t.Fatalf("unit %d (%v, end %d) was promised and is lost: only %d of %d are there", n+i, u.ids, u.end, n, len(units))
+			return n, fmt.Errorf("unit %d (%v, end %d) was promised and is lost: only %d of %d are there", n+i, u.ids, u.end, n, len(units))
 		}
 	}
-	m.note("loaded %d of %d units", n, len(units))
-	return n
+	return n, nil
 }
