@@ -283,17 +283,14 @@ var errDoubtful = errors.New("it is not known whether the new AOF manifest survi
 // persist replaces the manifest as one step: after a crash there is the old one
 // or the new one. All files that it names must be durable under their names.
 func (s *Store) persist(m *Manifest) error {
-	temp := s.path(tempPrefix + ManifestName(s.Name))
-	if err := s.writeFile(temp, m.AppendText(nil)); err != nil {
-		return fmt.Errorf("the temporary AOF manifest cannot be written: %w", err)
-	}
-	if err := s.FS.Rename(temp, s.path(ManifestName(s.Name))); err != nil {
-		_ = s.FS.Remove(temp)
-		return fmt.Errorf("the temporary AOF manifest cannot be renamed to %s: %w", ManifestName(s.Name), err)
-	}
-	if err := s.FS.SyncDir(s.folder()); err != nil {
+	name := ManifestName(s.Name)
+	err := env.Replace(s.FS, s.path(name), env.Replacement{Temp: s.path(tempPrefix + name), Perm: 0o644, Fill: env.Content(m.AppendText(nil))})
+	if unsettled := (*env.UnsettledError)(nil); errors.As(err, &unsettled) {
 		s.unsettled = true
-		return fmt.Errorf("the folder of the AOF, %s, cannot be synced: %w: %w", s.folder(), err, errDoubtful)
+		return fmt.Errorf("%w: %w", errDoubtful, err)
+	}
+	if err != nil {
+		return fmt.Errorf("the AOF manifest %s cannot be replaced: %w", name, err)
 	}
 	s.manifest = m
 	s.settle()
@@ -318,24 +315,6 @@ func (s *Store) discard(name string, why error) {
 		return
 	}
 	_ = s.FS.Remove(s.path(name))
-}
-
-// writeFile writes a small file and makes its bytes durable, not its name.
-func (s *Store) writeFile(path string, content []byte) error {
-	f, err := s.FS.OpenFile(path, env.Create, 0o644)
-	if err != nil {
-		return err
-	}
-	if _, err = f.Write(content); err == nil {
-		err = f.Sync()
-	}
-	if closing := f.Close(); err == nil {
-		err = closing
-	}
-	if err != nil {
-		_ = s.FS.Remove(path)
-	}
-	return err
 }
 
 // sizeWithout is the bytes of all files to load but one.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 
 	"dozo/client"
@@ -26,31 +25,27 @@ func (s *session) saveSnapshot(p client.Snapshot) (int64, error) {
 		name = real // the link stays one
 	}
 	if info, err := s.env.FS.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return s.saveTo(p, name, os.O_WRONLY) // a device or a pipe, which has no other name
+		return s.saveTo(p, name) // a device or a pipe, which has no other name
 	}
-	temp := fmt.Sprintf("%s.tmp-%d", name, os.Getpid())
-	n, err := s.saveTo(p, temp, env.Create)
-	if err == nil {
-		err = s.env.FS.Rename(temp, name)
-	}
-	if err != nil {
-		_ = s.env.FS.Remove(temp) // err says more
-		return n, err
-	}
-	return n, s.env.FS.SyncDir(filepath.Dir(name))
+	var n int64
+	err := env.Replace(s.env.FS, name, env.Replacement{
+		Temp: fmt.Sprintf("%s.tmp-%d", name, os.Getpid()), Perm: 0o644,
+		Fill: func(f env.File) (err error) {
+			n, err = s.download(p, f)
+			s.disconnect() // writing to the disk can take long
+			return err
+		},
+	})
+	return n, err
 }
 
-// saveTo writes to one file.
-func (s *session) saveTo(p client.Snapshot, name string, flag int) (int64, error) {
-	f, err := s.env.FS.OpenFile(name, flag, 0o644)
+// saveTo writes to what is no file.
+func (s *session) saveTo(p client.Snapshot, name string) (int64, error) {
+	f, err := s.env.FS.OpenFile(name, os.O_WRONLY, 0o644)
 	if err != nil {
 		return 0, err
 	}
 	n, err := s.download(p, f)
-	s.disconnect() // writing to the disk can take long
-	if err == nil && flag == env.Create {
-		err = f.Sync()
-	}
 	if closed := f.Close(); err == nil {
 		err = closed
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"path/filepath"
 	"time"
 
 	"dozo/env"
@@ -53,58 +52,30 @@ func (c *Config) target() string {
 	return c.File()
 }
 
-// replaceFile writes beside the file, makes that durable, and renames it over
-// the file. The new file is no more open than the old: Redis makes it readable
-// for all, passwords and everything. After an error the file is what it was.
+// replaceFile gives a file new content as one step. The new file is no more open than the
+// old: Redis makes it readable for all, passwords and everything. After an error the file
+// is what it was.
 func (c *Config) replaceFile(name, content string, mode fs.FileMode) error {
 	old, missing := c.options.FS.ReadFile(name)
-	if err := c.swapIn(name, content, mode); err != nil {
+	err := c.swapIn(name, []byte(content), mode)
+	unsettled := (*env.UnsettledError)(nil)
+	if !errors.As(err, &unsettled) {
 		return err
 	}
-	err := c.options.FS.SyncDir(filepath.Dir(name))
-	switch {
-	case err == nil:
-	case missing != nil:
+	if missing != nil {
 		_ = c.options.FS.Remove(name) // the first error is the one to tell
-	default:
-		_ = c.swapIn(name, string(old), mode)
+	} else {
+		_ = c.swapIn(name, old, mode)
 	}
-	return err
+	return unsettled.Cause
 }
 
-// swapIn is replaceFile, durable only when the folder is.
-func (c *Config) swapIn(name, content string, mode fs.FileMode) error {
+func (c *Config) swapIn(name string, content []byte, mode fs.FileMode) error {
 	temp := name + ".rewrite"
-	err := c.writeTemp(temp, content)
-	if err == nil {
-		err = c.likeTheOld(temp, name, mode)
-	}
-	if err == nil {
-		err = c.options.FS.Rename(temp, name)
-	}
-	if err != nil {
-		_ = c.options.FS.Remove(temp)
-	}
-	return err
-}
-
-func (c *Config) writeTemp(name, content string) error {
-	// One left by a crash may be more open than it should.
-	if err := c.options.FS.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := c.options.FS.OpenFile(name, env.CreateNew, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write([]byte(content))
-	if err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	return err
+	return env.Replace(c.options.FS, name, env.Replacement{
+		Temp: temp, Perm: 0o600, Fill: env.Content(content),
+		Ready: func() error { return c.likeTheOld(temp, name, mode) },
+	})
 }
 
 // The rights of files that were not there before.

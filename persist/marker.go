@@ -63,30 +63,6 @@ func readMarker(files env.FS, dir, dbfilename string) (*marker, error) {
 	return &k, nil
 }
 
-// replaceFile writes a small file as one step: after a crash there is the old one or the
-// new one.
-func replaceFile(files env.FS, path string, content []byte) error {
-	temp := filepath.Join(filepath.Dir(path), tempPrefix+filepath.Base(path))
-	f, err := files.OpenFile(temp, env.Create, 0o644)
-	if err != nil {
-		return err
-	}
-	if _, err = f.Write(content); err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = files.Rename(temp, path)
-	}
-	if err != nil {
-		_ = files.Remove(temp) // the first error is what counts
-		return err
-	}
-	return files.SyncDir(filepath.Dir(path))
-}
-
 // tempPrefix begins the names of files that are being written.
 const tempPrefix = "temp-"
 
@@ -143,7 +119,9 @@ func (m *Manager) tell(dir string, k *marker) {
 	content, err := json.MarshalIndent(k, "", "  ")
 	for _, name := range m.markerNames(k.RDB) {
 		if err == nil {
-			err = replaceFile(m.env.FS, filepath.Join(dir, name), append(content, '\n'))
+			err = env.Replace(m.env.FS, filepath.Join(dir, name), env.Replacement{
+				Temp: filepath.Join(dir, tempPrefix+name), Perm: 0o644, Fill: env.Content(append(content, '\n')),
+			})
 		}
 	}
 	if err != nil {

@@ -199,7 +199,10 @@ func (j *job) writeBase() error {
 	if err == nil {
 		if j.rewrite.RDB() {
 			err = j.write(f)
-		} else if err = j.writeCommands(f); err == nil {
+		} else {
+			err = j.writeCommands(f)
+		}
+		if err == nil {
 			err = f.Sync()
 		}
 		if e := f.Close(); err == nil {
@@ -250,48 +253,27 @@ func (j *job) wrote(c *snapshot.Chunk) {
 // save writes the snapshot to a temporary file, which gets its name when all of it is on
 // the disk.
 func (j *job) save() error {
-	fs := j.m.env.FS
-	dir := filepath.Dir(j.path)
-	temp, path := filepath.Join(dir, j.temp), j.path
-	f, err := fs.OpenFile(temp, env.CreateNew, 0o644)
+	err := env.Replace(j.m.env.FS, j.path, env.Replacement{
+		Temp: filepath.Join(filepath.Dir(j.path), j.temp), Perm: 0o644, Fill: j.write,
+	})
 	if err != nil {
-		return fmt.Errorf("cannot make the file: %w", err)
-	}
-	err = j.write(f)
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = fs.Rename(temp, path)
-	}
-	if err != nil {
-		_ = fs.Remove(temp) // it may not be there; the first error is what counts
-		return err
-	}
-	if err := fs.SyncDir(dir); err != nil {
-		return fmt.Errorf("%s is written, but may not have its name after a power failure: %w", path, err)
+		return fmt.Errorf("%s cannot be replaced: %w", j.path, err)
 	}
 	j.m.logf(logger.Notice, "DB saved on disk")
 	return nil
 }
 
-// write writes what a file has, and has it on the disk when it returns.
+// write writes what a file has.
 func (j *job) write(f env.File) error {
 	if !j.incremental {
-		if err := j.records(f); err != nil {
-			return err
-		}
-		return f.Sync()
+		return j.records(f)
 	}
 	p := &pacedFile{f: f}
 	err := j.records(p)
 	if e := p.settle(); err == nil {
 		err = e
 	}
-	if err != nil {
-		return err
-	}
-	return f.Sync()
+	return err
 }
 
 // records writes what a file has, as the snapshot gives it.
