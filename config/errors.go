@@ -1,9 +1,10 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"strings"
+
+	"dozo/env"
 )
 
 // refusal is why something is refused, in the words that Redis has for it.
@@ -65,13 +66,4 @@ func (e *Error) Report(version string) string {
 
 // systemError is a file error in the words that Redis' users know from
 // strerror: the bare cause, with a capital.
-func systemError(err error) error {
-	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
-		err = inner
-	}
-	s := err.Error()
-	if s == "" {
-		return err
-	}
-	return refusal(strings.ToUpper(s[:1]) + s[1:])
-}
+func systemError(err error) error { return refusal(env.Reason(err)) }

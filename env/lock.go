@@ -25,10 +25,3 @@ func (realFS) Lock(name string) (io.Closer, error) {
 	}
 	return f, nil
 }
-
-// NoSpace tells whether an error of a write says that the disk or a quota is
-// full: what was written before stays good, and the same write may succeed later.
-func NoSpace(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) ||
-		errors.Is(err, io.ErrShortWrite)
-}

@@ -3,13 +3,11 @@ package env
 import (
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"io/fs"
 	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 )
 
@@ -52,13 +50,6 @@ func (realClock) Wall() time.Duration      { return time.Duration(time.Now().Uni
 func (realClock) Monotonic() time.Duration { return time.Since(processStart) }
 
 type realFS struct{}
-
-// NeverWritable tells whether the error of writing or renaming a file says that it
-// cannot be replaced where it is, rather than not now: it is on a read-only file
-// system, in a folder of somebody else, or mounted over another file.
-func NeverWritable(err error) bool {
-	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EXDEV)
-}
 
 func (realFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 	f, err := os.OpenFile(name, flag, perm)
