@@ -178,7 +178,7 @@ func (w *worker) permit(cl *Client, cmd *command.Command, args [][]byte) error {
 	if err := w.permitMemory(cl, cmd); err != nil {
 		return err
 	}
-	if err := w.permitWrite(cmd); err != nil {
+	if err := w.permitWrite(cl, cmd); err != nil {
 		return err
 	}
 	if cl.has(subscribed) && cl.proto == 2 && !allowedSubscribed(cmd) {
@@ -416,7 +416,10 @@ func (w *worker) Removed(db int, key []byte, why keyspace.Reason) {
 		if w.srv.lazyRemoval(why) {
 			verb = "UNLINK"
 		}
-		w.logRemoval(db, []byte(verb), key)
+		end := w.logRemoval(db, []byte(verb), key)
+		if r := w.srv.replies; r != nil && why == keyspace.Evicted && end != 0 {
+			*r.at(w.ks.Hash(key)) = end
+		}
 	}
 	switch why {
 	case keyspace.Expired:
@@ -451,18 +454,15 @@ func (w *worker) notify(class command.Event, name string, db int, key []byte) {
 }
 
 // logRemoval logs a command that removes something, before what the command that
-// runs logs.
-func (w *worker) logRemoval(db int, words ...[]byte) {
+// runs logs. end is where it ends in the log, 0 if it goes there with that command.
+func (w *worker) logRemoval(db int, words ...[]byte) (end uint64) {
 	if w.running || w.inExec {
 		w.ctx.Effects.Add(db, words...)
-		return
+		return 0
 	}
 	w.removal.Buf = w.removal.Buf[:0]
 	w.removal.Command(words...)
-	end := w.srv.log.Append(db, w.removal.Buf)
-	if r := w.srv.replies; r != nil {
-		*r.at(w.ks.Hash(words[1])) = end
-	}
+	return w.srv.log.Append(db, w.removal.Buf)
 }
 
 // account ends the measuring of a call.

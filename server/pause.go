@@ -24,11 +24,16 @@ func (s *Server) mustPause(cl *Client, cmd *command.Command) bool {
 	if !s.pause.writes {
 		return true
 	}
-	flags := cmd.Flags
+	return changes(cl.mayChange(cmd))
+}
+
+// mayChange are the flags of a command that tell of changes to the data: EXEC has those
+// of what is queued.
+func (cl *Client) mayChange(cmd *command.Command) command.Flags {
 	if cmd.FullName == "exec" {
-		flags |= cl.tx.flags
+		return cmd.Flags | cl.tx.flags
 	}
-	return flags&(command.Write|command.MayReplicate) != 0
+	return cmd.Flags
 }
 
 // pausing tells whether nothing may be changed by the server itself either: keys

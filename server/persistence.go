@@ -152,8 +152,8 @@ func (s *Server) RefuseWrites(why command.ReplyError) {
 
 // permitWrite refuses what changes the data while that could not be kept, and PING,
 // which asks whether the server is well.
-func (w *worker) permitWrite(cmd *command.Command) error {
-	if w.srv.attends(attnMisconf) && (cmd.Flags&command.Write != 0 || cmd.FullName == "ping") {
+func (w *worker) permitWrite(cl *Client, cmd *command.Command) error {
+	if w.srv.attends(attnMisconf) && (cl.mayChange(cmd)&command.Write != 0 || cmd.FullName == "ping") {
 		return *w.srv.refusal.Load()
 	}
 	return nil

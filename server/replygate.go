@@ -15,9 +15,9 @@ import (
 // a reply depends on is one offset of the log (oplog/gate.go says why that is
 // enough), found at the end of the call while all that it works on is still held:
 //
-//   - A call that was logged, with what it met that had to be removed, depends on its
-//     own end there. That is behind everything it has seen.
-//   - A call that names keys, and was not logged, depends on the last writes to those
+//   - A call that may change data and was logged, with what it met that had to be
+//     removed, depends on its own end there. That is behind everything it has seen.
+//   - Any other call that names keys depends on the last writes to those
 //     keys. Ends of writes are kept by the first bits of the keys' hashes, not by
 //     keys: so two keys may share one, and a read waits now and then for a write to
 //     another key, but nothing grows. A key that nobody writes to is read at once.
@@ -36,8 +36,9 @@ import (
 // limits and for the back-pressure of a client that does not read.
 //
 // Absence. That a key is missing is shown by the same rules: its removal was a write.
-// A key whose time is over is removed by whoever meets it, who logs it and waits; that
-// is more than needed, for the key is over after a restart as well.
+// That its time is over nobody waits for, although whoever meets it removes it and logs
+// that: it is over after a restart as well, and a disk that is full for an hour must not
+// keep those waiting who only read.
 //
 // LIMITATIONS
 //   - Published messages, events of keys and lines of MONITOR leave at once, though
@@ -159,7 +160,7 @@ func isScript(cmd *command.Command) bool { return cmd.Categories&command.CatScri
 
 // settle has the reply to a call, or to an EXEC of it, wait for what it shows.
 func (w *worker) settle(cl *Client, cmd *command.Command, args [][]byte, end uint64, logged bool) {
-	if logged {
+	if logged && changes(cmd.Flags) {
 		w.noteWrite(cmd, args, end)
 	} else {
 		end = w.shownBy(cmd, args)
@@ -167,8 +168,15 @@ func (w *worker) settle(cl *Client, cmd *command.Command, args [][]byte, end uin
 	w.holdReply(cl, end)
 }
 
+// changes tells whether what a call has logged may be more than removals of keys whose
+// time was over.
+func changes(flags command.Flags) bool { return flags&(command.Write|command.MayReplicate) != 0 }
+
 // settleExec is settle for all calls of an EXEC.
 func (w *worker) settleExec(cl *Client, end uint64, logged bool) {
+	if logged = logged && changes(cl.tx.flags); !logged {
+		end = 0
+	}
 	for i := range cl.tx.queue {
 		q := &cl.tx.queue[i]
 		if logged {
@@ -188,12 +196,11 @@ func (w *worker) holdReply(cl *Client, end uint64) {
 	}
 }
 
-// noteWrite notes where a call that was logged ends. What a call that only reads has
-// logged are removals of keys whose time was over, which nobody needs to wait for.
+// noteWrite notes where a call that was logged ends.
 func (w *worker) noteWrite(cmd *command.Command, args [][]byte, end uint64) {
 	r := w.srv.replies
 	switch {
-	case cmd.Flags&(command.Write|command.MayReplicate) == 0:
+	case !changes(cmd.Flags):
 	case cmd.OneKey != 0:
 		*r.at(w.ks.Hash(args[cmd.OneKey])) = end
 	default:
