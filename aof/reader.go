@@ -38,13 +38,18 @@ type TornError struct {
 }
 
 func (e *TornError) Error() string {
+	return e.What() + ". You can: " +
+		"1) Make a backup of your AOF file, then use dozo check aof --fix <filename.manifest>. " +
+		"2) Alternatively you can set the 'aof-load-truncated' configuration option to yes and restart the server"
+}
+
+// What is what has been found, without what can be done.
+func (e *TornError) What() string {
 	what := "a command"
 	if e.Command != "" {
 		what = "the command " + text.Quote(e.Command)
 	}
-	return fmt.Sprintf("the AOF file %s ends in the middle of %s: of its %d bytes the last %d, from offset %d on, cannot be used. You can: "+
-		"1) Make a backup of your AOF file, then use dozo check aof --fix <filename.manifest>. "+
-		"2) Alternatively you can set the 'aof-load-truncated' configuration option to yes and restart the server",
+	return fmt.Sprintf("the AOF file %s ends in the middle of %s: of its %d bytes the last %d, from offset %d on, cannot be used",
 		e.File, what, e.Size, e.Size-e.Offset, e.Offset)
 }
 

@@ -75,7 +75,8 @@ func (w *Writer) newRewrite(rdb bool) (*Rewrite, error) {
 // At is the offset of the log where the base ends and the new incr file begins.
 func (r *Rewrite) At() uint64 { return r.at }
 
-// Path is where the base is to be written; nothing is there.
+// Path is where the base is to be written; what is there is of no use. Whoever writes it
+// removes it if the rewrite fails, since it may be written on after that.
 func (r *Rewrite) Path() string { return r.w.Store.path(tempPrefix + r.w.Store.Name + ".base") }
 
 // RDB tells what format the base is to have: RDB, or commands.

@@ -232,9 +232,10 @@ func (w *Writer) writeFailed(s *stream, err error) {
 	case env.NoSpace(err):
 		c = cureWrite
 	}
+	err = env.Cause(err)
 	if c != cureRewrite {
 		if back := w.rewind(s); back != nil {
-			err = fmt.Errorf("%w; what was written of it could not be taken back: %w", err, back)
+			err = fmt.Errorf("%w; what was written of it could not be taken back: %w", err, env.Cause(back))
 			c = cureReplace
 		}
 	}
@@ -249,7 +250,7 @@ func (w *Writer) syncFailed(s *stream, err error) {
 	if lost(err) || s.hold.Pos() > s.synced.pos {
 		c = cureRewrite
 	}
-	w.failed(s, c, fmt.Errorf("fsync of the AOF file %s failed, what was written since offset %d of it is not known to be there: %w", s.name, s.synced.size, err))
+	w.failed(s, c, fmt.Errorf("fsync of the AOF file %s failed, what was written since offset %d of it is not known to be there: %w", s.name, s.synced.size, env.Cause(err)))
 }
 
 // failed begins a fault or goes on with it; a fault never gets a milder cure.

@@ -560,7 +560,9 @@ func (w *Writer) logFault(err error) {
 		return
 	}
 	w.loggedAt = now
-	w.Logger.Logf(warning, "%v. It is tried again; until it works nothing written after offset %d of the log counts as durable.", err, w.Durable())
+	line := err.Error()
+	w.Logger.Logf(warning, "%s%s. It is tried again; until it works nothing written after offset %d of the log counts as durable.",
+		strings.ToUpper(line[:1]), line[1:], w.Durable())
 }
 
 // writeEvent is the second name that a write goes by.

@@ -2,12 +2,12 @@ package persist
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"dozo/aof"
 	"dozo/command"
 	"dozo/config"
+	"dozo/env"
 	"dozo/keyspace"
 	"dozo/logger"
 	"dozo/oplog"
@@ -385,5 +385,5 @@ func (m *Manager) aofFault() error {
 
 // errAOF is what writes are answered then.
 func errAOF(fault error) command.ReplyError {
-	return command.ReplyError(fmt.Sprintf("MISCONF Errors writing to the AOF file: %v", fault))
+	return command.ReplyError("MISCONF Errors writing to the AOF file: " + env.Reason(fault))
 }

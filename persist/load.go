@@ -217,6 +217,9 @@ func (m *Manager) loadAOF(ctx context.Context, store *aof.Store) error {
 	}
 	l := m.loading.Load()
 	l.total = store.Set().Size()
+	if extra := store.Set().Extra; len(extra) > 0 {
+		m.logf(logger.Warning, "The AOF manifest does not name these files, which are not loaded and left as they are: %q", extra)
+	}
 	r := &replay{m: m, ctx: ctx, run: m.host.Replay}
 	err := store.Load(m.loadOptions(l, r))
 	if err == nil {
@@ -224,6 +227,9 @@ func (m *Manager) loadAOF(ctx context.Context, store *aof.Store) error {
 	}
 	if err != nil {
 		return err
+	}
+	if r.refused > refusedShown {
+		m.logf(logger.Warning, "%d commands in all were answered with an error", r.refused)
 	}
 	m.logf(logger.Notice, "DB loaded from append only file: %.3f seconds", (m.env.Clock.Monotonic() - l.began).Seconds())
 	return nil
@@ -243,7 +249,7 @@ func (m *Manager) loadOptions(l *loading, r *replay) aof.LoadOptions {
 		},
 		Command:  r.add,
 		Progress: func(bytes int64) { l.progress.Bytes.Store(bytes) },
-		Begin:    func(*aof.Part) { r.began = m.env.Clock.Monotonic() },
+		Begin:    r.begin,
 		End:      r.end,
 	}
 }
@@ -337,9 +343,18 @@ type replay struct {
 	words [][]byte
 	bytes []byte
 	began time.Duration
+	file  string
+	// refused is how many commands were answered with an error.
+	refused int
 }
 
-type replayed struct{ db, from, to int }
+// replayed is a command: its words are those from one place to another, and where the
+// file has it.
+type replayed struct {
+	db, from, to int
+	file         string
+	offset       int64
+}
 
 type replayFunc = func(v *keyspace.View, exec func(db int, args [][]byte) error)
 
@@ -360,7 +375,7 @@ func (r *replay) add(c *aof.Command) error {
 		r.bytes = append(r.bytes, a...)
 		r.words = append(r.words, r.bytes[start:len(r.bytes):len(r.bytes)])
 	}
-	r.calls = append(r.calls, replayed{r.db, from, len(r.words)})
+	r.calls = append(r.calls, replayed{r.db, from, len(r.words), r.file, c.Offset})
 	if len(r.bytes) >= replayBatch {
 		return r.flush()
 	}
@@ -416,7 +431,7 @@ func (r *replay) flush() (err error) {
 func (r *replay) slice(calls []replayed, exec func(db int, args [][]byte) error) ([]replayed, error) {
 	until := r.m.env.Clock.Monotonic() + replaySlice
 	for i, c := range calls {
-		if err := exec(c.db, r.words[c.from:c.to]); err != nil {
+		if err := r.judge(c, exec(c.db, r.words[c.from:c.to])); err != nil {
 			return nil, err
 		}
 		if i%looksEvery == 0 && r.m.env.Clock.Monotonic() > until {
@@ -426,12 +441,39 @@ func (r *replay) slice(calls []replayed, exec func(db int, args [][]byte) error)
 	return nil, nil
 }
 
+// begin takes note of the file that is read next.
+func (r *replay) begin(p *aof.Part) { r.file, r.began = p.Name, r.m.env.Clock.Monotonic() }
+
+// refusedShown is how many commands that were refused the log shows.
+const refusedShown = 10
+
+// judge decides what follows from the error of a command. What the file holds has been
+// executed once, without an error: so the data is not what it was then, which the log
+// has to say, as in Redis, and propagation-error-behavior may forbid.
+func (r *replay) judge(c replayed, err error) error {
+	if err == nil {
+		return nil
+	}
+	name := r.words[c.from]
+	if errors.Is(err, server.ErrNotReplayed) {
+		return fmt.Errorf("the append only file %s at offset %d: %w", c.file, c.offset, err)
+	}
+	if r.m.cfg.Int(config.PropagationErrorBehavior) == config.PropagationPanic {
+		return fmt.Errorf("the append only file %s at offset %d: '%s' is answered with an error, and propagation-error-behavior is panic: %w", c.file, c.offset, name, err)
+	}
+	if r.refused++; r.refused <= refusedShown {
+		r.m.logf(logger.Warning, "== CRITICAL == The append only file %s at offset %d: '%s' is answered with an error, which it was not when it was "+
+			"written: '%v'. The data is not what it was then.", c.file, c.offset, name, err)
+	}
+	return nil
+}
+
 // end logs what a file has brought.
 func (r *replay) end(p *aof.Part, torn *aof.TornError) {
 	took := (r.m.env.Clock.Monotonic() - r.began).Seconds()
 	if torn != nil {
-		r.m.logf(logger.Warning, "%v", torn)
-		r.m.logf(logger.Warning, "AOF loaded anyway because aof-load-truncated is enabled")
+		r.m.logf(logger.Warning, "!!! Warning: %s", torn.What())
+		r.m.logf(logger.Warning, "AOF %s loaded anyway because aof-load-truncated is enabled: these bytes were cut off", p.Name)
 	}
 	kind := "incr"
 	if p.Type == aof.Base {

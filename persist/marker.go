@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"time"
 
 	"dozo/aof"
 	"dozo/config"
@@ -73,7 +74,28 @@ func (m *Manager) leaveWord() {
 	m.mu.Lock()
 	k, dir := m.word()
 	m.mu.Unlock()
-	m.tell(dir, k)
+	m.owes.Store(!m.tell(dir, k))
+	if m.away != nil && m.tell(m.away.dir, &m.away.marker) {
+		m.away = nil
+	}
+	if m.away != nil {
+		m.owes.Store(true)
+	}
+}
+
+// away is word for a folder that the data has left.
+type away struct {
+	marker
+	dir string
+}
+
+// leaveOwed leaves word where that has failed before: without it the next start would
+// have to guess. Under mu.
+func (m *Manager) leaveOwed(now time.Duration) {
+	if now >= m.owesAgain && m.owes.CompareAndSwap(true, false) { // it is set again if it fails again
+		m.owesAgain = now + retryAfter
+		m.leaveWordSoon()
+	}
 }
 
 // leaveWordSoon is leaveWord for a loop. Under mu.
@@ -114,8 +136,9 @@ func (m *Manager) lookAgain() {
 
 func dataDir(v *config.Values) string { return filepath.Dir(v.Path(config.DBFilename)) }
 
-// tell writes a marker. That it cannot be written is no reason not to serve.
-func (m *Manager) tell(dir string, k *marker) {
+// tell writes a marker, and tells whether it did. That it cannot be written is no reason
+// not to serve. Under marking.
+func (m *Manager) tell(dir string, k *marker) bool {
 	content, err := json.MarshalIndent(k, "", "  ")
 	for _, name := range m.markerNames(k.RDB) {
 		if err == nil {
@@ -124,9 +147,14 @@ func (m *Manager) tell(dir string, k *marker) {
 			})
 		}
 	}
-	if err != nil {
-		m.logf(logger.Warning, "What a restart should know of this run cannot be written to %s: %v", markerName(k.RDB), err)
+	path := filepath.Join(dir, markerName(k.RDB))
+	if err != nil && !m.unsaid {
+		m.logf(logger.Warning, "What a restart should know of this run cannot be written to %s: %s. It is tried again.", path, env.Reason(err))
+	} else if err == nil && m.unsaid {
+		m.logf(logger.Notice, "What a restart should know of this run is written to %s now", path)
 	}
+	m.unsaid = err != nil
+	return err == nil
 }
 
 // markerNames are the files of a run's markers.
@@ -149,17 +177,27 @@ func (m *Manager) moved(old, _ *config.Values) {
 	}
 	m.writers.Go(func() {
 		m.lookAgain()
+		m.leave(from, old)
 		m.leaveWord()
-		m.marking.Lock()
-		defer m.marking.Unlock()
-		switch now := dataDir(m.cfg.Values()); {
-		case from == now:
-		case from == m.startedIn:
-			m.tell(from, &marker{Version: markerVersion, RunID: m.host.RunID(), At: m.now(), RDB: old.String(config.DBFilename), MovedTo: now})
-		default:
-			for _, name := range m.markerNames(old.String(config.DBFilename)) {
-				_ = m.env.FS.Remove(filepath.Join(from, name)) // it may not be there
-			}
-		}
 	})
+}
+
+// leave sees to the word in a folder that the data has left.
+func (m *Manager) leave(from string, old *config.Values) {
+	m.marking.Lock()
+	defer m.marking.Unlock()
+	name := old.String(config.DBFilename)
+	now := dataDir(m.cfg.Values())
+	if now == m.startedIn {
+		m.away = nil // it has come back
+	}
+	switch {
+	case from == now:
+	case from == m.startedIn:
+		m.away = &away{marker{Version: markerVersion, RunID: m.host.RunID(), At: m.now(), RDB: name, MovedTo: now}, from}
+	default:
+		for _, name := range m.markerNames(name) {
+			_ = m.env.FS.Remove(filepath.Join(from, name)) // it may not be there
+		}
+	}
 }

@@ -66,6 +66,13 @@ type Manager struct {
 	writers sync.WaitGroup // goroutines that write
 
 	marking sync.Mutex // markers are written one after the other; taken before mu
+	// away is what is to be said where the data was before, unsaid that the last marker
+	// could not be written; both under marking. If word is owed it is tried again at
+	// owesAgain, which is under mu.
+	away      *away
+	unsaid    bool
+	owes      atomic.Bool
+	owesAgain time.Duration
 
 	// Where a restart would look for the snapshot: its folder and name at the start.
 	startedIn, startedAs string
@@ -176,6 +183,7 @@ func (m *Manager) Tick(v *keyspace.View) {
 		return
 	}
 	now := m.env.Clock.Monotonic()
+	m.leaveOwed(now)
 	if m.considerTurningOn(v, now); len(m.jobs) == 0 {
 		m.considerRewrite(v, now)
 	}
@@ -189,7 +197,7 @@ func (m *Manager) considerSave(v *keyspace.View, now time.Duration) {
 	if m.saved.failed && now-m.lastTry < retryAfter && m.lastTry != 0 {
 		return
 	}
-	if m.scheduled {
+	if m.scheduled || m.saveStopsWrites() {
 		m.begin(v, nil)
 		return
 	}
@@ -232,16 +240,23 @@ const errMisconf command.ReplyError = "MISCONF Redis is configured to save RDB s
 	"Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB " +
 	"snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error."
 
+// saveStopsWrites tells whether writes are refused until a save succeeds. One is tried
+// again and again then, also where the one that failed was made by hand: no rule may be
+// due for long, as nothing changes. Under mu.
+func (m *Manager) saveStopsWrites() bool {
+	return m.saved.failed && m.cfg.Bool(config.StopWritesOnBgsaveError) && len(m.cfg.Values().Save()) > 0
+}
+
 // judge decides whether writes are to be refused. Only alone.
 func (m *Manager) judge() {
 	m.mu.Lock()
-	failed, fault := m.saved.failed, m.aofFault()
+	unsaved, fault := m.saveStopsWrites(), m.aofFault()
 	m.mu.Unlock()
 	why := command.ReplyError("")
 	if fault != nil {
 		why = errAOF(fault)
 	}
-	if failed && m.cfg.Bool(config.StopWritesOnBgsaveError) && len(m.cfg.Values().Save()) > 0 {
+	if unsaved {
 		why = errMisconf
 	}
 	m.host.RefuseWrites(why)

@@ -193,27 +193,52 @@ func (m *Manager) noteSaved(j *job) {
 	m.leaveWordSoon()
 }
 
-// writeBase writes the base of the append only file, and has it take its place.
+// writeBase writes the base of the append only file, and has it take its place. What is
+// left of one that did not would be in the way of the next.
 func (j *job) writeBase() error {
-	f, err := j.m.env.FS.OpenFile(j.rewrite.Path(), env.CreateNew, 0o644)
+	err := j.writeBaseFile()
 	if err == nil {
-		if j.rewrite.RDB() {
-			err = j.write(f)
-		} else {
-			err = j.writeCommands(f)
-		}
-		if err == nil {
-			err = f.Sync()
-		}
-		if e := f.Close(); err == nil {
-			err = e
-		}
+		err = j.rewrite.Publish()
+	} else {
+		j.rewrite.Abort(err)
 	}
 	if err != nil {
-		j.rewrite.Abort(err)
+		_ = j.m.env.FS.Remove(j.rewrite.Path()) // it may not be there; the first error is what counts
+	}
+	return err
+}
+
+// writeBaseFile writes the base to a temporary file.
+func (j *job) writeBaseFile() error {
+	f, err := j.m.env.FS.OpenFile(j.rewrite.Path(), env.Create, 0o644)
+	if err != nil {
 		return err
 	}
-	return j.rewrite.Publish()
+	if j.rewrite.RDB() {
+		err = j.write(f)
+	} else {
+		err = j.writeCommands(f)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// next is what is to be written next, nil at the end. A rewrite that has ended by itself
+// is not written any further.
+func (j *job) next() (*snapshot.Chunk, error) {
+	if j.rewrite != nil {
+		select {
+		case <-j.rewrite.Done():
+			return nil, j.rewrite.Err()
+		default:
+		}
+	}
+	return j.sink.Next()
 }
 
 // writeCommands writes what the snapshot gives as commands.
@@ -224,7 +249,7 @@ func (j *job) writeCommands(f env.File) error {
 	}
 	db := -1
 	for {
-		c, err := j.sink.Next()
+		c, err := j.next()
 		if err != nil {
 			return err
 		}
@@ -291,7 +316,7 @@ func (j *job) records(to io.Writer) error {
 	way := courtesy{clock: j.m.env.Clock, since: j.m.env.Clock.Monotonic()}
 	for {
 		way.give()
-		c, err := j.sink.Next()
+		c, err := j.next()
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 
 	"dozo/command"
@@ -15,7 +16,8 @@ import (
 //
 // The commands have been executed once: they are obeyed, whatever memory there is, and
 // no key's time is over for them, since the removals are among them. Nobody is told of
-// them. Their errors are what they were then, and of no interest.
+// them. exec gives the error that the command was answered with, or one that wraps
+// ErrNotReplayed.
 func (s *Server) Replay(fn func(v *keyspace.View, exec func(db int, args [][]byte) error)) {
 	done := make(chan struct{})
 	s.workers[0].call(func(w *worker) {
@@ -53,17 +55,20 @@ func (w *worker) replay(db int, args [][]byte) error {
 		cmd = cmd.Sub(args[1])
 	}
 	if cmd == nil || cmd.Handler == nil || !cmd.Accepts(len(args)) {
-		return fmt.Errorf("unknown command '%s', or with a wrong number of arguments: it cannot be executed again", shown(args[0], shownOfCall))
+		return fmt.Errorf("%w: unknown command '%s', or with a wrong number of arguments", ErrNotReplayed, shown(args[0], shownOfCall))
 	}
 	ctx := &w.ctx
 	ctx.Args, ctx.Cmd, ctx.DB, ctx.Doing = args, cmd, db, cmd.FullName
 	ctx.NoTouch, ctx.NotifyMask, ctx.Set = false, 0, w.srv.settings.Load()
 	ctx.Session = w.srv.replayer
 	ctx.Effects.Reset()
-	_ = cmd.Handler(ctx) // an error is what it was
+	err := cmd.Handler(ctx)
 	w.out.Buf = w.out.Buf[:0]
-	return nil
+	return err
 }
+
+// ErrNotReplayed says that a file holds something that cannot be executed.
+var ErrNotReplayed = errors.New("it cannot be executed again")
 
 // newReplayer is the client that replayed commands come from, as far as handlers look.
 func newReplayer(w *worker) *Client {
