@@ -70,7 +70,12 @@ func boot(t *testing.T, disk *faultfs.Mem, directives ...string) (*machine, erro
 // bootOn is boot, on the machine's own disk if disk is nil.
 func bootOn(t *testing.T, disk *faultfs.Mem, directives ...string) (*machine, error) {
 	t.Helper()
-	world := *env.Real()
+	return bootIn(t, *env.Real(), disk, directives...)
+}
+
+// bootIn is bootOn with another clock.
+func bootIn(t *testing.T, world env.Env, disk *faultfs.Mem, directives ...string) (*machine, error) {
+	t.Helper()
 	m := &machine{t: t, disk: disk, fs: faultfs.Wrap(world.FS), log: &lines{}}
 	all := append([]string{"port 0", `save ""`, "enable-protected-configs yes", "enable-debug-command yes"}, directives...)
 	if disk != nil {

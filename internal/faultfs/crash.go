@@ -22,7 +22,7 @@ func (m *Mem) clone(rnd *rand.Rand) *Mem {
 	defer m.mu.Unlock()
 	c := &crash{rnd: rnd, nodes: map[*node]*node{}}
 	after := New()
-	after.capacity = m.capacity
+	after.capacity, after.now = m.capacity, m.now
 	after.root = c.copy(m.root)
 	for _, op := range m.names {
 		if rnd != nil && rnd.IntN(2) == 0 {
@@ -49,7 +49,7 @@ func (c *crash) copy(n *node) *node {
 	if done := c.nodes[n]; done != nil {
 		return done
 	}
-	clone := &node{dir: n.dir, mode: n.mode}
+	clone := &node{dir: n.dir, mode: n.mode, at: n.at}
 	c.nodes[n] = clone
 	c.order = append(c.order, clone)
 	if !n.dir {

@@ -27,6 +27,6 @@
 // LIMITATIONS
 //   - Writes of one file happen in order; a disk that loses the first of two
 //     unsynced pages and keeps the second is seen only as zeros at the end.
-//   - Times do not pass: ModTime is zero. Permissions are remembered, not obeyed;
+//   - Times do not pass, and ModTime is zero, without SetClock. Permissions are remembered, not obeyed;
 //     a folder that refuses changes is a Fault.
 package faultfs

@@ -155,6 +155,9 @@ func (m *Mem) do(n *node, op byteOp) {
 	before := len(n.data)
 	n.data = op.apply(n.data)
 	n.pending = append(n.pending, op)
+	if m.now != nil {
+		n.at = m.now()
+	}
 	if n.links > 0 {
 		m.used += int64(len(n.data) - before)
 	}

@@ -26,12 +26,14 @@ type Mem struct {
 	used     int64    // bytes of all files that have a name
 	capacity int64
 	locked   map[string]bool
+	now      func() time.Time // nil = times do not pass
 }
 
 // node is a file or a folder. The name belongs to the folder.
 type node struct {
 	dir  bool
 	mode fs.FileMode
+	at   time.Time // of the last change
 
 	// Of a file: what is read, what a crash leaves for certain, and the changes
 	// from the one to the other.
@@ -77,6 +79,13 @@ func (m *Mem) SetCapacity(bytes int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.capacity = bytes
+}
+
+// SetClock has files tell when they were written last.
+func (m *Mem) SetClock(now func() time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.now = now
 }
 
 // Used is how many bytes the files have.
@@ -250,7 +259,7 @@ func (m *Mem) Stat(name string) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, fault("stat", name, err)
 	}
-	return info{path.Base(clean(name)), n.mode, int64(len(n.data))}, nil
+	return info{path.Base(clean(name)), n.mode, int64(len(n.data)), n.at}, nil
 }
 
 // Lstat is Stat: there are no links.
@@ -290,7 +299,7 @@ func (m *Mem) ReadDir(name string) ([]fs.DirEntry, error) {
 	}
 	var list []fs.DirEntry
 	for name, e := range n.entries {
-		list = append(list, fs.FileInfoToDirEntry(info{name, e.mode, int64(len(e.data))}))
+		list = append(list, fs.FileInfoToDirEntry(info{name, e.mode, int64(len(e.data)), e.at}))
 	}
 	slices.SortFunc(list, func(a, b fs.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) })
 	return list, nil
@@ -409,11 +418,12 @@ type info struct {
 	name string
 	mode fs.FileMode
 	size int64
+	at   time.Time
 }
 
 func (i info) Name() string       { return i.name }
 func (i info) Size() int64        { return i.size }
 func (i info) Mode() fs.FileMode  { return i.mode }
-func (i info) ModTime() time.Time { return time.Time{} }
+func (i info) ModTime() time.Time { return i.at }
 func (i info) IsDir() bool        { return i.mode.IsDir() }
 func (i info) Sys() any           { return nil }
