@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"dozo/client"
@@ -16,14 +17,34 @@ import (
 // an error. So the state has what the three are known by.
 
 // runID is by what a server that was restarted is known; "" if it does not say.
-func runID(c *client.Conn) string {
-	v, err := c.Do("INFO", "server")
+func runID(c *client.Conn) string { return infoField(c, "server", "run_id") }
+
+// infoField is what INFO says; "" if it does not say it. A server that refuses INFO refuses
+// more, and says why then.
+func infoField(c *client.Conn, section, field string) string {
+	v, err := c.Do("INFO", section)
 	if err != nil {
-		return "" // a server that refuses this refuses more, and says why then
+		return ""
 	}
-	_, rest, _ := strings.Cut(v.Str, "run_id:")
-	id, _, _ := strings.Cut(rest, "\r\n")
-	return id
+	_, rest, _ := strings.Cut(v.Str, "\r\n"+field+":")
+	value, _, _ := strings.Cut(rest, "\r\n")
+	return value
+}
+
+// evictions is how many keys the target has evicted since it was started. One that evicts
+// takes everything and says OK.
+func (r *run) evictions() int64 {
+	n, _ := strconv.ParseInt(infoField(r.p.Conn, "stats", "evicted_keys"), 10, 64) // else none is known
+	return n
+}
+
+// noteEvictions lists those of this run. What was sent is answered, or the connection is lost.
+func (r *run) noteEvictions() {
+	before := r.evicted
+	r.evicted = r.evictions()
+	if n := r.evicted - before; n > 0 {
+		r.Summary.failed("the target has evicted %d keys meanwhile, of these or of its own: give it more memory (maxmemory), or a maxmemory-policy of noeviction", n)
+	}
 }
 
 // another tells whether two run ids are of two runs.
@@ -34,6 +55,7 @@ func (r *run) meetTarget(resumed bool) {
 	id := runID(r.p.Conn)
 	r.restarted = resumed && another(r.st.Target, id)
 	r.st.Target = id
+	r.evicted = r.evictions()
 }
 
 // meetSource compares the source with that of the state, and with the target.

@@ -111,6 +111,8 @@ func (r *run) release(why error) error {
 	if err := r.unpark(); err != nil {
 		return errors.Join(why, err)
 	}
+	r.say("the deadlines of keys are the source's again. If the import is not to go on, delete %s*, and the key %s in database %d of the target",
+		r.State, r.ownName(), r.dbOf(0))
 	return why
 }
 

@@ -38,9 +38,10 @@ type run struct {
 	checked map[int]bool
 	parts   []part
 
-	oldTarget bool // it has no PEXPIRETIME
-	restarted bool // the target was, since the state was written
-	level     bool // with its source the target has been, since this run was started
+	oldTarget bool  // it has no PEXPIRETIME
+	evicted   int64 // keys of the target, when this run was started
+	restarted bool  // the target was, since the state was written
+	level     bool  // with its source the target has been, since this run was started
 }
 
 // Run imports until all is done, an error ends it, or ctx does. The Summary is of this run
@@ -105,6 +106,7 @@ func (r *run) read(resumed bool) error {
 
 // interrupted sees to it that the import can go on later.
 func (r *run) interrupted(err error) error {
+	r.noteEvictions()
 	if r.st.At != (position{}) || r.st.Whole {
 		err = errors.Join(err, r.saveState())
 	}
@@ -118,6 +120,7 @@ func (r *run) finish() error {
 		err = r.unpark()
 	}
 	if err == nil {
+		r.noteEvictions()
 		r.p.use(r.dbOf(0))
 		r.p.ask(nil, []byte("DEL"), []byte(r.ownName()))
 		err = r.p.flush()

@@ -212,3 +212,17 @@ func TestScanWithoutDeadlines(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// TestImportToATargetThatEvicts: it takes everything, and keeps a part.
+func TestImportToATargetThatEvicts(t *testing.T) {
+	src := testutil.StartRedis(t)
+	everyType(t, src)
+	for _, to := range []*testutil.Server{
+		testutil.StartRedis(t, "--maxmemory", "3mb", "--maxmemory-policy", "allkeys-lru"),
+		testutil.StartDozo(t, "--maxmemory", "1200kb", "--maxmemory-policy", "allkeys-lru"),
+	} {
+		if r := runImport(t, to, "--from", addr(src), "--scan"); r.code != 2 || !strings.Contains(r.out, "keys meanwhile") {
+			t.Errorf("%s: %+v", to.Name, r)
+		}
+	}
+}
