@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,15 +21,37 @@ const (
 	dumpBytes  = 1 << 20
 )
 
-// scanner reads a server key by key.
+// scanner reads a server key by key. While one group of values is written to the target,
+// the next is read: mostly the way to the one takes as long as that to the other. What is
+// here belongs to the goroutine that reads.
 type scanner struct {
-	*run
+	*Options
 	src      *client.Conn
 	useFreq  bool // the source counts how often keys are used, not when
 	useTTL   bool // it is older than 7.0, and does not tell deadlines
 	noTypes  bool // it is older than 6.0, where SCAN knows no types
 	database int
 	group    int // values to ask for at once
+	found    chan group
+	stop     chan struct{} // closed when nobody hears any more
+}
+
+// group are keys that were asked for together.
+type group struct {
+	list []asked
+	// Of the last group of a SCAN: how many keys it gave, and the cursor behind it.
+	last   bool
+	keys   int
+	cursor string
+	err    error // then there is nothing else
+}
+
+// asked is what the source has answered of one key.
+type asked struct {
+	key               string
+	use, ttl, value   resp.Value
+	frequent, ttlOnly bool // what use and ttl are
+	noTypes           bool // SCAN has not looked at its type
 }
 
 // scan imports by SCAN and DUMP.
@@ -51,7 +74,8 @@ func (r *run) scan() error {
 	case r.restarted:
 		r.again("the target was restarted")
 	}
-	s := &scanner{run: r, src: src, group: dumpsFirst}
+	s := &scanner{Options: &r.Options, src: src, group: dumpsFirst, stop: make(chan struct{})}
+	defer close(s.stop)
 	for db, n := range sizes {
 		if r.wantsDB(db) {
 			r.total += n
@@ -66,7 +90,7 @@ func (r *run) scan() error {
 		} else {
 			r.say("going on with the cursor %s of database %d", r.next.Cursor, db)
 		}
-		if err := s.keysOf(db); err != nil {
+		if err := r.keysOf(s, db); err != nil {
 			return err
 		}
 	}
@@ -74,47 +98,99 @@ func (r *run) scan() error {
 }
 
 // keysOf imports a database, from the cursor on.
-func (s *scanner) keysOf(db int) error {
-	if _, err := s.src.Do("SELECT", strconv.Itoa(db)); err != nil {
-		return sourceError(err)
-	}
-	s.database = db
-	for {
-		cursor, keys, err := s.step()
-		if err != nil {
-			return err
+func (r *run) keysOf(s *scanner, db int) error {
+	s.database, s.found = db, make(chan group)
+	go s.read(r.next.Cursor)
+	for g := range s.found {
+		if g.err != nil {
+			return g.err
 		}
-		for rest := keys; len(rest) > 0; {
-			n := min(s.group, len(rest))
-			before := s.Bytes
-			if err := s.dump(rest[:n]); err != nil {
+		for i := range g.list {
+			if err := r.found(db, &g.list[i]); err != nil {
 				return err
 			}
-			s.adapt(int(s.Bytes-before) / n)
-			rest = rest[n:]
 		}
-		if s.done += int64(len(keys)); cursor == "0" {
-			s.next = position{DB: db + 1}
-			return s.flush()
+		if !g.last {
+			continue
 		}
-		s.next.Cursor = cursor
-		if err := s.flush(); err != nil {
+		r.done += int64(g.keys)
+		if r.next.Cursor = g.cursor; g.cursor == "0" {
+			r.next = position{DB: db + 1}
+		}
+		if err := r.flush(); err != nil {
 			return err
 		}
-		if err := s.stopped(); err != nil {
+		if err := r.stopped(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// read reads a database, from a cursor to the end.
+func (s *scanner) read(cursor string) {
+	defer close(s.found)
+	_, err := s.src.Do("SELECT", strconv.Itoa(s.database))
+	if err != nil {
+		err = sourceError(err)
+	}
+	for more := true; more && err == nil; more = cursor != "0" {
+		cursor, err = s.readStep(cursor)
+	}
+	if err != nil {
+		s.tell(group{err: err})
 	}
 }
 
+// readStep reads what one SCAN gives.
+func (s *scanner) readStep(cursor string) (next string, err error) {
+	next, keys, err := s.step(cursor)
+	if err != nil {
+		return "", err
+	}
+	for rest := keys; len(rest) > 0; {
+		n := min(s.group, len(rest))
+		var g group
+		if g.list, err = s.dump(nil, rest[:n]); err != nil {
+			return "", err
+		}
+		s.adapt(g.list)
+		if !s.tell(g) {
+			return "", errUnheard
+		}
+		rest = rest[n:]
+	}
+	if !s.tell(group{last: true, keys: len(keys), cursor: next}) {
+		return "", errUnheard
+	}
+	return next, nil
+}
+
+// tell hands a group over; false if nobody wants it.
+func (s *scanner) tell(g group) bool {
+	select {
+	case s.found <- g:
+		return true
+	case <-s.stop:
+		return false
+	}
+}
+
+// errUnheard ends the reading when the import has ended.
+var errUnheard = errors.New("the import has ended")
+
 // adapt sets the size of the next group by the size of the last values.
-func (s *scanner) adapt(valueBytes int) {
-	s.group = max(1, min(dumpBytes/max(valueBytes, 1), 2*s.group, scanCount))
+func (s *scanner) adapt(list []asked) {
+	size := 0
+	for i := range list {
+		size += len(list[i].value.Str)
+	}
+	s.group = max(1, min(dumpBytes/max(size/max(len(list), 1), 1), 2*s.group, scanCount))
 }
 
 // step is one SCAN.
-func (s *scanner) step() (cursor string, keys []string, err error) {
-	args := []string{"SCAN", s.next.Cursor, "COUNT", strconv.Itoa(scanCount)}
+func (s *scanner) step(from string) (cursor string, keys []string, err error) {
+	args := []string{"SCAN", from, "COUNT", strconv.Itoa(scanCount)}
 	if s.Match != "" {
 		args = append(args, "MATCH", s.Match)
 	}
@@ -126,7 +202,7 @@ func (s *scanner) step() (cursor string, keys []string, err error) {
 	switch {
 	case typed && v.IsError():
 		s.noTypes = true
-		return s.step()
+		return s.step(from)
 	case err != nil:
 		return "", nil, sourceError(err)
 	case len(v.Elems) != 2:
@@ -135,9 +211,9 @@ func (s *scanner) step() (cursor string, keys []string, err error) {
 	return v.Elems[0].Str, v.Elems[1].Strings(), nil
 }
 
-// dump asks for values and all that belongs to them, and writes them as they come. What was
-// not used is asked first: DUMP is a use.
-func (s *scanner) dump(keys []string) error {
+// dump asks for values and all that belongs to them. What was not used is asked first: DUMP
+// is a use.
+func (s *scanner) dump(list []asked, keys []string) ([]asked, error) {
 	use, ttl := "IDLETIME", "PEXPIRETIME"
 	if s.useFreq {
 		use = "FREQ"
@@ -151,72 +227,70 @@ func (s *scanner) dump(keys []string) error {
 		s.src.Send("DUMP", k)
 	}
 	if err := s.src.Flush(); err != nil {
-		return sourceError(err)
+		return nil, sourceError(err)
 	}
 	var again []string
 	for _, k := range keys {
-		var v [3]resp.Value
-		for i := range v {
+		a := asked{key: k, frequent: use == "FREQ", ttlOnly: ttl == "PTTL", noTypes: s.noTypes}
+		for _, v := range []*resp.Value{&a.use, &a.ttl, &a.value} {
 			var err error
-			if v[i], err = s.src.ReceiveReply(); err != nil {
-				return sourceError(err)
+			if *v, err = s.src.ReceiveReply(); err != nil {
+				return nil, sourceError(err)
 			}
 		}
-		if s.learns(v, use, ttl) || v[1].Int == -2 && !v[2].IsNull() { // it was made in between
+		if s.learns(&a) || a.ttl.Int == -2 && !a.value.IsNull() { // it was made in between
 			again = append(again, k)
 			continue
 		}
-		if err := s.found(k, v, use, ttl); err != nil {
-			return err
-		}
+		list = append(list, a)
 	}
 	if len(again) > 0 {
-		return s.dump(again)
+		return s.dump(list, again)
 	}
-	return nil
+	return list, nil
 }
 
 // learns sees from the answers that the source is to be asked otherwise.
-func (s *scanner) learns(v [3]resp.Value, use, ttl string) bool {
-	lfu := v[0].IsError() && strings.Contains(v[0].Str, "LFU") && use == "IDLETIME"
-	old := v[1].IsError() && ttl == "PEXPIRETIME" // it does not know it, or may not say it
+func (s *scanner) learns(a *asked) bool {
+	lfu := !a.frequent && a.use.IsError() && strings.Contains(a.use.Str, "LFU")
+	old := !a.ttlOnly && a.ttl.IsError() // it does not know it, or may not say it
 	s.useFreq = s.useFreq || lfu
 	s.useTTL = s.useTTL || old
 	return lfu || old
 }
 
 // found writes what was found of a key.
-func (s *scanner) found(key string, v [3]resp.Value, use, ttl string) error {
-	rec := &record{db: s.dbOf(s.database), key: []byte(key), payload: []byte(v[2].Str), typeName: "unknown", idle: -1, freq: -1}
+func (r *run) found(db int, a *asked) error {
+	rec := &record{db: r.dbOf(db), key: []byte(a.key), payload: []byte(a.value.Str), typeName: "unknown", idle: -1, freq: -1}
 	switch {
-	case v[2].IsError():
-		s.failed(rec, "the source does not give it: "+v[2].Str)
+	case a.value.IsError():
+		r.failed(rec, "the source does not give it: "+a.value.Str)
 		return nil
-	case v[2].IsNull():
+	case a.value.IsNull():
 		return nil // it went meanwhile
-	case v[1].IsError():
-		s.failed(rec, "the source does not tell its deadline: "+v[1].Str)
+	case a.ttl.IsError():
+		r.failed(rec, "the source does not tell its deadline: "+a.ttl.Str)
 		return nil
-	case v[1].Int == 0 && ttl == "PTTL":
-		s.Expired++ // within the millisecond
+	case a.ttl.Int == 0 && a.ttlOnly:
+		r.Expired++ // within the millisecond
 		return nil
 	}
-	s.Bytes += int64(len(rec.payload))
+	r.Bytes += int64(len(rec.payload))
 	if body, _, err := rdb.CheckDump(rec.payload, false); err == nil && rdb.Type(body[0]).Known() {
 		if rec.typeName = "module"; rdb.Type(body[0]) != rdb.TypeModule {
 			rec.typeName = rdb.Type(body[0]).Object().String()
 		}
 		rec.payload = payload(body)
 	}
-	if s.Type != "" && s.noTypes && rec.typeName != s.Type {
-		s.Unwanted++
+	if r.Type != "" && a.noTypes && rec.typeName != r.Type {
+		r.Unwanted++
 		return nil
 	}
-	if !v[0].IsError() && use == "IDLETIME" {
-		rec.idle = v[0].Int
-	} else if !v[0].IsError() {
-		rec.freq = int(v[0].Int)
+	if !a.use.IsError() && !a.frequent {
+		rec.idle = a.use.Int
+	} else if !a.use.IsError() {
+		rec.freq = int(a.use.Int)
 	}
-	rec.deadline, rec.relative = max(v[1].Int, 0), ttl == "PTTL"
-	return s.write(rec)
+	rec.deadline, rec.relative = max(a.ttl.Int, 0), a.ttlOnly
+	return r.write(rec)
 }
