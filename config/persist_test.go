@@ -513,16 +513,7 @@ requirepass: it has (secret), the configuration says (secret) (/etc/dozo.conf:2)
 // crash in the middle leaves the files whole.
 func TestPersistSurvivesPowerLoss(t *testing.T) {
 	for seed := range uint64(200) {
-		disk := faultfs.New()
-		for _, dir := range []string{"/etc", "/data"} {
-			if err := disk.Mkdir(dir, 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}
-		err := disk.WriteFile(conf, []byte("config-set-persist yes\nsave 900 1\n"))
-		if err := errors.Join(err, disk.SyncDir("/"), disk.SyncDir("/etc")); err != nil {
-			t.Fatal(err)
-		}
+		disk := diskWith(t, "config-set-persist yes\nsave 900 1\n")
 		faults := faultfs.Wrap(disk)
 		options := []string{"", "timeout 1"}[seed%2] // with the latter an overlay is written
 		c := New(Options{FS: faults, WorkDir: "/data"})
@@ -553,6 +544,61 @@ func TestPersistSurvivesPowerLoss(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestRewriteSurvivesPowerLoss: wherever the power goes, a restart loads what it would
+// have loaded before CONFIG REWRITE, or what was running; and what CONFIG SET has kept
+// in an overlay is in force in both, also while the overlay moves to another folder.
+func TestRewriteSurvivesPowerLoss(t *testing.T) {
+	for seed := range uint64(400) {
+		disk := diskWith(t, "# ours\nconfig-set-persist yes\nsave 900 1\ndir /data\n")
+		faults := faultfs.Wrap(disk)
+		const options = "timeout 1" // so that an overlay is written
+		c := New(Options{FS: faults, WorkDir: "/"})
+		if err := c.Load(Sources{File: conf, Options: options}); err != nil {
+			t.Fatal(err)
+		}
+		mustSet(t, c, "timeout", "500")
+		mustSet(t, c, "config-set-persist", "no")
+		mustSet(t, c, "save", "60 5", "hz", "33")
+		dir := []string{"/data", "/other"}[seed%2]
+		if err := c.Update(Dir, dir); err != nil {
+			t.Fatal(err)
+		}
+		states := []*faultfs.Mem{}
+		faults.Inject(faultfs.Fault{
+			Op: faultfs.Changes | faultfs.Write | faultfs.Sync | faultfs.SyncDir, Skip: int(seed / 2 % 25), Times: 1,
+			Wait: func() { states = append(states, disk.CrashClone(seed)) },
+		})
+		rewriteOK(t, c)
+		last := disk.CrashClone(seed)
+		for _, state := range append(states, last) {
+			again := New(Options{FS: state, WorkDir: "/"})
+			if err := again.Load(Sources{File: conf, Options: options}); err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			got := strings.Join([]string{again.String(Timeout), again.String(Save), again.String(HZ), again.String(Dir)}, ", ")
+			if got != "500, 60 5, 33, "+dir && (state == last || got != "500, 900 1, 10, /data") {
+				t.Errorf("seed %d: a restart loads %q", seed, got)
+			}
+		}
+	}
+}
+
+// diskWith is a disk with a configuration file and folders.
+func diskWith(t *testing.T, content string) *faultfs.Mem {
+	t.Helper()
+	disk := faultfs.New()
+	for _, dir := range []string{"/etc", "/data", "/other"} {
+		if err := disk.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := disk.WriteFile(conf, []byte(content))
+	if err := errors.Join(err, disk.SyncDir("/"), disk.SyncDir("/etc")); err != nil {
+		t.Fatal(err)
+	}
+	return disk
 }
 
 // TestEveryRowIsKept sets each row to each sample where it goes to the overlay,

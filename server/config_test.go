@@ -40,7 +40,8 @@ func TestConfigDrift(t *testing.T) {
 		t.Errorf("changed at %d", at)
 	}
 	text := log.String()
-	if !strings.Contains(text, `maxmemory-samples is "9", a restart would load "7" (command line)`) || strings.Contains(text, `"secret"`) {
+	if !strings.Contains(text, `maxmemory-samples is "9", a restart would load "7" (command line)`) || strings.Contains(text, `"secret"`) ||
+		!strings.Contains(text, "There is no config file for CONFIG REWRITE: the command line keeps it.") {
 		t.Errorf("log: %s", text)
 	}
 	c.must("HELLO 3")
@@ -152,7 +153,7 @@ func TestShutdownTellsOfDrift(t *testing.T) {
 	c.ask("SHUTDOWN NOSAVE")
 	eventually(t, "the server to end", c.closed)
 	if text := log.String(); !strings.Contains(text, `1 directives are not what the next start will load:`) ||
-		strings.Count(text, `timeout is "200", a restart would load "100"`) != 2 {
+		strings.Count(text, `timeout is "200", a restart would load "100"`) != 2 || !strings.Contains(text, "CONFIG REWRITE keeps it.") {
 		t.Errorf("log: %s", text)
 	}
 }

@@ -84,7 +84,7 @@ func (s *Server) noteUnreadable(err error) {
 func (s *Server) warnOfOldDrift(list []config.Difference, age time.Duration) {
 	if due := s.drift.due(list, age, s.clock.Monotonic()); len(due) > 0 {
 		s.logf(Warning, "The configuration has drifted: for %d seconds and more, %d directives have not been what a restart would load. "+
-			"CONFIG REWRITE keeps what is running, CONFIG DRIFT tells more.", age/time.Second, len(due))
+			"%s, CONFIG DRIFT tells more.", age/time.Second, len(due), s.howToKeep("what is running"))
 		s.logDrift(due)
 	}
 }
@@ -109,6 +109,14 @@ func (d *driftWatch) due(list []config.Difference, age, now time.Duration) (due 
 	return due
 }
 
+// howToKeep is the advice to who wants what is running to outlive the process.
+func (s *Server) howToKeep(what string) string {
+	if s.cfg.File() == "" {
+		return "There is no config file for CONFIG REWRITE: the command line keeps " + what
+	}
+	return "CONFIG REWRITE keeps " + what
+}
+
 func (s *Server) logDrift(list []config.Difference) {
 	for i, d := range list {
 		if i == driftLines {
@@ -126,7 +134,7 @@ func (s *Server) tellDrift(set []config.Pair) {
 	for _, d := range list {
 		for _, p := range set {
 			if config.Lookup(p.Name) == config.Lookup(d.Name) {
-				s.logf(Notice, "CONFIG SET: %s. Use CONFIG REWRITE to keep it.", d)
+				s.logf(Notice, "CONFIG SET: %s. %s.", d, s.howToKeep("it"))
 				break
 			}
 		}
