@@ -134,9 +134,22 @@ func editRoom(c *command.Context, cell *object.Cell, key []byte, from, n int) (r
 	return room, len(room) != have
 }
 
+// obeyedMax is how long a string may become by a command that a log has.
+const obeyedMax = 1 << 32
+
+// maxBulk is proto-max-bulk-len, unless the command is one of a log, which was executed
+// when there was another limit.
+func maxBulk(c *command.Context) int64 {
+	if c.Timeless {
+		return max(c.Set.MaxBulk, obeyedMax)
+	}
+	return c.Set.MaxBulk
+}
+
 // checkLength refuses strings beyond proto-max-bulk-len.
 func checkLength(c *command.Context, have, more int64) error {
-	if more > c.Set.MaxBulk || have > c.Set.MaxBulk-more {
+	most := maxBulk(c)
+	if more > most || have > most-more {
 		return command.ErrStringTooLong
 	}
 	return nil

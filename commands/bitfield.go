@@ -144,7 +144,7 @@ func fieldOffset(c *command.Context, arg []byte, width uint) (uint64, error) {
 		arg, unit = arg[1:], int64(width)
 	}
 	n, ok := text.ParseInt(arg)
-	if !ok || n < 0 || n > math.MaxInt64/unit || n*unit>>3 >= c.Set.MaxBulk {
+	if !ok || n < 0 || n > math.MaxInt64/unit || n*unit>>3 >= maxBulk(c) {
 		return 0, errBitOffset
 	}
 	return uint64(n * unit), nil

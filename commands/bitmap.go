@@ -65,7 +65,7 @@ var bitCommands = []command.Spec{
 // proto-max-bulk-len.
 func bitOffset(c *command.Context, arg []byte) (int64, error) {
 	n, err := intArg(arg)
-	if err != nil || n < 0 || n>>3 >= c.Set.MaxBulk {
+	if err != nil || n < 0 || n>>3 >= maxBulk(c) {
 		return 0, errBitOffset
 	}
 	return n, nil

@@ -107,6 +107,10 @@ func (o *trimOpts) finish(c *command.Context) error {
 	switch {
 	case o.Limit != 0 && !o.wanted():
 		return errLimitAlone
+	case c.Timeless:
+		// The log of a genuine server has the end of an approximate trim as an exact
+		// one, and the LIMIT that there was beside it.
+		o.Limit = 0
 	case o.limited && !o.Approx:
 		return errLimitExact
 	case o.Approx && !o.limited:

@@ -1,7 +1,6 @@
 package persist
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -150,7 +149,7 @@ func (m *Manager) loadFrom(ctx context.Context, l *loading, file io.Reader, size
 	if got.Empty > 0 {
 		m.logf(logger.Warning, "%d keys without elements, which old versions could write, were left out: %q ...", got.Empty, got.EmptyNames)
 	}
-	m.functions = append(m.functions, got.Functions...)
+	m.functions = m.functions.with(got.Functions...)
 	return got, nil
 }
 
@@ -396,11 +395,10 @@ func (r *replay) control(c *aof.Command) (done bool, err error) {
 		return true, nil
 	case text.EqualFold(name, "MULTI"), text.EqualFold(name, "EXEC"):
 		return true, nil
-	case text.EqualFold(name, "FUNCTION") && len(c.Args) > 2 && text.EqualFold(c.Args[1], "LOAD"):
-		r.m.functions = append(r.m.functions, bytes.Clone(c.Args[len(c.Args)-1]))
-		return true, nil
-	case text.EqualFold(name, "FUNCTION") && len(c.Args) > 1 && text.EqualFold(c.Args[1], "FLUSH"):
-		r.m.functions = nil
+	case text.EqualFold(name, "FUNCTION"):
+		r.m.functions, done = r.m.functions.after(c.Args[1:])
+		return done, nil
+	case text.EqualFold(name, "SCRIPT"): // what versions before 7.0 wrote of their cache
 		return true, nil
 	}
 	return false, nil

@@ -56,7 +56,7 @@ type Manager struct {
 	gate *oplog.Gate // what the append only file has on the disk
 
 	// functions are libraries of functions, as they were found, to be written back.
-	functions [][]byte
+	functions libraries
 
 	loading atomic.Pointer[loading] // nil = it is over
 

@@ -37,3 +37,23 @@ func CheckDump(payload []byte, skipChecksum bool) (body []byte, version int, err
 	}
 	return payload[:n], version, nil
 }
+
+// Libraries gives the libraries of functions of a payload that FUNCTION DUMP made.
+func Libraries(payload []byte) (codes [][]byte, err error) {
+	body, _, err := CheckDump(payload, false)
+	if err != nil {
+		return nil, err
+	}
+	for d := NewDecoder(body); d.Left() > 0; {
+		op, err := d.Byte()
+		if err != nil || op != opFunction {
+			return nil, ErrFormat
+		}
+		code, err := d.String(nil)
+		if err != nil {
+			return nil, err
+		}
+		codes = append(codes, code)
+	}
+	return codes, nil
+}
