@@ -219,7 +219,10 @@ func (m *Manager) wanted(v *config.Values) bool {
 func (m *Manager) setGates(v *config.Values) {
 	var local, replies *oplog.Gate
 	complete := m.wanted(v) && m.aof != nil && m.aof.writer.State() == aof.On
-	if m.wanted(v) {
+	if complete && !m.complete {
+		m.ungated = m.log.Offset()
+	}
+	if m.complete = complete; m.wanted(v) {
 		local = m.gate
 	}
 	if complete && v.Int(config.AppendFsync) == config.FsyncAlways {
@@ -227,6 +230,15 @@ func (m *Manager) setGates(v *config.Values) {
 	}
 	m.host.SetLocalGate(local, complete)
 	m.host.GateReplies(replies)
+}
+
+// reliable tells whether the append only file is all that was asked for, so that INFO may
+// say so: whoever reads that relies on it. It is complete, the next start knows of it, and,
+// with appendfsync always, what was answered before replies waited for the disk is there,
+// too. Under mu.
+func (m *Manager) reliable() bool {
+	always := m.cfg.Int(config.AppendFsync) == config.FsyncAlways
+	return m.aof != nil && m.complete && m.said && (!always || m.aof.writer.Durable() >= m.ungated)
 }
 
 // aofEvents are what the writer tells.

@@ -63,10 +63,11 @@ func (f *findings) formerAOF(source, bool) *RefusedError {
 	}
 }
 
-// olderAOF is for an append only file that the last run did not write.
+// olderAOF is for an append only file that the last run did not write. Of the same second,
+// in which nobody knows which of the two is the newer one, a start must not choose.
 func (f *findings) olderAOF(want source, _ bool) *RefusedError {
 	k := f.marker
-	if want != fromAOF || k == nil || k.AOF || f.rdb == nil || f.rdb.at <= f.aof.at && f.aof.at <= f.now+clockSlack {
+	if want != fromAOF || k == nil || k.AOF || f.rdb == nil || f.rdb.at < f.aof.at && f.aof.at <= f.now+clockSlack {
 		return nil
 	}
 	return &RefusedError{

@@ -48,6 +48,9 @@ func (m *Manager) Plan() (*Plan, error) {
 	if f.rdb != nil {
 		m.saved.taken = f.rdb.at
 	}
+	if f.marker != nil {
+		m.lastRun = f.marker.RunID
+	}
 	p := &Plan{found: f, aof: m.cfg.Bool(config.AppendOnly)}
 	p.from, err = choose(f, p.aof)
 	if p.from == fromAOF && f.rdb != nil && f.rdb.at > f.aof.at {
@@ -61,7 +64,10 @@ func (m *Manager) Plan() (*Plan, error) {
 }
 
 // BeginEmpty is for a start with nothing to load, before the server runs.
-func (m *Manager) BeginEmpty() { m.leaveWord() }
+func (m *Manager) BeginEmpty() {
+	m.sweep()
+	m.leaveWord()
+}
 
 // Load loads what was planned, and begins the append only file if it is wanted. The
 // server runs, and is loading (server.SetLoading). An error ends the server: nothing on
@@ -85,6 +91,7 @@ func (m *Manager) Load(ctx context.Context, p *Plan) (err error) {
 
 // ready ends the loading.
 func (m *Manager) ready() {
+	m.sweep()
 	m.leaveWord()
 	m.alone(func(*keyspace.View) {
 		m.host.SetLoading(false)

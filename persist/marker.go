@@ -73,8 +73,12 @@ func (m *Manager) leaveWord() {
 	defer m.marking.Unlock()
 	m.mu.Lock()
 	k, dir := m.word()
+	m.said = m.said && k.AOF
 	m.mu.Unlock()
 	m.owes.Store(!m.tell(dir, k))
+	m.mu.Lock()
+	m.said = k.AOF
+	m.mu.Unlock()
 	if m.away != nil && m.tell(m.away.dir, &m.away.marker) {
 		m.away = nil
 	}

@@ -20,7 +20,6 @@
 package persist
 
 import (
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,6 +76,8 @@ type Manager struct {
 	// Where a restart would look for the snapshot: its folder and name at the start.
 	startedIn, startedAs string
 
+	lastRun string // that has left a marker
+
 	// delay is rdb-key-save-delay, microseconds; the walk goes on at resumeAt, monotonic
 	// nanoseconds.
 	delay, resumeAt atomic.Int64
@@ -89,6 +90,9 @@ type Manager struct {
 	quiet     bool          // nor while the last save is being made
 	aof       *appendFile
 	closing   *appendFile // one that was turned off, until its lock is free
+	complete  bool        // aof is, and replies go by it,
+	ungated   uint64      // which those before this offset of the log did not
+	said      bool        // the marker on the disk says that aof is complete
 	rewrites  rewrites
 	lastTry   time.Duration
 	saved     saved
@@ -262,19 +266,13 @@ func (m *Manager) judge() {
 	m.host.RefuseWrites(why)
 }
 
-// tempName is a name for a file that is being written.
-func (m *Manager) tempName() string {
-	m.files++
-	return fmt.Sprintf(tempPrefix+"%d-%d.rdb", m.pid, m.files)
-}
-
 // aofStatus is what INFO says of the append only file.
 func (m *Manager) aofStatus(st *server.PersistenceStatus) {
 	r := &m.rewrites
 	st.RewriteScheduled, st.RewriteFailed = r.scheduled, r.failed
 	st.LastRewriteSeconds, st.RewriteSeconds = r.seconds, -1
 	st.Rewrites, st.RewriteFailures = r.count, int64(r.failures)
-	st.AOF, st.AOFStarting = m.wanted(m.cfg.Values()), m.aof == nil || m.starting()
+	st.AOF, st.AOFStarting = m.wanted(m.cfg.Values()), !m.reliable()
 	if m.aof == nil || m.aof.once {
 		return
 	}
