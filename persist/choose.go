@@ -31,7 +31,7 @@ func (e *RefusedError) Error() string {
 // same: so with appendonly yes only a marker speaks against it.
 func choose(f *findings, appendOnly bool) (source, error) {
 	want := f.wanted(appendOnly)
-	for _, refuse := range []func(source, bool) *RefusedError{f.moved, f.formerAOF, f.refuseEmpty, f.olderAOF, f.restored, f.olderRDB, f.otherRDB, f.lostAOF} {
+	for _, refuse := range []func(source, bool) *RefusedError{f.moved, f.formerAOF, f.lostManifest, f.refuseEmpty, f.olderAOF, f.restored, f.olderRDB, f.otherRDB, f.lostAOF} {
 		if err := refuse(want, appendOnly); err != nil {
 			return want, err
 		}
@@ -163,6 +163,20 @@ func (f *findings) hasMore() bool {
 
 // clockSlack is how many seconds the clocks of two machines may be apart.
 const clockSlack = 60
+
+// lostManifest is for an append only file of which everything is there but the manifest. A
+// run that was killed while it made its first one leaves the same, and has said that it
+// keeps its data elsewhere, or has none.
+func (f *findings) lostManifest(want source, _ bool) *RefusedError {
+	if k := f.marker; want != fromNothing || len(f.orphans) == 0 || k != nil && !k.AOF {
+		return nil
+	}
+	return &RefusedError{
+		"There are files of an append only file, " + strings.Join(f.orphans, ", ") + ", and no manifest that names them.",
+		"The server would start empty beside them.",
+		"Put the manifest back, or write it by hand from the names of the files; or move the files away if they are not wanted.",
+	}
+}
 
 // refuseEmpty is for a start without data beside data.
 func (f *findings) refuseEmpty(want source, _ bool) *RefusedError {

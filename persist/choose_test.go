@@ -48,6 +48,9 @@ func TestChoose(t *testing.T) {
 		{"AOF turned off, saved since, turned on in the file", findings{rdb: snapshotOf(9), aof: aofOf(5), marker: without}, true, fromAOF, "last run did not write the append only file"},
 		{"a snapshot of another name", findings{others: []dataFile{*snapshotOf(5)}}, false, fromNothing, "start empty"},
 		{"a snapshot of another name, AOF", findings{others: []dataFile{*snapshotOf(5)}}, true, fromNothing, "start empty"},
+		{"a manifest that is gone", findings{orphans: []string{"a.1.incr.aof"}, marker: with}, true, fromNothing, "no manifest that names them"},
+		{"the same, of a genuine server", findings{orphans: []string{"a.1.incr.aof"}}, true, fromNothing, "no manifest that names them"},
+		{"a first AOF that was not finished", findings{orphans: []string{"a.1.base.rdb"}, marker: without}, true, fromNothing, ""},
 		{"a backup beside the data", findings{rdb: snapshotOf(9), others: []dataFile{{name: "old.rdb", at: 5}}}, false, fromRDB, ""},
 		{
 			"the forgotten CONFIG SET dbfilename",

@@ -208,6 +208,7 @@ func (m *Manager) Close() {
 	}
 	m.mu.Unlock()
 	m.writers.Wait()
+	m.unclaim()
 }
 
 var errEnding = errors.New("the server is ending")

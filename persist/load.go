@@ -39,8 +39,12 @@ type Plan struct {
 // Nothing tells whether there is nothing to load, and no file to be made.
 func (p *Plan) Nothing() bool { return p.from == fromNothing && !p.aof }
 
-// Plan looks at what there is, and refuses what would lose data: a *RefusedError.
+// Plan looks at what there is, and refuses what would lose data: a *RefusedError, or one
+// that wraps env.ErrLocked.
 func (m *Manager) Plan() (*Plan, error) {
+	if err := m.claimSnapshot(); err != nil {
+		return nil, err
+	}
 	f, err := m.survey()
 	if err != nil {
 		return nil, err

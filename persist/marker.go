@@ -180,6 +180,7 @@ func (m *Manager) moved(old, _ *config.Values) {
 		return
 	}
 	m.writers.Go(func() {
+		m.claimMoved()
 		m.lookAgain()
 		m.leave(from, old)
 		m.leaveWord()

@@ -73,6 +73,8 @@ type Manager struct {
 	owes      atomic.Bool
 	owesAgain time.Duration
 
+	claim claim // under marking once the server runs
+
 	// Where a restart would look for the snapshot: its folder and name at the start.
 	startedIn, startedAs string
 

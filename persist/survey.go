@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,8 @@ type findings struct {
 	// others are further files with data in them, by the names that they have in the folder.
 	others []dataFile
 	marker *marker // nil = no run has left one
+	// orphans are files of the append only file with data in them, if no manifest is there.
+	orphans []string
 	// former is the append only file of the last run, if that is not where the
 	// configuration has one.
 	former *dataFile
@@ -70,11 +73,16 @@ func (m *Manager) survey() (*findings, error) {
 	if f.aof, f.set, err = m.inspect(p); err != nil {
 		return nil, err
 	}
+	if f.aof == nil {
+		f.orphans = m.orphansOf(f.set, p)
+	}
 	if f.marker, err = readMarker(m.env.FS, p.Dir, filepath.Base(path)); err != nil {
 		return nil, err
 	}
 	f.former = m.formerAOF(f.marker, p)
-	f.others, err = m.otherData(p, filepath.Base(path))
+	if f.others, err = m.otherData(p, filepath.Base(path)); f.rdb == nil && f.aof == nil {
+		f.others = slices.DeleteFunc(f.others, func(d dataFile) bool { return m.inUse(filepath.Join(p.Dir, d.name)) })
+	}
 	return f, err
 }
 
@@ -167,6 +175,23 @@ func (m *Manager) hasKeys(path string) (has bool, err error) {
 		return !has
 	})
 	return has, err
+}
+
+// orphansOf are the files of an append only file that have data in them and that no
+// manifest names.
+func (m *Manager) orphansOf(s *aof.Set, p aof.Place) (list []string) {
+	for _, name := range s.Extra {
+		path := filepath.Join(p.Dir, p.Folder, name)
+		info, err := m.env.FS.Stat(path)
+		has := err == nil && info.Size() > 0
+		if has && strings.HasSuffix(name, ".rdb") {
+			has, _ = m.hasKeys(path)
+		}
+		if has {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // otherData finds data that the configuration does not name: snapshots with keys, append

@@ -235,12 +235,15 @@ func (m *machine) put(name, content string) {
 	must(m.T, m.disk.SyncDir(path.Dir(at)))
 }
 
-// names are the files in the server's folder, and in the one of the append only file.
+// names are the files in the server's folder, and in the one of the append only file,
+// but for the snapshot's lock.
 func (m *machine) names() (list []string) {
 	for _, dir := range []string{data, data + "/appendonlydir"} {
 		entries, _ := m.disk.ReadDir(dir) // the second may not be there
 		for _, e := range entries {
-			list = append(list, e.Name())
+			if e.Name() != "dump.rdb.lock" {
+				list = append(list, e.Name())
+			}
 		}
 	}
 	return list

@@ -190,7 +190,7 @@ func TestFullAtTheStart(t *testing.T) {
 	m.wantLog("What a restart should know of this run cannot be written to /data/dump.rdb.run: No space left on device")
 	m.want("OK", "SET", "a", "1")
 	m.disk.SetCapacity(1 << 40)
-	m.await("the marker", func() bool { return strings.Contains(fmt.Sprint(m.names()), "[dump.rdb.run]") })
+	m.await("the marker", func() bool { return strings.Contains(fmt.Sprint(m.names()), "dump.rdb.run") })
 }
 
 // TestFullAndShutdown: SHUTDOWN does not lose what cannot be written, unless it is told to.

@@ -199,6 +199,14 @@ func TestFilesOfTheManifest(t *testing.T) {
 	}
 }
 
+// TestManifestGone: the files of an append only file without their manifest are not an
+// empty data set.
+func TestManifestGone(t *testing.T) {
+	m := written(t)
+	must(t, m.disk.Remove(data+"/"+manifest))
+	m.wantNoStart([]string{"appendonly yes"}, "appendonly.aof.1.incr.aof", "manifest")
+}
+
 // TestReadOnlyAtTheStart: an append only file that cannot be written is refused at the
 // start; a snapshot can be served.
 func TestReadOnlyAtTheStart(t *testing.T) {
@@ -246,4 +254,27 @@ func TestTwoServersOnOneFile(t *testing.T) {
 	if got := m.after("appendonly yes").ask("GET", "a"); got != "2" {
 		t.Errorf("a is %s", got)
 	}
+}
+
+// TestTwoServersOnOneSnapshot: the second does not start if both save by themselves. With
+// names of their own servers share a folder; who saves only by hand is warned, and so is
+// who goes to another's name by CONFIG SET.
+func TestTwoServersOnOneSnapshot(t *testing.T) {
+	m := boot(t, nil, "save 3600 1")
+	m.want("OK", "SET", "a", "1")
+	m.want("OK", "SAVE")
+	m.await("the word of it", func() bool { return !strings.Contains(m.file("dump.rdb.run"), `"saved_at": 0`) })
+	machineOn(t, m.disk).wantNoStart([]string{"save 3600 1"}, "/data/dump.rdb is in use by another server", "another dir or dbfilename", "startup-data-check no")
+	machineOn(t, m.disk).started("save 3600 1", "startup-data-check no").wantLog("# Another server saves to /data/dump.rdb, too")
+	machineOn(t, m.disk).started().wantLog("# Another server saves to /data/dump.rdb, too")
+	second := machineOn(t, m.disk).started("save 3600 1", "dbfilename second.rdb", "enable-protected-configs yes")
+	if second.logged("Another server") {
+		t.Errorf("%s", &second.log)
+	}
+	second.want("OK", "CONFIG", "SET", "dbfilename", "dump.rdb")
+	second.await("the warning", func() bool { return second.logged("# Another server saves to /data/dump.rdb, too") })
+	machineOn(t, m.disk).started("save 3600 1", "dbfilename second.rdb").want("(nil)", "GET", "a")
+	second.end()
+	m.end() // which gives the name back
+	machineOn(t, m.disk).started("save 3600 1").want("1", "GET", "a")
 }
