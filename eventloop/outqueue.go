@@ -97,6 +97,15 @@ func (q *outQueue) drop(spare *pool) {
 	*q = outQueue{}
 }
 
+// only is the first chunk's unsent part, if there is no other.
+func (q *outQueue) only() (part []byte, ok bool) {
+	if len(q.chunks) != q.head+1 {
+		return nil, false
+	}
+	c := &q.chunks[q.head]
+	return c.buf[c.off:], true
+}
+
 // view appends to list the unsent parts of the first chunks: at most limit bytes
 // and at most len(list's capacity) parts.
 func (q *outQueue) view(list [][]byte, limit int) [][]byte {

@@ -220,17 +220,22 @@ func (s *socket) receive(c *Conn, target []byte) int {
 func (s *socket) write(c *Conn, p []byte) (int, error) {
 	sent := 0
 	for sent < len(p) && !s.full {
-		part := p[sent:min(len(p), sent+writeSize)]
-		c.Loop.count.Writes++
-		n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(s.file), uintptr(unsafe.Pointer(&part[0])),
-			uintptr(len(part)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
-		n, err := s.sent(c, n, len(part), errno)
+		n, err := s.send(c, p[sent:min(len(p), sent+writeSize)])
 		if err != nil {
 			return sent, err
 		}
-		sent += int(n)
+		sent += n
 	}
 	return sent, nil
+}
+
+// send offers one piece.
+func (s *socket) send(c *Conn, part []byte) (int, error) {
+	c.Loop.count.Writes++
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(s.file), uintptr(unsafe.Pointer(&part[0])),
+		uintptr(len(part)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+	n, err := s.sent(c, n, len(part), errno)
+	return int(n), err
 }
 
 // sent judges the result of a write of asked bytes.
@@ -294,6 +299,9 @@ func (s *socket) drain(c *Conn, limit int) error {
 
 // sendParts sends the first chunks of the queue in one call.
 func (s *socket) sendParts(c *Conn, limit int) (int, error) {
+	if part, only := c.queue.only(); only { // a reply that was held
+		return s.send(c, part[:min(len(part), limit)])
+	}
 	p := c.Loop.poll.(*epoll)
 	var list [writeParts][]byte
 	asked := 0
