@@ -115,10 +115,13 @@ func (w *Writer) repliesWait(s *stream) bool {
 	return s == w.cur && w.settings.Load().Policy == Always && !w.suspended()
 }
 
-// syncDue tells whether what is written now and then is to be synced now.
+// syncDue tells whether what is written now and then is to be synced now: when it has
+// been long enough, or is much. The log is kept in memory from the last fsync on, so
+// with a second of the fastest writes it would have to grow by some hundred megabytes
+// and give them back, over and over.
 func (w *Writer) syncDue(s *stream) bool {
 	if w.suspended() || w.settings.Load().Policy == No {
 		return false
 	}
-	return w.Clock.Monotonic()-s.lastSync >= syncInterval
+	return s.whole.size-s.synced.size >= syncBytes || w.Clock.Monotonic()-s.lastSync >= syncInterval
 }

@@ -3,6 +3,7 @@ package aof
 import (
 	"errors"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -189,5 +190,20 @@ func TestAlwaysDuringFsync(t *testing.T) {
 	<-stepped
 	if d.gate.Passed() != d.log.Offset() || len(d.after()) != 2 {
 		t.Errorf("the gate is at %d of %d, after %v", d.gate.Passed(), d.log.Offset(), d.after())
+	}
+}
+
+// TestMuchIsSyncedSooner: with everysec the log does not grow by all that is written in
+// a second.
+func TestMuchIsSyncedSooner(t *testing.T) {
+	d := started(t, Settings{Policy: EverySec})
+	most := uint64(0)
+	for range 40 {
+		d.append(0, 1, strings.Repeat("x", 1<<20))
+		d.step()
+		most = max(most, d.log.Offset()-d.log.First())
+	}
+	if most > 2*syncBytes {
+		t.Errorf("the log had %d bytes", most)
 	}
 }

@@ -62,6 +62,7 @@ const (
 	retryMax     = 5 * time.Second
 	logEvery     = 30 * time.Second
 	syncInterval = time.Second
+	syncBytes    = 4 << 20
 )
 
 // openStream makes a file that begins at an offset of the log.
