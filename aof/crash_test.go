@@ -196,3 +196,52 @@ func TestCrashAfterEveryFault(t *testing.T) {
 		}
 	}
 }
+
+// TestCrashInUpgrade crashes before each call while an old single file is taken over and
+// gone on with, and has each call fail: what it holds is there ever after.
+func TestCrashInUpgrade(t *testing.T) {
+	const old = 3
+	var content string
+	var units []unit
+	for id := range old {
+		content += set(fmt.Sprint(id))
+		units = append(units, unit{ids: []int{id}, kept: true})
+	}
+	upgrade := func(fs *faultfs.FS) error {
+		s, err := Open(placeOn(fs))
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		s.Tidy()
+		return s.Upgrade()
+	}
+	fresh := func() (*faultfs.Mem, *faultfs.FS) {
+		disk := withFiles(t, map[string]string{"../appendonly.aof": content})
+		return disk, faultfs.Wrap(disk)
+	}
+	var moments []moment
+	for n := -1; n < 30; n++ { // -1: no call fails
+		disk, fs := fresh()
+		if n >= 0 {
+			fs.Inject(faultfs.Fault{Op: everyOp, Skip: n, Times: 1, Err: syscall.EIO})
+		}
+		look := func() {
+			for way := range uint64(3) {
+				moments = append(moments, moment{what: fmt.Sprintf("call %d failed, power failure %d", n+1, way), disk: disk.CrashClone(uint64(len(moments))), units: units})
+			}
+		}
+		fs.Inject(faultfs.Fault{Op: everyOp, Wait: look})
+		if err := upgrade(fs); err != nil && n < 0 {
+			t.Fatal(err)
+		}
+		look()
+	}
+	for i := range moments {
+		m := &moments[i]
+		if err := upgrade(faultfs.Wrap(m.disk)); err != nil {
+			t.Fatalf("%s: %v", m.what, err)
+		}
+		m.check(t, "")
+	}
+}
