@@ -121,7 +121,7 @@ func (d *doomed) live(pass time.Duration) {
 // and with the other: the data is there, or the start is refused in words, and that
 // only if something was being changed.
 func TestCrashAtEveryCall(t *testing.T) {
-	for _, pass := range []time.Duration{0, 5 * time.Second} {
+	for pass, policy := range map[time.Duration]string{0: always, 5 * time.Second: "appendfsync everysec"} {
 		disk := newDisk(t)
 		clock := shifted{env.Real().Clock, &atomic.Int64{}}
 		disk.SetClock(func() time.Time { return time.Unix(0, int64(clock.Wall())) })
@@ -130,7 +130,7 @@ func TestCrashAtEveryCall(t *testing.T) {
 		var err error
 		world := *env.Real()
 		world.Clock = clock
-		d.machine, err = bootIn(t, world, disk, "rdb-key-save-delay 0")
+		d.machine, err = bootIn(t, world, disk, policy)
 		noError(t, err)
 		d.fs.Inject(faultfs.Fault{
 			Op:   faultfs.Create | faultfs.Write | faultfs.Sync | faultfs.Truncate | faultfs.Rename | faultfs.Remove | faultfs.Mkdir | faultfs.SyncDir,

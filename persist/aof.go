@@ -31,6 +31,8 @@ type rewrites struct {
 	count     int64
 	lastTry   time.Duration
 	missing   bool // there is no file though it is wanted
+	ahead     bool // a file that is turned off has more than the snapshot, since
+	offAt     time.Duration
 }
 
 // settingsOf are what the writer is told of the configuration.
@@ -152,6 +154,9 @@ func (m *Manager) turnOff() {
 	m.aof, m.rewrites.scheduled, m.closing = nil, false, a
 	if j := m.rewriting(); j != nil {
 		j.sink.Cancel(errTurnedOff)
+	}
+	if !a.once && a.writer.State() == aof.On {
+		m.rewrites.ahead, m.rewrites.offAt = true, m.env.Clock.Monotonic()
 	}
 	m.logf(logger.Notice, "The append only file is turned off")
 	m.leaveWordSoon()
@@ -312,7 +317,7 @@ func (m *Manager) endRewrite(j *job, err error) {
 	r := &m.rewrites
 	r.seconds = int64((m.env.Clock.Monotonic() - j.began) / time.Second)
 	if r.failed = err != nil; err == nil {
-		r.failures = 0
+		r.failures, r.ahead, r.offAt = 0, j.of.once, j.began
 		r.count++
 		m.logf(logger.Notice, "Background AOF rewrite terminated with success")
 		m.setGates(m.cfg.Values())

@@ -63,11 +63,15 @@ func (f *findings) formerAOF(source, bool) *RefusedError {
 	}
 }
 
-// olderAOF is for an append only file that the last run did not write. Of the same second,
-// in which nobody knows which of the two is the newer one, a start must not choose.
+// olderAOF is for an append only file that the last run did not write. Of the same second
+// the run has left word which of the two is the newer one.
 func (f *findings) olderAOF(want source, _ bool) *RefusedError {
 	k := f.marker
-	if want != fromAOF || k == nil || k.AOF || f.rdb == nil || f.rdb.at < f.aof.at && f.aof.at <= f.now+clockSlack {
+	if want != fromAOF || k == nil || k.AOF || f.rdb == nil {
+		return nil
+	}
+	older := f.rdb.at > f.aof.at || f.rdb.at == f.aof.at && !k.AOFNewer
+	if !older && f.aof.at <= f.now+clockSlack {
 		return nil
 	}
 	return &RefusedError{
@@ -145,9 +149,9 @@ func (f *findings) wanted(appendOnly bool) source {
 }
 
 // hasMore tells whether the append only file may have writes that the snapshot, which
-// says when it was taken, has not. Times are seconds: of the same one only a run that
-// wrote the append only file makes that likely. A time that is not yet was taken from a
-// clock that was wrong, and says nothing.
+// says when it was taken, has not. Times are seconds: of the same one that is what the
+// last run has left word of. A time that is not yet was taken from a clock that was wrong,
+// and says nothing.
 func (f *findings) hasMore() bool {
 	k := f.marker
 	switch {
@@ -158,7 +162,7 @@ func (f *findings) hasMore() bool {
 	case f.rdb.at > f.now+clockSlack:
 		return true
 	}
-	return f.aof.at > f.rdb.at || f.aof.at == f.rdb.at && k != nil && k.AOF
+	return f.aof.at > f.rdb.at || f.aof.at == f.rdb.at && k != nil && (k.AOF || k.AOFNewer)
 }
 
 // clockSlack is how many seconds the clocks of two machines may be apart.

@@ -34,7 +34,10 @@ type marker struct {
 	// AOF tells whether the append only file has all of the data: not while its first
 	// base is being written. It is in AOFFolder under AOFName, and AOFFolder beside the
 	// marker, or in AOFDir if `dir` was changed.
-	AOF       bool   `json:"aof"`
+	AOF bool `json:"aof"`
+	// AOFNewer says that it is written no more, and that no snapshot was taken since:
+	// files tell their times in seconds, within which much can happen.
+	AOFNewer  bool   `json:"aof_newer,omitempty"`
 	AOFDir    string `json:"aof_dir,omitempty"`
 	AOFFolder string `json:"aof_folder"`
 	AOFName   string `json:"aof_name"`
@@ -115,7 +118,7 @@ func (m *Manager) word() (k *marker, dir string) {
 	dir = dataDir(v)
 	k = &marker{
 		Version: markerVersion, RunID: m.host.RunID(), At: m.now(),
-		RDB: v.String(config.DBFilename), SavedAt: m.saved.taken, Final: m.saved.final,
+		RDB: v.String(config.DBFilename), SavedAt: m.saved.taken, Final: m.saved.final, AOFNewer: m.rewrites.ahead,
 		AOFFolder: v.String(config.AppendDirname), AOFName: v.String(config.AppendFilename),
 	}
 	if a := m.aof; a != nil {

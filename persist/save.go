@@ -190,6 +190,9 @@ func (m *Manager) endSave(j *job, err error) {
 func (m *Manager) noteSaved(j *job) {
 	m.saved.at, m.saved.since, m.saved.changes = m.now(), m.env.Clock.Monotonic(), j.changes
 	m.saved.taken, m.saved.final = j.info.CreatedAt, j.final
+	if r := &m.rewrites; j.began > r.offAt {
+		r.ahead = false
+	}
 	m.leaveWordSoon()
 }
 
