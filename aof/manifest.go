@@ -3,10 +3,12 @@ package aof
 import (
 	"bytes"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"dozo/env"
 	"dozo/text"
 )
 
@@ -265,6 +267,24 @@ func IncrName(name string, seq int64) string { return fmt.Sprintf("%s.%d.incr.ao
 
 // ManifestName is the name of the manifest.
 func ManifestName(name string) string { return name + ".manifest" }
+
+// ManifestIn finds the one manifest of a folder, for tools that were given the folder.
+func ManifestIn(files env.FS, folder string) (path string, err error) {
+	list, err := files.ReadDir(folder)
+	if err != nil {
+		return "", err
+	}
+	var found []string
+	for _, e := range list {
+		if strings.HasSuffix(e.Name(), ManifestName("")) {
+			found = append(found, filepath.Join(folder, e.Name()))
+		}
+	}
+	if len(found) != 1 {
+		return "", fmt.Errorf("the folder %s should have one manifest of an append only file, and has %d: give the name of a manifest or of a file", folder, len(found))
+	}
+	return found[0], nil
+}
 
 // What is under way has a name that begins with tempPrefix; nothing that does is
 // of use after a restart.

@@ -93,6 +93,13 @@ func (c *aofCheck) parse(args []string) (path string, err error) {
 
 // check finds out what kind of file it is.
 func (c *aofCheck) check(path string) error {
+	if info, err := c.fs.Stat(path); err == nil && info.IsDir() {
+		manifest, err := aof.ManifestIn(c.fs, path)
+		if err != nil {
+			return lastLine("%v", err)
+		}
+		return c.set(manifest)
+	}
 	manifest, err := c.isManifest(path)
 	if err != nil {
 		return lastLine("Cannot open file %s: %s", path, reason(err))

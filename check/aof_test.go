@@ -219,3 +219,19 @@ func TestSnapshotBase(t *testing.T) {
 		t.Errorf("of a broken snapshot, status %d:\n%s", status, out)
 	}
 }
+
+// TestAOFFolder: the folder stands for its manifest, as in an import.
+func TestAOFFolder(t *testing.T) {
+	dir := files(t, map[string]string{
+		"a.manifest": "file a.1.incr.aof seq 1 type i\n", "a.1.incr.aof": command("SELECT", "0") + command("SET", "a", "b"),
+	})
+	if out, status := ours(t, dir, "", dir); status != 0 || !strings.Contains(out, "a.1.incr.aof") {
+		t.Errorf("status %d: %s", status, out)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "b.manifest"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, status := ours(t, dir, "", dir); status != 1 || !strings.Contains(out, "has 2: give the name of a manifest") {
+		t.Errorf("status %d: %s", status, out)
+	}
+}

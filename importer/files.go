@@ -63,7 +63,7 @@ func (r *run) findParts() ([]part, error) {
 	}
 	manifest := r.Path
 	if info.IsDir() {
-		if manifest, err = r.findManifest(); err != nil {
+		if manifest, err = aof.ManifestIn(r.Env.FS, r.Path); err != nil {
 			return nil, err
 		}
 	}
@@ -91,24 +91,6 @@ func (r *run) findParts() ([]part, error) {
 		parts = append(parts, part{p.Path, p.Size, info.ModTime().UnixMilli()})
 	}
 	return parts, nil
-}
-
-// findManifest finds the one manifest of a folder.
-func (r *run) findManifest() (string, error) {
-	list, err := r.Env.FS.ReadDir(r.Path)
-	if err != nil {
-		return "", err
-	}
-	var found []string
-	for _, e := range list {
-		if strings.HasSuffix(e.Name(), ".manifest") {
-			found = append(found, filepath.Join(r.Path, e.Name()))
-		}
-	}
-	if len(found) != 1 {
-		return "", fmt.Errorf("the folder %s should have one manifest of an append only file, and has %d: give the name of a manifest or of a file", r.Path, len(found))
-	}
-	return found[0], nil
 }
 
 // haveCommands tells whether the source is more than a snapshot.
