@@ -254,14 +254,11 @@ func (r *run) spooledSnapshot() error {
 func (r *run) stream(s *spool) error {
 	wanted, err := r.sourceOffset()
 	if err != nil {
-		return sourceError(err)
+		return r.release(sourceError(err))
 	}
 	for gone := error(nil); ; {
 		if err := r.streamed(s); err != nil {
-			if errors.Is(err, ErrStopped) {
-				err = r.release(err)
-			}
-			return err
+			return r.ended(err)
 		}
 		if caught := r.st.Begin+r.next.Offset >= wanted; caught && !r.Follow {
 			return nil
@@ -270,7 +267,7 @@ func (r *run) stream(s *spool) error {
 			r.say("the target has caught up; the import follows the source until it is told to stop (Ctrl-C)")
 		}
 		if err := r.stopped(); err != nil {
-			return r.release(err)
+			return r.ended(err)
 		}
 		if gone != nil {
 			return r.release(gone)
@@ -282,6 +279,15 @@ func (r *run) stream(s *spool) error {
 		case <-time.After(lookEvery):
 		}
 	}
+}
+
+// ended is for an import of a stream that was told to stop, or failed. Who stops one that has
+// caught up is done with the move.
+func (r *run) ended(err error) error {
+	if r.Follow && r.level && errors.Is(err, ErrStopped) {
+		return r.release(err)
+	}
+	return err
 }
 
 // streamed imports what is here of the stream.

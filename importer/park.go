@@ -100,14 +100,10 @@ func (r *run) unpark() error {
 	return nil
 }
 
-// release gives the deadlines back when an import that follows its source ends, although it
-// can go on later: mostly the source is not there any more then, and nobody comes back.
-// why is its end. A key whose time is over before the import goes on is missed then by what
+// release gives the deadlines back when an import ends that follows its source, or has lost
+// it, although it can go on later: mostly nobody comes back. why is its end. A key whose time is over before the import goes on is missed then by what
 // would have made it live longer, which is listed.
 func (r *run) release(why error) error {
-	if !r.Follow || !r.level {
-		return why
-	}
 	if err := r.unpark(); err != nil {
 		return errors.Join(why, err)
 	}

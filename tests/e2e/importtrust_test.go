@@ -180,6 +180,27 @@ func followToTheEnd(t *testing.T, gone bool) {
 	}
 }
 
+// TestLostSourceGivesDeadlinesBack: the source dies while its snapshot is being imported,
+// and may not come back.
+func TestLostSourceGivesDeadlinesBack(t *testing.T) {
+	keepNoState(t)
+	src, to := testutil.StartRedis(t, "--repl-diskless-sync-delay", "0"), testutil.StartDozo(t)
+	everyType(t, src)
+	c, d := src.Conn(t, 2), to.Conn(t, 2)
+	c.MustOK("SET", "session", "v", "EX", "50")
+	want := c.Do("PEXPIRETIME", "session").Int()
+	cmd := exec.Command(dozoBinary(t), "import", "--from", addr(src), "--to", addr(to), "--state", stateOf(t), "--rate-limit", "200kb")
+	var log bytes.Buffer
+	cmd.Stderr = &log
+	must(t, cmd.Start())
+	waitFor(t, "some keys", func() bool { return d.Do("DBSIZE").Int() > 0 })
+	src.Stop()
+	_ = cmd.Wait()
+	if got := d.Do("PEXPIRETIME", "session").Int(); cmd.ProcessState.ExitCode() != 1 || got != want {
+		t.Errorf("the session ends at %d, not at %d: %s", got, want, log.String())
+	}
+}
+
 // TestFollowMissesNothingInSilence: a key ends while the import is stopped, though at the
 // source it was given more time meanwhile.
 func TestFollowMissesNothingInSilence(t *testing.T) {
