@@ -218,6 +218,7 @@ func TestTurnedOnAndOff(t *testing.T) {
 	if got := m.info("aof_starting"); got != "1" {
 		t.Errorf("aof_starting is %q while the former file is being closed", got)
 	}
+	m.refuses("SHUTDOWN", "Errors trying to SHUTDOWN")
 	unblock()
 	m.do("SET a 2")
 	m.untilInfo("aof_starting", "0")
@@ -265,13 +266,18 @@ func TestWaitAOFWhileStarting(t *testing.T) {
 	has(t, m.disk.CrashClone(1), "a", "1", aofYes)
 }
 
-// TestShutdownWhileStarting: as in Redis the end is refused, but for FORCE.
+// TestShutdownWhileStarting: as in Redis the end is refused, but for FORCE. Nor is what
+// lies there loaded in the place of the data.
 func TestShutdownWhileStarting(t *testing.T) {
 	m := started(t, newDisk(t))
 	m.do("SET a 1")
 	unblock := m.block(faultfs.Sync, theBase)
 	m.do("CONFIG SET appendonly yes")
 	m.refuses("SHUTDOWN", "Errors trying to SHUTDOWN")
+	m.refuses("DEBUG LOADAOF", "")
+	if got := m.do("GET a"); got != "1" {
+		t.Errorf("a is %q", got)
+	}
 	unblock()
 	m.untilInfo("aof_starting", "0")
 	m.do("CONFIG SET appendonly no")

@@ -31,6 +31,7 @@ type rewrites struct {
 	count     int64
 	lastTry   time.Duration
 	missing   bool // there is no file though it is wanted
+	turnOnAt  time.Duration
 	ahead     bool // a file that is turned off has more than the snapshot, since
 	offAt     time.Duration
 }
@@ -180,11 +181,8 @@ func (m *Manager) closed(v *keyspace.View) {
 	m.closing = nil
 	m.host.ReleaseReplies() // if the disk has failed they wait for nothing
 	if m.cfg.Bool(config.AppendOnly) && !m.ending {
-		if err := m.turnOn(v); err != nil {
-			m.rewrites.missing = true
-			m.logf(logger.Warning, "The append only file cannot be turned on again: %v. It is tried again.", err)
-		}
-		m.setGates(m.cfg.Values())
+		m.rewrites.missing = true
+		m.considerTurningOn(v)
 	}
 	if m.aof == nil && m.log.Active() {
 		m.log.Deactivate()
@@ -194,16 +192,16 @@ func (m *Manager) closed(v *keyspace.View) {
 
 // considerTurningOn begins an append only file that could not be begun when it was
 // due. Only alone, under mu.
-func (m *Manager) considerTurningOn(v *keyspace.View, now time.Duration) {
-	r := &m.rewrites
-	if !r.missing || now-r.lastTry < retryAfter {
+func (m *Manager) considerTurningOn(v *keyspace.View) {
+	r, now := &m.rewrites, m.env.Clock.Monotonic()
+	if !r.missing || m.quiet || now < r.turnOnAt {
 		return
 	}
-	r.lastTry = now
 	if r.missing = m.aof == nil && m.closing == nil && m.cfg.Bool(config.AppendOnly); !r.missing {
 		return
 	}
 	if err := m.turnOn(v); err != nil {
+		r.turnOnAt = now + retryAfter
 		m.logf(logger.Warning, "The append only file cannot be turned on: %v. It is tried again.", err)
 		return
 	}

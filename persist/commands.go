@@ -172,16 +172,16 @@ func (m *Manager) setQuiet(on bool) {
 // flushAOF has all that was written reach the disk.
 func (m *Manager) flushAOF() error {
 	m.mu.Lock()
-	a, closing, starting := m.aof, m.closing, m.starting() && !m.aof.once
+	a, closing, starting := m.aof, m.closing, m.wanted(m.cfg.Values()) && (m.aof == nil || m.starting())
 	m.mu.Unlock()
+	if starting {
+		return errStarting
+	}
 	if closing != nil {
 		<-closing.ended
 	}
 	if a == nil {
 		return nil
-	}
-	if starting {
-		return errStarting
 	}
 	m.logf(logger.Notice, "Calling fsync() on the AOF file.")
 	if err := a.writer.Flush(); err != nil {

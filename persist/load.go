@@ -324,7 +324,13 @@ const walkHere = 1 << 20
 func (m *Manager) ReloadAOF(v *keyspace.View) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.aof != nil {
+	if m.closing != nil {
+		<-m.closing.ended // what is being written may be torn, and would be cut
+	}
+	switch {
+	case m.starting():
+		return errStarting
+	case m.aof != nil:
 		if err := m.aof.writer.Flush(); err != nil {
 			return err
 		}

@@ -190,7 +190,7 @@ func (m *Manager) Tick(v *keyspace.View) {
 	}
 	now := m.env.Clock.Monotonic()
 	m.leaveOwed(now)
-	if m.considerTurningOn(v, now); len(m.jobs) == 0 {
+	if m.considerTurningOn(v); len(m.jobs) == 0 {
 		m.considerRewrite(v, now)
 	}
 	if m.canShare() {
