@@ -9,6 +9,8 @@ FUZZTIME ?= 30s
 SOAK_COMMANDS ?= 1000000
 SOAK_TIME ?= 3m
 UNKIND_TIME ?= 30s
+CRASHES ?= 200
+LOSSES ?= 100
 SEED ?= 0
 
 UNITS = $(shell $(GO) list ./... | grep -v -e /tests/differential -e /tests/e2e -e /tests/clients -e /tests/robustness -e /internal/lint)
@@ -55,10 +57,13 @@ robust:
 	$(GO) test -count=1 -v ./tests/robustness
 
 # The long versions: a million generated commands, minutes of mixed load on the
-# race and the invariants builds, minutes of unkindness to all builds.
+# race and the invariants builds, minutes of unkindness to all builds, servers killed
+# hundreds of times, and thousands of power losses.
 soak: peers
 	$(GO) test -count=1 -v -timeout 4h ./tests/differential -commands $(SOAK_COMMANDS) -seed $(SEED)
 	$(GO) test -count=1 -v -timeout 2h ./tests/e2e -run Storm -storm $(SOAK_TIME)
+	$(GO) test -count=1 -v -timeout 2h ./tests/e2e -run KilledWith -crashes $(CRASHES) -crash-seed $(SEED)
+	$(GO) test -count=1 -v -timeout 2h ./node -run PowerLoss -losses $(LOSSES) -loss-seed $(SEED)
 	$(GO) test -count=1 -v -timeout 2h ./rdb -run Mutations -mutations 100000 -seed $(SEED)
 	$(GO) test -count=1 -v -timeout 2h ./snapshot -run LoadDamaged -mutations 20000 -seed $(SEED)
 	$(GO) test -count=1 -v -timeout 2h ./tests/robustness -length $(UNKIND_TIME)

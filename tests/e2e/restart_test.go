@@ -1,23 +1,12 @@
 package e2e
 
 import (
-	"flag"
-	"fmt"
-	"math/rand/v2"
-	"os"
-	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"dozo/internal/testutil"
-)
-
-var (
-	crashRounds = flag.Int("crashes", 4, "rounds of TestKilledWithAlways")
-	crashSeed   = flag.Uint64("crash-seed", 0, "seed of TestKilledWithAlways; 0 = a new one")
 )
 
 // in starts a program on a folder of data.
@@ -157,70 +146,6 @@ func TestIncidentForgottenFileEdit(t *testing.T) {
 			t.Errorf("%s: the refusal does not say what to do: %v", c.directive, err)
 		}
 	}
-}
-
-// TestKilledWithAlways: whatever was acknowledged with appendfsync always is there after
-// kill -9, with rewrites and saves under way.
-func TestKilledWithAlways(t *testing.T) {
-	seed := *crashSeed
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("-crash-seed=%d", seed)
-	r := rand.New(rand.NewPCG(seed, 1))
-	dir := t.TempDir()
-	config := []string{"--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-min-size", "64kb"}
-	acked := make([]int, 8)
-	for round := range *crashRounds {
-		s, err := in(t, false, dir, config...)
-		must(t, err)
-		for i, n := range acked {
-			got, _ := strconv.Atoi(ask(t, s, "GET", fmt.Sprint("counter:", i)))
-			if got < n {
-				t.Fatalf("round %d: counter %d is %d, and %d was acknowledged", round, i, got, n)
-			}
-			acked[i] = got
-		}
-		crash(t, s, acked, time.Duration(50+r.IntN(600))*time.Millisecond, []string{"BGREWRITEAOF", "BGSAVE", "DBSIZE"}[r.IntN(3)])
-		s.Stop()
-	}
-	s := started(t, false, dir, config...)
-	for i, n := range acked {
-		if got, _ := strconv.Atoi(ask(t, s, "GET", fmt.Sprint("counter:", i))); got < n {
-			t.Errorf("counter %d is %d, and %d was acknowledged", i, got, n)
-		}
-	}
-	if entries, err := os.ReadDir(dir); err != nil || len(entries) == 0 {
-		t.Errorf("the folder of the data: %v, %v", entries, err)
-	}
-}
-
-// crash has clients count up until the server is killed after some time, with a command
-// meanwhile, and notes what was acknowledged.
-func crash(t *testing.T, s *testutil.Server, acked []int, after time.Duration, command string) {
-	var clients sync.WaitGroup
-	for i := range acked {
-		c, err := s.Dial()
-		must(t, err)
-		clients.Go(func() {
-			defer c.Close()
-			for {
-				v, err := c.DoErr("INCR", fmt.Sprint("counter:", i))
-				if err != nil || v.IsError() {
-					return
-				}
-				acked[i] = int(v.Int())
-			}
-		})
-	}
-	time.Sleep(after / 2)
-	if c, err := s.Dial(); err == nil {
-		_, _ = c.DoErr(command) // it may be refused
-		c.Close()
-	}
-	time.Sleep(after / 2)
-	kill(t, s)
-	clients.Wait()
 }
 
 // TestRewriteWithinTransaction: a rewrite or a save that is asked for within a transaction
