@@ -144,7 +144,8 @@ func TestMovedAOF(t *testing.T) {
 }
 
 // TestMovedDir: CONFIG SET dir with an append only file, which stays where it is. A
-// restart in the new folder must not begin without it.
+// restart in the new folder must not begin without it, and one in the old folder has all,
+// unless the append only file has followed.
 func TestMovedDir(t *testing.T) {
 	m := backedUp(t)
 	m.do("CONFIG SET dir /other")
@@ -153,7 +154,14 @@ func TestMovedDir(t *testing.T) {
 	m.untilWord("/other/dump.rdb.run", isOn, `"/data"`)
 	m.untilWord(runFile, `"/other"`)
 	refused(t, m.disk.KeepAll(), "kept its data in /data/appendonlydir", aofYes, "dir /other")
+	has(t, m.disk.KeepAll(), "a", "moved", aofYes)
+	m.do("CONFIG SET appendonly no")
+	m.do("CONFIG SET appendonly yes")
+	m.untilWord("/other/dump.rdb.run", isOn)
+	m.do("SET a followed")
+	m.do("WAITAOF 1 0 0")
 	refused(t, m.disk.KeepAll(), "moved its data to /other", aofYes)
+	has(t, m.disk.KeepAll(), "a", "followed", aofYes, "dir /other")
 }
 
 // TestBackupElsewhere: CONFIG SET dir, BGSAVE and back is a way to make a backup. It can

@@ -79,6 +79,9 @@ func (m *Manager) survey() (*findings, error) {
 	if f.marker, err = readMarker(m.env.FS, p.Dir, filepath.Base(path)); err != nil {
 		return nil, err
 	}
+	if m.stayedHere(f.marker, p) {
+		f.marker = &marker{Version: markerVersion, RunID: f.marker.RunID, At: f.marker.At, AOF: true, AOFFolder: p.Folder, AOFName: p.Name}
+	}
 	f.former = m.formerAOF(f.marker, p)
 	if f.others, err = m.otherData(p, filepath.Base(path)); f.rdb == nil && f.aof == nil {
 		f.others = slices.DeleteFunc(f.others, func(d dataFile) bool { return m.inUse(filepath.Join(p.Dir, d.name)) })
@@ -102,6 +105,18 @@ func (m *Manager) isEmpty(s *aof.Set) bool {
 	}
 	has, err := m.hasKeys(s.Parts[0].Path)
 	return !has && err == nil
+}
+
+// stayedHere tells whether a run that has left by CONFIG SET dir has kept its data in the
+// append only file here to its end: that stays in its place, as long as it is not turned off
+// and on again. The word in the other folder says so. Without this, no folder would do.
+func (m *Manager) stayedHere(k *marker, here aof.Place) bool {
+	if k == nil || k.MovedTo == "" {
+		return false
+	}
+	there, err := readMarker(m.env.FS, k.MovedTo, k.RDB)
+	return err == nil && there != nil && there.RunID == k.RunID && there.AOF &&
+		there.AOFDir == here.Dir && there.AOFFolder == here.Folder && there.AOFName == here.Name
 }
 
 // formerAOF is the append only file of which a marker tells, if that is elsewhere.
