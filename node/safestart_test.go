@@ -69,6 +69,33 @@ func TestRestoreWithAOF(t *testing.T) {
 	has(t, disk.KeepAll(), "a", "old")
 }
 
+// TestRestoreBoth: the snapshot and the append only file of a backup are put back, but not
+// the word of the last run, of which the backup knows nothing.
+func TestRestoreBoth(t *testing.T) {
+	m := backedUp(t)
+	backup := m.disk.KeepAll()
+	m.do("SET a later")
+	m.do("BGREWRITEAOF")
+	m.untilInfo("aof_rewrite_in_progress", "0")
+	time.Sleep(1100 * time.Millisecond)
+	m.do("SAVE")
+	m.untilWord(runFile, `"aof_base": 2`)
+	disk := m.stop("SHUTDOWN")
+	removeAll(t, disk, "/data/appendonlydir")
+	noError(t, disk.Mkdir("/data/appendonlydir", 0o755))
+	list, err := backup.ReadDir("/data/appendonlydir")
+	noError(t, err)
+	for _, name := range list {
+		content, err := backup.ReadFile("/data/appendonlydir/" + name.Name())
+		noError(t, err)
+		noError(t, disk.WriteFile("/data/appendonlydir/"+name.Name(), content))
+	}
+	snapshot, err := backup.ReadFile("/data/dump.rdb")
+	noError(t, err)
+	noError(t, disk.WriteFile("/data/dump.rdb", snapshot))
+	has(t, disk, "a", "newest", aofYes)
+}
+
 // TestRestoreOnFreshServer: the well-known trap: a new server with appendonly yes is
 // started once, and then the snapshot is copied to it.
 func TestRestoreOnFreshServer(t *testing.T) {

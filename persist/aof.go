@@ -224,6 +224,7 @@ func (m *Manager) setGates(v *config.Values) {
 	complete := m.wanted(v) && m.aof != nil && m.aof.writer.State() == aof.On
 	if complete && !m.complete {
 		m.ungated = m.log.Offset()
+		m.logf(logger.Notice, "The append only file is complete: what is written from now on is in it after a restart, as far as appendfsync says")
 	}
 	if m.complete = complete; m.wanted(v) {
 		local = m.gate

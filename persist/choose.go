@@ -82,13 +82,14 @@ func (f *findings) olderAOF(want source, _ bool) *RefusedError {
 }
 
 // restored is for a snapshot that was put in the place of the last run's, which nobody
-// would look at.
+// would look at. One that was put back together with its append only file is not meant:
+// that has an older base.
 func (f *findings) restored(want source, _ bool) *RefusedError {
 	k := f.marker
 	if want != fromAOF || k == nil || !k.AOF || f.rdb == nil || k.RDB != f.rdb.name {
 		return nil
 	}
-	if f.rdb.at >= k.SavedAt && (k.SavedAt != 0 || f.rdb.at >= k.At) {
+	if f.rdb.at >= k.SavedAt && (k.SavedAt != 0 || f.rdb.at >= k.At) || f.baseSeq() < k.AOFBase {
 		return nil
 	}
 	return &RefusedError{
@@ -96,6 +97,14 @@ func (f *findings) restored(want source, _ bool) *RefusedError {
 		"With appendonly yes the append only file would be loaded, and the snapshot ignored.",
 		"To go back to the snapshot move the append only file away; else move the snapshot away.",
 	}
+}
+
+// baseSeq is the number of the base of the append only file that is there; 0 = it has none.
+func (f *findings) baseSeq() int64 {
+	if f.set == nil || f.set.Manifest.Base == nil {
+		return 0
+	}
+	return f.set.Manifest.Base.Seq
 }
 
 // olderRDB is for appendonly no beside an append only file that is newer.

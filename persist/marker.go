@@ -37,8 +37,10 @@ type marker struct {
 	AOF bool `json:"aof"`
 	// AOFNewer says that it is written no more, and that no snapshot was taken since:
 	// files tell their times in seconds, within which much can happen.
-	AOFNewer  bool   `json:"aof_newer,omitempty"`
-	AOFDir    string `json:"aof_dir,omitempty"`
+	AOFNewer bool   `json:"aof_newer,omitempty"`
+	AOFDir   string `json:"aof_dir,omitempty"`
+	// AOFBase is the number of its base; 0 = not known.
+	AOFBase   int64  `json:"aof_base,omitempty"`
 	AOFFolder string `json:"aof_folder"`
 	AOFName   string `json:"aof_name"`
 	// MovedTo is the folder where the data is kept now, if `dir` was changed.
@@ -78,6 +80,7 @@ func (m *Manager) leaveWord() {
 	k, dir := m.word()
 	m.said = m.said && k.AOF
 	m.mu.Unlock()
+	k.AOFBase = m.baseOf(k, dir)
 	m.owes.Store(!m.tell(dir, k))
 	m.mu.Lock()
 	m.said = k.AOF
@@ -110,6 +113,25 @@ func (m *Manager) leaveWordSoon() {
 	if !m.ending {
 		m.writers.Go(m.leaveWord)
 	}
+}
+
+// baseOf is the number of the base of the append only file that a marker tells of.
+func (m *Manager) baseOf(k *marker, dir string) int64 {
+	if !k.AOF {
+		return 0
+	}
+	p := aof.Place{FS: m.env.FS, Dir: dir, Folder: k.AOFFolder, Name: k.AOFName}
+	if k.AOFDir != "" {
+		p.Dir = k.AOFDir
+	}
+	content, err := p.FS.ReadFile(filepath.Join(p.Dir, p.Folder, aof.ManifestName(p.Name)))
+	if err != nil {
+		return 0
+	}
+	if set, err := aof.ParseManifest(content); err == nil && set.Base != nil {
+		return set.Base.Seq
+	}
+	return 0
 }
 
 // word is what there is to leave word of, and the folder of the data. Under mu.
