@@ -68,7 +68,10 @@ func (r *run) findParts() ([]part, error) {
 		}
 	}
 	name, ok := strings.CutSuffix(filepath.Base(manifest), ".manifest")
-	if !ok {
+	switch {
+	case !ok && info.Size() == 0:
+		return nil, fmt.Errorf("%s is empty: there is nothing to import", r.Path)
+	case !ok:
 		return []part{{r.Path, info.Size(), info.ModTime().UnixMilli()}}, nil
 	}
 	folder, err := filepath.Abs(filepath.Dir(manifest))

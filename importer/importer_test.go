@@ -274,6 +274,9 @@ func TestFilesThatAreNotRight(t *testing.T) {
 	if _, err := importOf(t, set+"hello", to, replace); err == nil || !strings.Contains(err.Error(), "offset 27") {
 		t.Errorf("garbage: %v", err)
 	}
+	if _, err := importOf(t, "", to, replace); err == nil || !strings.Contains(err.Error(), "is empty") {
+		t.Errorf("an empty file: %v", err)
+	}
 	if _, err := importOf(t, "REDIS0011\x00\x01", to, replace); err == nil || !strings.Contains(err.Error(), "offset 11") {
 		t.Errorf("half a database file: %v", err)
 	}

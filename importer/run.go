@@ -71,6 +71,7 @@ func (r *run) all() error {
 	}
 	if resumed {
 		r.say("going on from %s", r.State)
+		r.startProgress(0) // what was done before is not of this run
 	} else {
 		r.st = state{Source: r.source(), ID: strconv.FormatUint(r.Env.NewRand().Uint64(), 36)}
 	}

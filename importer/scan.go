@@ -76,11 +76,14 @@ func (r *run) scan() error {
 	}
 	s := &scanner{Options: &r.Options, src: src, group: dumpsFirst, stop: make(chan struct{})}
 	defer close(s.stop)
+	total := int64(0)
 	for db, n := range sizes {
 		if r.wantsDB(db) {
-			r.total += n
+			total += n
 		}
 	}
+	r.done = r.Keys + r.Same + r.Existing + r.Expired + r.Unwanted + r.Errors
+	r.startProgress(total)
 	for _, db := range slices.Sorted(maps.Keys(sizes)) {
 		if db < r.next.DB || !r.wantsDB(db) {
 			continue

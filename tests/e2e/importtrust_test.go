@@ -91,7 +91,7 @@ func TestImportFromAnotherSource(t *testing.T) {
 	state = regexp.MustCompile(`"source_run": "\w+"`).ReplaceAll(state, []byte(`"source_run": "`+strings.Repeat("0", 40)+`"`))
 	state = regexp.MustCompile(`"db": \d+`).ReplaceAll(state, []byte(`"db": 3`))
 	must(t, os.WriteFile(stateOf(t), state, 0o600))
-	if r := runImport(t, to, from...); r.code != 0 || !strings.Contains(r.out, "the source was restarted") {
+	if r := runImport(t, to, from...); r.code != 0 || !strings.Contains(r.out, "the source was restarted") || !strings.Contains(r.out, "100%  ") {
 		t.Errorf("%+v", r)
 	}
 	sameDigest(t, "scan", src, to)
