@@ -85,15 +85,16 @@ type Writer struct {
 	marks    marks
 	risk     risk
 
-	state    atomic.Int32
-	fault    atomic.Pointer[error]
-	durable  atomic.Uint64
-	written  atomic.Uint64
-	size     atomic.Int64 // of the files that would be loaded
-	baseSize atomic.Int64 // of those, as of the last rewrite
-	delayed  atomic.Int64
-	writes   meter
-	syncs    meter
+	state        atomic.Int32
+	fault        atomic.Pointer[error]
+	durable      atomic.Uint64
+	written      atomic.Uint64
+	size         atomic.Int64 // of the files that would be loaded
+	baseSize     atomic.Int64 // of those, as of the last rewrite
+	delayed      atomic.Int64
+	needsRewrite atomic.Bool
+	writes       meter
+	syncs        meter
 
 	mu      sync.Mutex // protects what is asked of the goroutine
 	asked   requests
@@ -106,6 +107,7 @@ type Writer struct {
 	rest       int64   // bytes of the files before cur's
 	loggedAt   time.Duration
 	settleAt   time.Duration
+	lookedAt   time.Duration
 	gathering  gathering
 	background sync.WaitGroup // removals, and fsyncs that nobody waits for
 	launch     func(*flight)  // has an fsync made: fly, but in tests
@@ -172,6 +174,7 @@ type Stats struct {
 	BaseSize      int64 // aof_base_size
 	DelayedFsync  int64 // aof_delayed_fsync: how often more than 2 s were at risk
 	Rewriting     bool
+	NeedsRewrite  bool // the fault lasts until there is a new base
 	Writes, Syncs Latency
 }
 
@@ -183,7 +186,7 @@ func (w *Writer) Stats() Stats {
 	return Stats{
 		State: w.State(), Fault: w.Fault(), Written: w.written.Load(), Durable: w.durable.Load(),
 		Size: w.size.Load(), BaseSize: w.baseSize.Load(), DelayedFsync: w.delayed.Load(),
-		Rewriting: rewriting, Writes: w.writes.read(), Syncs: w.syncs.read(),
+		Rewriting: rewriting, NeedsRewrite: w.needsRewrite.Load(), Writes: w.writes.read(), Syncs: w.syncs.read(),
 	}
 }
 
@@ -313,6 +316,7 @@ func (w *Writer) step() bool {
 		w.end(&asked, rewrite)
 		return false
 	}
+	w.lookForFiles()
 	w.settleManifest()
 	force := asked.off != nil || len(asked.flush) > 0
 	if len(asked.off) > 0 && rewrite != nil {
@@ -515,6 +519,7 @@ func (w *Writer) changed() {
 
 // publishNumbers lets others see how far things are.
 func (w *Writer) publishNumbers() {
+	w.needsRewrite.Store(w.cur != nil && w.cur.cure == cureRewrite)
 	if w.cur == nil {
 		w.tell(nil)
 		return
@@ -549,7 +554,7 @@ func (w *Writer) tellFault(s *stream, first bool) {
 	}
 	advice := ""
 	if s.cure == cureRewrite {
-		advice = ". What the file lacks is no longer in memory: only BGREWRITEAOF makes the AOF whole again"
+		advice = ". Only a rewrite, which begins by itself, makes the AOF whole again"
 	}
 	w.logFault(fmt.Errorf("%w%s", s.fault, advice))
 }

@@ -378,7 +378,7 @@ func TestRewriteHeals(t *testing.T) {
 			t.Fatalf("policy %d: no fault", policy)
 		}
 		if policy == No {
-			d.wantLog("BGREWRITEAOF")
+			d.wantLog("Only a rewrite")
 		}
 		must(t, d.rewrite())
 		d.append(0, 1, "on")

@@ -364,7 +364,7 @@ func (m *Manager) considerRewrite(v *keyspace.View, now time.Duration) {
 		return
 	}
 	st, c := m.aof.writer.Stats(), m.cfg.Values()
-	if !r.scheduled {
+	if !r.scheduled && !st.NeedsRewrite {
 		percent := c.Int(config.AutoAOFRewritePercentage)
 		base := max(st.BaseSize, 1)
 		growth := st.Size*100/base - 100
