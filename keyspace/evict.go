@@ -30,12 +30,14 @@ func (p Policy) random() bool   { return p == AllKeysRandom || p == VolatileRand
 
 // Limits are the settings about memory. They are replaced as a whole.
 type Limits struct {
-	MaxMemory     int64 // bytes; 0 = no limit
-	Policy        Policy
-	Samples       int // keys looked at for one eviction
-	LFULogFactor  int
-	LFUDecayMins  int
-	CountedBeside func() int64 // bytes outside the arena that count, or nil
+	MaxMemory    int64 // bytes; 0 = no limit
+	Policy       Policy
+	Samples      int // keys looked at for one eviction
+	LFULogFactor int
+	LFUDecayMins int
+	// CountedBeside is how many bytes outside the arena count, less those within it
+	// that do not; or nil.
+	CountedBeside func() int64
 }
 
 // Shards add what they take and give to the arena's count of used bytes in

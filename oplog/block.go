@@ -86,7 +86,7 @@ func (l *Log) takeMemory(n int) (arena.Ref, []byte) {
 	}
 	l.dropSpare()
 	ref := l.heap.Alloc(arena.PurposeLog, n)
-	l.held += int64(n)
+	l.hold(n)
 	return ref, l.arena.Bytes(ref, n)
 }
 
@@ -102,8 +102,19 @@ func (l *Log) dropSpare() {
 		return
 	}
 	l.heap.Free(arena.PurposeLog, l.spare, l.spareSize)
-	l.held -= int64(l.spareSize)
+	l.hold(-l.spareSize)
 	l.spare = 0
+}
+
+// hold counts memory that was taken, or given back if n is negative.
+func (l *Log) hold(n int) {
+	l.held += int64(n)
+	l.setExtra()
+}
+
+func (l *Log) setExtra() {
+	const around = 2 // the tail, and the spare piece
+	l.extra.Store(max(0, l.held-int64(l.retain)-int64(around*l.blockSize())))
 }
 
 // retire gives a block up. A reader that was cut while it looked at the bytes

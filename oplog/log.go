@@ -74,6 +74,7 @@ type Log struct {
 	spare        arena.Ref // memory of the block freed last, 0 = none
 	spareSize    int
 	held         int64 // bytes taken from the arena
+	extra        atomic.Int64
 	blockSizeMax int
 	deferWake    bool
 	era          Era // of the gates, as of Activate

@@ -2,6 +2,7 @@ package oplog
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"dozo/internal/invariants"
@@ -170,6 +171,26 @@ func TestWireOffsets(t *testing.T) {
 		if _, err := FromWire(n); err == nil {
 			t.Errorf("FromWire(%d) has no error", n)
 		}
+	}
+}
+
+// TestExtra: what is kept for a reader that is behind is told apart from what is
+// retained anyway.
+func TestExtra(t *testing.T) {
+	const retain = 256 << 10
+	l := started(t, Options{Retain: retain})
+	r := reader(t, l, 0)
+	cmd := command("SET", "key", strings.Repeat("x", 1000))
+	for l.Offset() < 4<<20 {
+		l.Append(0, cmd)
+	}
+	if n := l.Extra(); n < 3<<20 || n > 4<<20 {
+		t.Errorf("%d bytes extra while a reader is behind", n)
+	}
+	drain(t, r)
+	l.SetRetain(retain) // trims
+	if n := l.Extra(); n != 0 {
+		t.Errorf("%d bytes extra with nobody behind", n)
 	}
 }
 

@@ -6,6 +6,7 @@ func (l *Log) SetRetain(bytes uint64) {
 	l.mu.Lock()
 	l.retain = bytes
 	l.trim()
+	l.setExtra()
 	l.mu.Unlock()
 }
 
@@ -27,6 +28,12 @@ func (l *Log) trim() {
 		l.blocks = l.blocks[1:]
 	}
 }
+
+// Extra is how many bytes of the arena are in use for the sake of readers that are
+// behind, beyond what is retained anyway: of a disk that is slow to sync, say. Like the
+// buffers of Redis' file and replicas they must not count against maxmemory: what is
+// evicted is logged, so that the log would only grow.
+func (l *Log) Extra() int64 { return l.extra.Load() }
 
 // First is the oldest offset that a reader may start at.
 func (l *Log) First() uint64 {

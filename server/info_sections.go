@@ -137,7 +137,7 @@ func (t *infoText) memory() {
 	human("maxmemory", s.cfg.Int(config.MaxMemory))
 	t.addf("maxmemory_policy:%s", s.cfg.String(config.MaxMemoryPolicy))
 	t.fragmentation(&m)
-	t.ints("mem_not_counted_for_evict", s.ks.Apart())
+	t.ints("mem_not_counted_for_evict", s.ks.Apart()+s.log.Extra())
 	t.ints("mem_replication_backlog mem_total_replication_buffers", m.log, m.log)
 	t.ints("mem_clients_slaves mem_clients_normal mem_cluster_links mem_aof_buffer", 0, m.clients, 0, 0)
 	t.addf("mem_allocator:dozo-arena")

@@ -1,8 +1,12 @@
 package e2e
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"dozo/internal/testutil"
 )
 
 // TestSlowDiskDelaysWritersOnly: with appendfsync always and a disk that takes long,
@@ -25,6 +29,29 @@ func TestSlowDiskDelaysWritersOnly(t *testing.T) {
 	}
 	if took := <-written; took < slow {
 		t.Errorf("the write took %v, its disk %v", took, slow)
+	}
+	ask(t, s, "DEBUG", "AOF-FLUSH-SLEEP", "0")
+}
+
+// TestSlowDiskEvictsNothing: what waits in memory for a slow disk does not count
+// against maxmemory. It would have keys evicted, whose removals wait there too.
+func TestSlowDiskEvictsNothing(t *testing.T) {
+	s := started(t, false, t.TempDir(), "--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "allkeys-lru")
+	ask(t, s, "DEBUG", "POPULATE", "1000")
+	ask(t, s, "DEBUG", "AOF-FLUSH-SLEEP", "3000000")
+	used, err := strconv.Atoi(testutil.InfoField(ask(t, s, "INFO", "memory"), "used_memory"))
+	must(t, err)
+	ask(t, s, "CONFIG", "SET", "maxmemory", strconv.Itoa(used+4<<20))
+	value := strings.Repeat("x", 100<<10)
+	for range 200 {
+		ask(t, s, "SET", "key", value)
+	}
+	info := ask(t, s, "INFO", "everything")
+	if n := testutil.InfoField(info, "evicted_keys"); n != "0" {
+		t.Errorf("%s keys were evicted", n)
+	}
+	if n, _ := strconv.Atoi(testutil.InfoField(info, "mem_not_counted_for_evict")); n < 8<<20 {
+		t.Errorf("only %d bytes are not counted: did the disk not wait?", n)
 	}
 	ask(t, s, "DEBUG", "AOF-FLUSH-SLEEP", "0")
 }
