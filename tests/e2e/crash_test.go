@@ -116,12 +116,27 @@ func (k *killing) round(length time.Duration) {
 	k.fill(c)
 	time.Sleep(length + k.upTo(length))
 	k.meanwhile(c)
+	if k.window > 0 && !k.quiet && k.rnd.IntN(2) == 0 {
+		k.handOver(c, end)
+	}
 	k.least = k.ledger.Promised(k.window)
 	kill(k.t, s)
 	if err := end(); err != nil {
 		k.t.Fatal(err)
 	}
 	k.most = k.ledger.Sent()
+}
+
+// handOver ends the clients and waits until what they have written was given to the
+// system, which keeps it whether it is on the disk or not.
+func (k *killing) handOver(c *testutil.Conn, end func() error) {
+	must(k.t, end())
+	waitFor(k.t, "what is not written yet", func() bool {
+		v, err := c.DoErr("INFO", "persistence")
+		must(k.t, err)
+		return testutil.InfoField(v.Str, "aof_buffer_length") == "0"
+	})
+	k.ledger.Keep(k.ledger.Acked())
 }
 
 // fill makes a base large enough for its writing, and its loading, to take a while.
