@@ -7,6 +7,7 @@ import (
 
 	"dozo/arena"
 	"dozo/container/stream"
+	"dozo/internal/invariants"
 	"dozo/keyspace"
 	"dozo/object"
 	"dozo/rdb"
@@ -28,8 +29,14 @@ import (
 // Which one is written is decided under the mutex of giants; the giant itself belongs to
 // whoever holds its shard.
 
-// giantFrom is how many elements a giant has at least. Fewer are written in one go.
-const giantFrom = 512
+// giantFrom is how many elements a giant has at least. Fewer are written in one go. The
+// invariants build meets more of them.
+func giantFrom() int {
+	if invariants.Enabled {
+		return 32
+	}
+	return 512
+}
 
 // nodesShare is for lists and streams, whose nodes have a hundred elements.
 const nodesShare = 32

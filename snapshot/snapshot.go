@@ -121,7 +121,7 @@ func Begin(v *keyspace.View, o Options) *Snapshot {
 		o.QueueMax = QueueDefault
 	}
 	if o.GiantFrom == 0 {
-		o.GiantFrom = giantFrom
+		o.GiantFrom = giantFrom()
 	}
 	s := &Snapshot{
 		ks: ks, epoch: v.Now, opts: o, parts: make([]part, ks.Shards()),

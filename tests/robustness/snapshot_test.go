@@ -24,11 +24,20 @@ const dueRest = 100 * time.Millisecond
 // types, small and large, rename, move, swap and flush them. What a genuine server loads
 // from each file is what there was at the epoch, which a pause of writes makes known.
 func TestSnapshotsUnderLoad(t *testing.T) {
+	snapshotsUnderLoad(t, "--activedefrag", "yes", "--active-defrag-ignore-bytes", "100kb", "--active-defrag-threshold-lower", "2")
+}
+
+// TestSnapshotsUnderEviction: the same while keys are evicted all the time.
+func TestSnapshotsUnderEviction(t *testing.T) {
+	snapshotsUnderLoad(t, "--maxmemory", "12mb", "--maxmemory-policy", "allkeys-random")
+}
+
+func snapshotsUnderLoad(t *testing.T, config ...string) {
 	if _, err := testutil.Oracle(); err != nil {
 		t.Skip(err)
 	}
 	seed := seeded(t)
-	s := start(t, "--io-threads", "3", "--rdb-version", "10", "--hz", "50", "--rdb-key-save-delay", "50")
+	s := start(t, append(config, "--io-threads", "3", "--rdb-version", "10", "--hz", "50", "--rdb-key-save-delay", "50")...)
 	fillSmall(t, s)
 	const writers = 20
 	peers, random := make([]*testutil.Peer, writers+1), sources(seed, writers+1)
@@ -141,8 +150,10 @@ func (c *changer) command() []string {
 	case n < 12:
 		at := time.Now().Add(time.Duration(1+c.IntN(4)) * dueEvery).Truncate(dueEvery)
 		return []string{"PEXPIREAT", "due:" + strconv.Itoa(c.IntN(dueKeys)), strconv.FormatInt(at.UnixMilli(), 10)}
-	case n < 35:
+	case n < 30:
 		return c.text()
+	case n < 45:
+		return c.between()
 	}
 	key := c.key()
 	name, number, found := strings.Cut(key, ":")
@@ -182,6 +193,47 @@ func (c *changer) text() []string {
 		{"SET", key, c.word()}, {"APPEND", key, c.word()}, {"SETRANGE", key, strconv.Itoa(offset), c.word()}, {"INCRBY", key, c.word()},
 		{"SETBIT", key, strconv.Itoa(8 * offset), "1"}, {"GETDEL", key}, {"SETNX", key, c.word()}, {"PFADD", key, c.word(), c.word()},
 	}[c.IntN(8)]
+}
+
+// largeOf is a name of the type, by its number.
+func (c *changer) largeOf(kind int) string {
+	const kinds, names = 5, 12
+	n := kind + kinds*c.IntN(3)
+	if n >= names {
+		n = kind
+	}
+	return "large:" + strconv.Itoa(n)
+}
+
+// between are commands that take from several large values, or make one of others.
+func (c *changer) between() []string {
+	list, set, hash, zset := c.largeOf(0), c.largeOf(1), c.largeOf(2), c.largeOf(3)
+	list2, set2, zset2, any := c.largeOf(0), c.largeOf(1), c.largeOf(3), c.large()
+	n := strconv.Itoa(c.IntN(200))
+	return [][]string{
+		{"LMOVE", list, list2, "LEFT", "RIGHT"}, {"RPOPLPUSH", list, list2}, {"BLMOVE", list, list2, "RIGHT", "LEFT", "0.01"},
+		{"LMPOP", "2", list, list2, "LEFT", "COUNT", n + "1"}, {"BLPOP", list, list2, "0.01"}, {"LTRIM", list, n, "-" + n + "1"},
+		{"SORT", list, "ALPHA", "LIMIT", "0", n, "STORE", list2}, {"SMOVE", set, set2, c.word()}, {"SPOP", set, n},
+		{"SUNIONSTORE", set, set, set2}, {"SDIFFSTORE", set, set2, any}, {"SINTERSTORE", any, set, set2},
+		{"HSET", hash, c.word(), c.word()}, {"HDEL", hash, c.word(), c.word()}, {"HINCRBY", hash, c.word(), n}, {"GETDEL", any},
+		{"ZRANGESTORE", zset, zset2, "0", n}, {"ZUNIONSTORE", zset, "2", zset2, set}, {"ZMPOP", "2", zset, zset2, "MAX", "COUNT", n + "1"},
+		{"ZREMRANGEBYRANK", zset, n, n + "1"}, {"BZPOPMIN", zset, zset2, "0.01"}, {"ZADD", zset, "XX", "CH", c.score(), c.word()},
+		{"BITOP", "XOR", c.key(), any, any}, {"BITFIELD", any, "SET", "u16", "#" + n + "00", n}, {"COPY", any, c.largeOf(c.IntN(5)), "REPLACE"},
+		c.grouped(), c.grouped(), c.grouped(), c.grouped(),
+	}[c.IntN(29)]
+}
+
+// grouped is a command about a stream, its groups or its end.
+func (c *changer) grouped() []string {
+	key, group, consumer, n := c.largeOf(4), "group"+strconv.Itoa(c.IntN(3)), c.word(), strconv.Itoa(c.IntN(500))
+	id := strconv.FormatInt(time.Now().UnixMilli()-int64(c.IntN(3000)), 10)
+	return [][]string{
+		{"XADD", key, "*", c.word(), c.word()}, {"XADD", key, id + "-5", c.word(), c.word()}, {"XTRIM", key, "MAXLEN", "0"},
+		{"XTRIM", key, "MINID", id}, {"XSETID", key, id + "-0"}, {"XDEL", key, id, id + "-1", id + "-5"},
+		{"XREADGROUP", "GROUP", group, consumer, "COUNT", n, "STREAMS", key, ">"}, {"XACK", key, group, id, id + "-5"},
+		{"XAUTOCLAIM", key, group, consumer, "0", "0", "COUNT", n}, {"XGROUP", "DELCONSUMER", key, group, consumer},
+		{"XGROUP", "DESTROY", key, group}, {"XGROUP", "SETID", key, group, id}, {"XCLAIM", key, group, consumer, "0", id, id + "-5", "FORCE"},
+	}[c.IntN(13)]
 }
 
 // collection is a command on a value of one of the other types.
@@ -237,7 +289,7 @@ func (sv *saves) saveAndCompare(t *testing.T, s *testutil.Server, c *testutil.Pe
 		c.MustOK("SELECT", strconv.Itoa([]int{0, 1, 2, 2, 3, 3, 3}[r.IntN(7)]))
 		c.MustOK("FLUSHDB", []string{"SYNC", "ASYNC"}[r.IntN(2)])
 	}
-	for c.Info("persistence", "rdb_bgsave_in_progress") != "0" {
+	for c.Info("persistence", "rdb_bgsave_in_progress") != "0" || toBegin(s.Log()[before:]) {
 		time.Sleep(time.Millisecond)
 	}
 	if status := c.Info("persistence", "rdb_last_bgsave_status"); status != "ok" {
@@ -253,6 +305,11 @@ func (sv *saves) saveAndCompare(t *testing.T, s *testutil.Server, c *testutil.Pe
 	}
 	sv.good++
 	return compareFile(t, filepath.Join(s.Dir, "dump.rdb"), want)
+}
+
+// toBegin tells whether the log says that a save begins again, and not yet that it has.
+func toBegin(log string) bool {
+	return strings.Count(log, "The background save begins again") >= strings.Count(log, "Background saving started") && log != ""
 }
 
 // sums are the sum of all data and of each key that is not small, by its database and
