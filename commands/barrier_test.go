@@ -77,8 +77,11 @@ func (g *guard) Take(*keyspace.View, int, int, []byte, arena.Ref) bool { return 
 // Moved implements keyspace.Barrier.
 func (g *guard) Moved(int, int, []byte, int, int, []byte) {}
 
-// BeforeFlush implements keyspace.Barrier.
-func (g *guard) BeforeFlush(_ *keyspace.View, db int) { g.flushed[db] = true }
+// TakeBase implements keyspace.Barrier.
+func (g *guard) TakeBase(_, db int, _ *keyspace.Base) bool {
+	g.flushed[db] = true
+	return false
+}
 
 // BeforeSwap implements keyspace.Barrier.
 func (g *guard) BeforeSwap(a, b int) { g.flushed[a], g.flushed[b] = true, true }

@@ -23,9 +23,9 @@ type Barrier interface {
 	Take(v *View, shard, db int, key []byte, ref arena.Ref) bool
 	// Moved follows a value, all of which lies under another key now. Both are held.
 	Moved(shard, db int, key []byte, toShard, toDB int, to []byte)
-	// BeforeFlush precedes the removal of everything in one database, with all
-	// executors stopped.
-	BeforeFlush(v *View, db int)
+	// TakeBase offers a shard's part of a database that is flushed, with all executors
+	// stopped. Who takes it gives it back by Held.ReleaseBase.
+	TakeBase(shard, db int, b *Base) bool
 	// BeforeSwap precedes the exchange of two databases, with all executors
 	// stopped: what was told of one before is the other's from now on.
 	BeforeSwap(a, b int)
@@ -93,7 +93,55 @@ func (v *View) TakenUsage(shard int, ref arena.Ref) int64 {
 func (ks *Keyspace) CountApart(bytes int64) { ks.apart.Add(bytes) }
 
 // Release frees an entry that was taken, now or in the background.
-func (h Held) Release(ref arena.Ref) { h.v.ks.bury(h.sh, object.Free(h.sh.heap, ref)) }
+func (h Held) Release(ref arena.Ref) {
+	h.sh.apart--
+	h.v.ks.bury(h.sh, object.Free(h.sh.heap, ref))
+}
+
+// Base is a shard's part of a database that was flushed. Nothing of it changes any more.
+type Base struct {
+	d      *database
+	weight int64 // about what it takes, bytes
+}
+
+// Len is the number of its keys.
+func (b *Base) Len() int { return b.d.table.Len() }
+
+// FindIn is the entry of a key in a flushed base, which must have it.
+func (ks *Keyspace) FindIn(b *Base, key []byte) arena.Ref {
+	return b.d.table.Find(ks.tableHash(key), key).Ref()
+}
+
+// offerBases lets a snapshot take what is flushed in a shard.
+func (v *View) offerBases(sh *shard, db int) {
+	used, keys := int64(0), int64(0)
+	if sh.apart == 0 { // else much of the heap is the snapshot's already
+		used = sh.heap.Used()
+	}
+	for _, d := range sh.dbs {
+		if d != nil {
+			keys += int64(d.table.Len())
+		}
+	}
+	for i, d := range sh.dbs {
+		if d == nil || d.table.Len() == 0 || db >= 0 && i != db {
+			continue
+		}
+		b := &Base{d, int64(float64(used) * float64(d.table.Len()) / float64(keys))}
+		if v.ks.barrier.TakeBase(sh.index, i, b) {
+			v.ks.CountApart(b.weight)
+			sh.apart++
+			sh.dbs[i] = nil
+		}
+	}
+}
+
+// ReleaseBase has a base that was taken freed in the background.
+func (h Held) ReleaseBase(b *Base) {
+	h.sh.apart--
+	h.v.ks.CountApart(-b.weight)
+	h.v.ks.buryDatabase(h.sh, b.d)
+}
 
 // Len is the number of keys in the shard's part of a database.
 func (h Held) Len(db int) int {
@@ -124,10 +172,18 @@ func (h Held) Volatile(db int) int {
 // order of the hashes: a key with a hash below what was returned has been visited, or
 // was not there yet when it was its turn.
 func (h Held) Scan(db int, cursor uint64, visit func(hash uint64, c *object.Cell)) (next uint64) {
-	d := h.sh.dbs[db]
-	if d == nil {
-		return 0
+	if d := h.sh.dbs[db]; d != nil {
+		return h.scan(d, cursor, visit)
 	}
+	return 0
+}
+
+// ScanBase is Scan for a base that was taken.
+func (h Held) ScanBase(b *Base, cursor uint64, visit func(hash uint64, c *object.Cell)) (next uint64) {
+	return h.scan(b.d, cursor, visit)
+}
+
+func (h Held) scan(d *database, cursor uint64, visit func(hash uint64, c *object.Cell)) (next uint64) {
 	v := h.v
 	slots := v.defrag.slots[:0]
 	next = d.table.ScanSlots(cursor, func(s hashtable.Slot) {

@@ -84,12 +84,13 @@ func (r *recorder) Take(*View, int, int, []byte, arena.Ref) bool { return false 
 
 func (r *recorder) Moved(int, int, []byte, int, int, []byte) {}
 
-func (r *recorder) BeforeFlush(_ *View, db int) {
+func (r *recorder) TakeBase(_, db int, _ *Base) bool {
 	for s, image := range rawState(r.ks) {
 		if s.db == db {
 			r.keep(s, image)
 		}
 	}
+	return false
 }
 
 func (r *recorder) BeforeSwap(a, b int) { r.was[a], r.was[b] = r.was[b], r.was[a] }

@@ -10,7 +10,8 @@ package keyspace
 //     its slabs and counts as free at once;
 //   - the keys of a database that is flushed while others in the shard have keys;
 //   - the heap of a shard that is left without keys by a flush: it needs no step for
-//     each block, only for each slab, and its bytes count as free at once.
+//     each block, only for each slab, and its bytes count as free at once. (Not while
+//     something in it is a snapshot's: then its databases go as above.)
 //
 // Whether DEL or UNLINK was called, or ASYNC given, makes no difference to that:
 // nobody can tell, but for the memory, which comes back a little later.
@@ -115,9 +116,12 @@ func (v *View) Bury(key []byte, g object.Grave) {
 // buryBase keeps a shard's part of a database, whose place is free then.
 func (ks *Keyspace) buryBase(sh *shard, db int) {
 	d := sh.dbs[db]
-	if sh.dbs[db] = nil; d == nil {
-		return
+	if sh.dbs[db] = nil; d != nil {
+		ks.buryDatabase(sh, d)
 	}
+}
+
+func (ks *Keyspace) buryDatabase(sh *shard, d *database) {
 	left := sh.graves()
 	left.bases = append(left.bases, flushedBase{d.table.Remains(), d.wheel})
 	ks.buried.Add(1)

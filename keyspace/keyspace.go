@@ -90,7 +90,8 @@ type shard struct {
 	left    *graveyard              // what is still to be freed, see graves.go; nil: nothing
 	holder  *View                   // who holds mu, kept in the invariants build only
 	index   int
-	_       [24]byte
+	apart   int // things in the heap that only a snapshot needs
+	_       [16]byte
 }
 
 // database is the part of a database that lies in one shard.

@@ -185,9 +185,11 @@ func (v *View) remove(sh *shard, d *database, db int, h uint64, slot hashtable.S
 
 // drop frees an entry that is a key's no more, unless a snapshot still needs it.
 func (v *View) drop(sh *shard, db int, key []byte, ref arena.Ref) {
-	if b := v.ks.barrier; b == nil || !b.Take(v, sh.index, db, key, ref) {
-		v.ks.bury(sh, object.Free(sh.heap, ref))
+	if b := v.ks.barrier; b != nil && b.Take(v, sh.index, db, key, ref) {
+		sh.apart++
+		return
 	}
+	v.ks.bury(sh, object.Free(sh.heap, ref))
 }
 
 // Find looks a key up for reading: hits and misses are counted, and the key

@@ -13,9 +13,6 @@ func (v *View) Flush(db int) int {
 	n := 0
 	for i := range v.ks.databases {
 		if db < 0 || i == db {
-			if v.ks.barrier != nil {
-				v.ks.barrier.BeforeFlush(v, i)
-			}
 			n += v.Len(i)
 		}
 	}
@@ -27,13 +24,25 @@ func (v *View) Flush(db int) int {
 				v.noteFlushed(sh, i)
 			}
 		}
-		if sh.onlyHas(db) {
-			v.Stats.LazyFreed += int64(v.ks.buryHeap(sh))
-		} else {
-			v.ks.buryBase(sh, db)
-		}
+		v.empty(sh, db)
 	}
 	return n
+}
+
+// empty takes out what a shard has of a database, or of all with db < 0.
+func (v *View) empty(sh *shard, db int) {
+	if v.ks.barrier != nil {
+		v.offerBases(sh, db)
+	}
+	if sh.apart == 0 && sh.onlyHas(db) {
+		v.Stats.LazyFreed += int64(v.ks.buryHeap(sh))
+		return
+	}
+	for i := range sh.dbs {
+		if db < 0 || i == db {
+			v.ks.buryBase(sh, i)
+		}
+	}
 }
 
 // onlyHas tells whether no database but this one has keys in the shard; always if

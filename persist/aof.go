@@ -323,10 +323,7 @@ func (m *Manager) endRewrite(j *job, err error) {
 		m.leaveWordSoon()
 		return
 	}
-	switch {
-	case errors.Is(err, snapshot.ErrFlushed): // it is nobody's failure, and will be quick
-		r.scheduled, r.failed = true, false
-	case j.of != m.aof, errors.Is(err, errEnding): // it was asked for
+	if j.of != m.aof || errors.Is(err, errEnding) { // it was asked for
 		r.failed = false
 		r.scheduled = r.scheduled || m.starting()
 	}

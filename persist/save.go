@@ -150,20 +150,12 @@ func (j *job) end(v *keyspace.View, err error) {
 			m.aof.writer.SetBusy(false)
 		}
 	}
-	again := errors.Is(err, snapshot.ErrFlushed) && !m.ending && !m.quiet
-	switch {
-	case j.rewrite != nil:
+	if j.rewrite != nil {
 		m.endRewrite(j, err)
-	case again: // it is nobody's failure, and will be quick
-		m.logf(logger.Notice, "The background save begins again: %v", err)
-		m.scheduled, m.waiting = true, j.done
-	default:
+	} else {
 		m.endSave(j, err)
 	}
 	m.mu.Unlock()
-	if again && j.rewrite == nil {
-		return
-	}
 	m.judge()
 	for _, done := range j.done {
 		done(err)
@@ -173,7 +165,7 @@ func (j *job) end(v *keyspace.View, err error) {
 // endSave is what follows a save. Under mu.
 func (m *Manager) endSave(j *job, err error) {
 	m.saved.seconds = int64((m.env.Clock.Monotonic() - j.began) / time.Second)
-	if errors.Is(err, errEnding) || errors.Is(err, snapshot.ErrFlushed) {
+	if errors.Is(err, errEnding) {
 		m.logf(logger.Notice, "The background save was given up. The last good snapshot stays as it is.")
 		return
 	}

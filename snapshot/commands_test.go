@@ -214,7 +214,7 @@ func (c *caller) step() {
 	}
 	words := c.next()
 	cmd := c.lookup(words)
-	if cmd == nil || strings.HasPrefix(cmd.FullName, "flush") && c.pick(60) != 0 {
+	if cmd == nil || strings.HasPrefix(cmd.FullName, "flush") && c.pick(20) != 0 {
 		return
 	}
 	c.ctx.Args, c.ctx.Cmd, c.ctx.Doing = words, cmd, cmd.FullName
@@ -267,11 +267,11 @@ func (c *caller) during(round int, idle bool) {
 	for !s.Walked() {
 		s.Step(c.v, 0, 1, 1000)
 		if err := f.take(false); err != nil {
-			return // flushed
+			c.t.Fatal(err)
 		}
 	}
 	if err := f.take(true); err != nil {
-		return
+		c.t.Fatal(err)
 	}
 	c.t.Run(fmt.Sprint(round), func(t *testing.T) { c.compare(t, f, want, now) })
 }

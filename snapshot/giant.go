@@ -84,7 +84,8 @@ type giant struct {
 	at     spotOf    // where it is, if it was not taken
 	taken  arena.Ref // the entry, if it was
 	word   uint64
-	weight int64 // of what was taken, bytes
+	weight int64    // of what was taken, bytes
+	from   *flushed // what it was taken with; nil: alone
 	begun  bool
 	over   bool
 	pieces
@@ -118,19 +119,6 @@ func (gs *giants) head() *giant {
 	return gs.list[gs.turn]
 }
 
-// in is how many are left that a flush of a database, by its number at the epoch, may
-// take away: those that were taken may lie in memory that is given back as a whole.
-func (gs *giants) in(db int) (n int) {
-	gs.mu.Lock()
-	defer gs.mu.Unlock()
-	for _, g := range gs.list[gs.turn:] {
-		if g.taken != 0 || g.at.db == db {
-			n++
-		}
-	}
-	return n
-}
-
 func (gs *giants) add(g *giant) {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
@@ -138,8 +126,8 @@ func (gs *giants) add(g *giant) {
 }
 
 // putAside makes a giant of a value as it is now. The part's shard is held.
-func (p *part) putAside(v *keyspace.View, db int, key []byte, c *object.Cell) *giant {
-	g := &giant{s: p.s, db: db, at: spotOf{db, string(key)}}
+func (p *part) putAside(v *keyspace.View, b *base, key []byte, c *object.Cell) *giant {
+	g := &giant{s: p.s, db: b.db, at: spotOf{b.db, string(key)}}
 	g.shard.Store(int32(p.shard))
 	head := &rdb.RecordHead{Key: []byte(g.at.key), Deadline: c.Entry.Deadline()}
 	head.Idle, head.Freq = v.Aging(c.Entry)
@@ -159,7 +147,12 @@ func (p *part) putAside(v *keyspace.View, db int, key []byte, c *object.Cell) *g
 		g.pieces = newHashPieces(p.s, enc, head, object.HashValue{Cell: c, Now: p.s.epoch})
 	}
 	g.kit = p.s.ks.Kit(g.pieces)
-	p.own(g)
+	if b.flushed != nil {
+		g.taken, g.from = c.Slot.Ref(), b.flushed
+		g.from.users++
+	} else {
+		p.own(g)
+	}
 	p.s.giants.add(g)
 	return g
 }
@@ -281,7 +274,11 @@ func (g *giant) leave(h keyspace.Held) {
 // drop gives back what a giant has. Its shard is held.
 func (g *giant) drop(h keyspace.Held) {
 	g.free()
-	if g.taken != 0 {
+	switch {
+	case g.from != nil:
+		g.from.release(h)
+		return
+	case g.taken != 0:
 		h.Release(g.taken)
 		g.s.ks.CountApart(-g.weight)
 		g.taken = 0

@@ -484,6 +484,9 @@ func (w *history) oneSnapshot(round int) {
 		if w.n(40) == 0 {
 			w.exclusively(func() { w.v.Swap(w.n(databases), w.n(databases)) })
 		}
+		if w.n(700) == 0 {
+			w.exclusively(func() { w.v.Flush(w.n(databases)) })
+		}
 		s.Step(w.v, 0, 1, w.n(2000))
 		if err := f.take(false); err != nil {
 			w.t.Fatal(err)
@@ -508,37 +511,48 @@ func (w *history) oneSnapshot(round int) {
 	}
 }
 
-// TestFlush: what is flushed has been written down, or the snapshot says that it has
-// not.
+// TestFlush: what is flushed is written down all the same, however often that happens, and
+// is given back when the snapshot ends, before it is whole or then.
 func TestFlush(t *testing.T) {
 	for _, seed := range seeds() {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Logf("-seed=%d", seed)
 			w := newHistory(t, seed)
 			for range 30 {
-				for range w.n(200) {
+				for range w.n(400) {
 					w.step()
 				}
-				want, now := w.picture(w.v.Now), w.v.Now
-				s := Begin(w.v, Options{GiantFrom: 1 + w.n(60)})
-				f := newFile(w, s)
-				s.Step(w.v, 0, 1, w.n(8000))
-				w.exclusively(func() { w.v.Flush(w.n(databases+1) - 1) })
-				for range w.n(100) {
-					w.step()
-				}
-				for s.Step(w.v, 0, 1, 1000) {
-				}
-				if err := f.take(true); err != nil {
-					if !errors.Is(err, ErrFlushed) {
-						t.Error(err)
-					}
-				} else if got := f.load(seed).picture(now); !maps.Equal(got, want) {
-					t.Errorf("%d keys are written down, not %d, or not as they were", len(got), len(want))
-				}
-				s.End(w.v)
+				w.flushes(seed)
 			}
 		})
+	}
+}
+
+func (w *history) flushes(seed uint64) {
+	want, now := w.picture(w.v.Now), w.v.Now
+	s := Begin(w.v, Options{GiantFrom: 1 + w.n(60)})
+	f := newFile(w, s)
+	for range w.n(6) {
+		s.Step(w.v, 0, 1, w.n(8000))
+		w.exclusively(func() { w.v.Flush(w.n(databases+1) - 1) })
+		w.exclusively(func() { w.v.Swap(w.n(databases), w.n(databases)) })
+		for range w.n(100) {
+			w.step()
+		}
+	}
+	if w.n(4) != 0 {
+		for s.Step(w.v, 0, 1, 1000) {
+		}
+		if err := f.take(true); err != nil {
+			w.t.Error(err)
+		}
+		if got := f.load(seed).picture(now); !maps.Equal(got, want) {
+			w.t.Errorf("%d keys are written down, not %d, or not as they were", len(got), len(want))
+		}
+	}
+	s.End(w.v)
+	if n := w.ks.Apart(); n != 0 {
+		w.t.Errorf("%d bytes count as a snapshot's that has ended", n)
 	}
 }
 
@@ -548,26 +562,34 @@ func (w *history) exclusively(fn func()) {
 	w.ks.EndExclusive(w.v)
 }
 
-// TestFlushOfMuch: when what is flushed is too much to be kept, the snapshot says so
-// instead of being half of one.
+// TestFlushOfMuch: a flush of much that was not saved writes nothing down itself.
 func TestFlushOfMuch(t *testing.T) {
 	w := newHistory(t, 1)
-	for i := range flushMax + 1 {
-		key := fmt.Appendf(nil, "key:%d", i)
-		w.held(func() { w.v.SetString(key, key, 0, false) }, key)
-	}
+	const keys = 100_000
+	w.fill("key", keys)
 	s := Begin(w.v, Options{})
-	sink := newFile(w, s).sink
+	f := newFile(w, s)
 	w.exclusively(func() { w.v.Flush(1); w.v.Flush(-1) })
-	if _, err := sink.Next(); !errors.Is(err, ErrFlushed) {
-		t.Errorf("Next gives %v", err)
+	w.fill("key", keys) // which has nothing to do with what there was
+	if n, _, kept := s.Progress(); n != 0 || kept != 0 {
+		t.Errorf("%d keys were written down at once", n)
 	}
-	if s.Step(w.v, 0, 1, 100) || !s.Walked() {
-		t.Error("it goes on")
+	if held := w.ks.Apart(); held < 20*keys {
+		t.Errorf("%d bytes count as the snapshot's", held)
+	}
+	for !s.Walked() {
+		s.Step(w.v, 0, 1, 10_000)
+		if err := f.take(false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.take(true); err != nil || f.keys != keys {
+		t.Errorf("%d keys are written down, %v", f.keys, err)
+	}
+	if held := w.ks.Apart(); held != 0 {
+		t.Errorf("%d bytes count as the snapshot's when it is whole", held)
 	}
 	s.End(w.v)
-	key := []byte("key")
-	w.held(func() { w.v.SetString(key, key, 0, false) }, key)
 }
 
 // TestPause: the walk waits for its writer, changes do not.

@@ -40,6 +40,9 @@ type base struct {
 	out  []byte         // records, to become a chunk
 	keys int            // of them
 	kept keyspace.Names // what the walk passes over
+	// flushed is where the keys of the epoch are, if no longer in the keyspace: all that
+	// is there has come since.
+	flushed *flushed
 }
 
 func (p *part) init(s *Snapshot, shard int) {
@@ -62,14 +65,14 @@ func (p *part) past(db int) bool { return db < p.db || p.through.Load() }
 // walk goes on for a while and says how much it has done.
 func (p *part) walk(v *keyspace.View, h keyspace.Held, n int) (done int) {
 	n = min(n, walkShare)
-	for ; p.db < len(p.bases); p.db, p.pos = p.db+1, 0 {
+	for ; p.db < len(p.bases); p.nextBase(h) {
 		b := &p.bases[p.db]
-		for more := h.Len(p.s.now[p.db]) > 0; more; more = p.pos != 0 {
+		for more := p.size(h, b) > 0; more; more = p.pos != 0 {
 			if done >= n {
 				return done
 			}
 			before := len(b.out)
-			p.pos = h.Scan(p.s.now[p.db], p.pos, func(hash uint64, c *object.Cell) {
+			p.pos = p.scan(h, b, func(hash uint64, c *object.Cell) {
 				if key := c.Entry.Key(); !b.kept.Has(hash, key) {
 					p.save(v, b, key, c)
 				}
@@ -82,11 +85,46 @@ func (p *part) walk(v *keyspace.View, h keyspace.Held, n int) (done int) {
 	return done
 }
 
+// size is how many keys there are where a base lies now.
+func (p *part) size(h keyspace.Held, b *base) int {
+	if b.flushed != nil {
+		return b.flushed.base.Len()
+	}
+	return h.Len(p.s.now[b.db])
+}
+
+func (p *part) scan(h keyspace.Held, b *base, visit func(hash uint64, c *object.Cell)) (next uint64) {
+	if b.flushed != nil {
+		return h.ScanBase(b.flushed.base, p.pos, visit)
+	}
+	return h.Scan(p.s.now[b.db], p.pos, visit)
+}
+
+// nextBase leaves a database behind.
+func (p *part) nextBase(h keyspace.Held) {
+	p.db, p.pos = p.db+1, 0
+	p.leaveBase(h, &p.bases[p.db-1])
+}
+
+func (p *part) leaveBase(h keyspace.Held, b *base) {
+	if b.flushed != nil {
+		b.flushed.release(h)
+		b.flushed = nil
+	}
+}
+
+// leaveBases gives back what flushes have left.
+func (p *part) leaveBases(h keyspace.Held) {
+	for i := range p.bases {
+		p.leaveBase(h, &p.bases[i])
+	}
+}
+
 // keep writes a key of a database of the epoch down before it changes, unless that has
 // been done. A giant is only put aside: what is returned hears of its changes.
 func (p *part) keep(v *keyspace.View, db int, hash uint64, key []byte, old *object.Cell) *giant {
 	b := &p.bases[db]
-	if p.past(db) || db == p.db && hash < p.pos || b.kept.Has(hash, key) {
+	if p.past(db) || b.flushed != nil || db == p.db && hash < p.pos || b.kept.Has(hash, key) {
 		return p.giantAt(db, key)
 	}
 	p.s.ks.AddName(&b.kept, hash, key)
@@ -100,18 +138,6 @@ func (p *part) keep(v *keyspace.View, db int, hash uint64, key []byte, old *obje
 	}
 	p.handOn(b, chunkSize)
 	return g
-}
-
-// keepAll writes down what is left of a database, which had another number perhaps.
-func (p *part) keepAll(v *keyspace.View, h keyspace.Held, db int) {
-	was := p.s.was[db]
-	pos := uint64(0)
-	if was == p.db {
-		pos = p.pos
-	}
-	for more := !p.past(was) && h.Len(db) > 0; more; more = pos != 0 {
-		pos = h.Scan(db, pos, func(hash uint64, c *object.Cell) { p.keep(v, was, hash, c.Entry.Key(), c) })
-	}
 }
 
 // finish ends the walk of this part.
@@ -148,7 +174,7 @@ func (p *part) save(v *keyspace.View, b *base, key []byte, c *object.Cell) *gian
 		return nil
 	}
 	if p.isGiant(c) {
-		return p.putAside(v, b.db, key, c)
+		return p.putAside(v, b, key, c)
 	}
 	p.head = rdb.RecordHead{Key: key, Deadline: deadline}
 	p.head.Idle, p.head.Freq = v.Aging(c.Entry)

@@ -24,6 +24,9 @@
 // over; of a key that is not there only the name is kept. So each key that there was at
 // the epoch is written once, in the state of the epoch, and no other.
 //
+// What a flush takes out of the keyspace belongs to the snapshot until it has been written
+// down: nothing changes there any more, so the walk just goes on in it.
+//
 // Records of one shard and database are gathered into chunks, which go into a queue.
 // The walk pauses while the queue is full; pre-images cannot wait and go beyond it. Any
 // number of sinks read the queue; a chunk is let go when all are done with it.
@@ -50,7 +53,6 @@ package snapshot
 
 import (
 	"errors"
-	"fmt"
 	"sync/atomic"
 
 	"dozo/keyspace"
@@ -81,11 +83,6 @@ type Appender interface {
 // QueueDefault is the default of Options.QueueMax: what a writer compresses in 20 ms, so
 // that it does not run dry while executors are busy with something else.
 const QueueDefault = 2 << 20
-
-// ErrFlushed is why a snapshot was given up when a database that it had not come to was
-// emptied: to keep all of that would take a step for each key, with everybody waiting.
-// The next one will be short.
-var ErrFlushed = errors.New("a database was flushed before the snapshot had come to it")
 
 // Database is the size of a database at the epoch.
 type Database struct {
@@ -183,6 +180,7 @@ func (s *Snapshot) End(v *keyspace.View) {
 	s.ks.SetBarrier(nil)
 	for i := range s.parts {
 		s.parts[i].forget()
+		v.Hold(i, s.parts[i].leaveBases)
 	}
 	s.dropGiants(v)
 }
@@ -226,34 +224,38 @@ func (s *Snapshot) BeforeChange(v *keyspace.View, shard, db int, hash uint64, ke
 	return nil
 }
 
-// flushMax is how many keys are written down when their database is flushed. More
-// would take longer than everyone should have to wait.
-const flushMax = 20_000
+// flushed is a part of a database that was flushed, and how many still need it: the walk,
+// and giants that lie in it.
+type flushed struct {
+	base  *keyspace.Base
+	users int
+}
 
-// BeforeFlush writes down what is left of a database, if that is not too much.
-// (keyspace.Barrier)
-func (s *Snapshot) BeforeFlush(v *keyspace.View, db int) {
+// release is one need less. The shard is held.
+func (f *flushed) release(h keyspace.Held) {
+	if f.users--; f.users == 0 {
+		h.ReleaseBase(f.base)
+	}
+}
+
+// TakeBase takes what a flush leaves of a database that the walk has not left behind: it
+// goes on there. (keyspace.Barrier)
+func (s *Snapshot) TakeBase(shard, db int, base *keyspace.Base) bool {
 	if s.Walked() {
-		return
+		return false
 	}
-	left := 0
-	for i := range s.parts {
-		v.Hold(i, func(h keyspace.Held) {
-			if !s.parts[i].past(s.was[db]) {
-				left += h.Len(db)
-			}
-		})
+	p, was, f := &s.parts[shard], s.was[db], &flushed{base: base}
+	if b := &p.bases[was]; !p.past(was) && b.flushed == nil {
+		b.flushed, f.users = f, 1
 	}
-	if left <= flushMax {
-		for i := range s.parts {
-			v.Hold(i, func(h keyspace.Held) { s.parts[i].keepAll(v, h, db) })
+	for at, g := range p.giants {
+		if at.db == was {
+			g.taken, g.from = s.ks.FindIn(base, []byte(at.key)), f
+			f.users++
+			delete(p.giants, at)
 		}
-		left = s.giants.in(s.was[db])
 	}
-	if left > 0 {
-		s.Cancel(fmt.Errorf("%w (number %d, with up to %d keys left to be saved)", ErrFlushed, db, left))
-		s.dropGiants(v) // while what was taken is still there
-	}
+	return f.users > 0
 }
 
 // BeforeSwap follows the databases to their new numbers. (keyspace.Barrier)
