@@ -218,3 +218,28 @@ func TestFullAndShutdown(t *testing.T) {
 		}
 	}
 }
+
+// TestFullWhileKeepingConfig: what CONFIG SET could not keep is not in force either.
+func TestFullWhileKeepingConfig(t *testing.T) {
+	for what, fault := range map[string]faultfs.Fault{
+		"no space":            {Op: faultfs.Write, Err: syscall.ENOSPC, Short: 3},
+		"fsync":               {Op: faultfs.Sync, Err: syscall.EIO, Lose: true},
+		"rename":              {Op: faultfs.Rename, Err: syscall.EIO},
+		"a read-only folder":  {Op: faultfs.Changes, Err: syscall.EROFS},
+		"fsync of the folder": {Op: faultfs.SyncDir, Err: syscall.EIO},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			m := boot(t, nil, "config-set-persist yes")
+			m.want("OK", "CONFIG", "SET", "maxmemory", "100mb")
+			m.fs.Inject(fault)
+			if got := m.ask("CONFIG", "SET", "maxmemory", "200mb"); !strings.Contains(got, "the change cannot be kept") {
+				t.Errorf("CONFIG SET: %s", got)
+			}
+			m.want(`*["maxmemory" "104857600"]`, "CONFIG", "GET", "maxmemory")
+			m.fs.Heal()
+			m.want("OK", "CONFIG", "SET", "maxmemory", "300mb")
+			m.afterPowerLoss(1, "config-set-persist yes").want(`*["maxmemory" "314572800"]`, "CONFIG", "GET", "maxmemory")
+		})
+	}
+}
