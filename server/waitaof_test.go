@@ -115,3 +115,26 @@ func TestWaitAOFServed(t *testing.T) {
 		g.gets(pops, "*2 :1 :0")
 	})
 }
+
+// TestNewHistory: offsets of a history of the log that is over hold nobody up in the
+// next, which begins before them.
+func TestNewHistory(t *testing.T) {
+	eachGated(t, func(t *testing.T, g *gated) {
+		writer, reader := g.dial(), g.dial()
+		g.write(writer, "SET key value")
+		g.pass()
+		g.gets(writer, "+OK")
+		g.alone(func() { g.BeginHistory(1) })
+		g.send(writer, "WAITAOF 1 0 0")
+		g.gets(writer, "*2 :1 :0")
+		g.send(reader, "GET key", "DBSIZE")
+		g.gets(reader, "$5 value", ":1")
+		g.write(writer, "SET key 2")
+		g.send(reader, "GET key")
+		g.waits(writer, "a write of the new history")
+		g.waits(reader, "a read of it")
+		g.pass()
+		g.gets(writer, "+OK")
+		g.gets(reader, "$1 2")
+	})
+}
