@@ -77,7 +77,7 @@ func (m *Manager) run(a *appendFile) {
 	})
 }
 
-// record has the loops write down what they do. Only alone, or while nothing is done.
+// record has the loops write down what they do. Only alone.
 func (m *Manager) record() {
 	if !m.log.Active() {
 		m.host.BeginHistory(m.log.Offset())
