@@ -38,8 +38,9 @@ const progressStep = 1 << 20
 // one that names the missing files.
 func (s *Store) Load(o LoadOptions) error {
 	if len(s.set.Missing) > 0 {
-		return fmt.Errorf("the AOF manifest %s names files that are not there: %q. Put them back, or start from a backup; a set without them is not the data",
-			s.path(ManifestName(s.Name)), s.set.Missing)
+		return fmt.Errorf("the append log file %s doesn't exist: No such file or directory. The AOF manifest %s names it. Put it back, "+
+			"or start from a backup; a set without it is not the data",
+			strings.Join(s.set.Missing, " "), s.path(ManifestName(s.Name)))
 	}
 	l := loader{LoadOptions: o, store: s}
 	for i := range s.set.Parts {

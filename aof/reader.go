@@ -38,7 +38,7 @@ type TornError struct {
 }
 
 func (e *TornError) Error() string {
-	return e.What() + ". You can: " +
+	return "Unexpected end of file reading the append only file: " + e.What() + ". You can: " +
 		"1) Make a backup of your AOF file, then use dozo check aof --fix <filename.manifest>. " +
 		"2) Alternatively you can set the 'aof-load-truncated' configuration option to yes and restart the server"
 }
@@ -64,7 +64,7 @@ type FormatError struct {
 }
 
 func (e *FormatError) Error() string {
-	return fmt.Sprintf("bad file format reading the append only file %s at offset %d (%s; commands are whole up to offset %d): "+
+	return fmt.Sprintf("Bad file format reading the append only file %s at offset %d (%s; commands are whole up to offset %d): "+
 		"make a backup of your AOF file, then use dozo check aof --fix <filename.manifest>", e.File, e.At, e.Detail, e.UpTo)
 }
 

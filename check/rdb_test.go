@@ -94,8 +94,8 @@ func TestDamage(t *testing.T) {
 		{"no end", good[:len(good)-12], "the file ends in the middle"},
 		{"a member twice", good[:len(good)-9] + set + good[len(good)-9:], "an element is there twice"},
 		{"no type", good[:len(good)-9] + "\x60", "neither a type nor a mark with the number 96"},
-		{"another file", "hello world", "is no database file"},
-		{"a later version", "REDIS0099\xff", "its version is 99"},
+		{"another file", "hello world", "Wrong signature"},
+		{"a later version", "REDIS0099\xff", "RDB format version 99"},
 	} {
 		path := write(t, []byte(c.file))
 		got, status := run(path)

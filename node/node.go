@@ -27,6 +27,7 @@ import (
 	"dozo/logger"
 	"dozo/oplog"
 	"dozo/persist"
+	"dozo/rdb"
 	"dozo/server"
 )
 
@@ -78,6 +79,7 @@ type load struct {
 	cancel context.CancelFunc
 	over   chan struct{} // closed when it has ended, or there was nothing to load
 	failed bool          // once it is over
+	began  bool
 }
 
 // Start makes a node and lets it serve.
@@ -94,22 +96,18 @@ func Start(o Options) (*Node, error) {
 	n.warnOfMissing()
 	o.Config.WarnTo(func(message string) { n.logger.Logf(logger.Warning, "%s", message) })
 	if err := n.build(); err != nil {
-		n.Close()
+		n.close()
 		return nil, err
 	}
 	n.logger.Logf(logger.Notice, "Server initialized")
 	if err := n.listen(); err != nil {
-		n.Close()
+		n.close()
 		return nil, err
 	}
 	o.Config.OnChangeOf([]*config.Directive{config.Bind, config.Port}, n.listenAgain)
 	networks := n.networks() // later, clients may change what it looks at
 	if err := n.serve(); err != nil {
-		if !errors.Is(err, ErrInterrupted) {
-			n.logger.Logf(logger.Warning, "%v", err)
-		}
-		n.Close()
-		return nil, err
+		return nil, n.endStart(err)
 	}
 	for _, name := range networks {
 		n.logger.Logf(logger.Notice, "Ready to accept connections %s", name)
@@ -150,10 +148,29 @@ func (n *Node) loadData(plan *persist.Plan) error {
 		})
 		defer stop()
 	}
+	n.load.began = true
 	err := n.persist.Load(n.load.ctx, plan)
 	if err != nil && n.load.ctx.Err() != nil {
 		return ErrInterrupted
 	}
+	return err
+}
+
+// endStart closes a node whose start has failed; the log ends with why.
+func (n *Node) endStart(err error) error {
+	if errors.Is(err, ErrInterrupted) {
+		n.Close()
+		return err
+	}
+	if f := (*rdb.FileError)(nil); errors.As(err, &f) {
+		n.logger.Logf(logger.Warning, "Terminating server after rdb file reading failure.")
+	}
+	if n.load.began {
+		n.logger.Logf(logger.Warning, "Fatal error loading the DB: %v. Exiting.", err)
+	} else {
+		n.logger.Logf(logger.Warning, "%v", err)
+	}
+	n.close()
 	return err
 }
 
@@ -209,7 +226,7 @@ func (n *Node) build() (err error) {
 	n.persist = persist.New(persist.Options{Env: o.Env, Config: o.Config, Logger: n.logger, Log: n.log, PID: o.PID})
 	n.server, err = server.New(server.Options{
 		Env: o.Env, Config: o.Config, Keyspace: n.ks, Log: n.log, Logger: n.logger,
-		Commands: append(families(), n.persist.Commands()),
+		Commands: append(n.savingFlush(families()), n.persist.Commands()),
 		Loops:    loops, Transport: o.Transport, Executable: o.Executable,
 		OnShutdown: n.endServing, Persistence: n.persist,
 	})
@@ -225,6 +242,17 @@ func families() [][]command.Spec {
 		commands.String, commands.Generic, commands.List, commands.Set, commands.Hash, commands.ZSet, commands.Geo, commands.Stream,
 		commands.Bitmap, commands.HyperLogLog, commands.Server,
 	}
+}
+
+// savingFlush has FLUSHALL save.
+func (n *Node) savingFlush(all [][]command.Spec) [][]command.Spec {
+	for i, family := range all {
+		if at := slices.IndexFunc(family, func(s command.Spec) bool { return s.Name == "FLUSHALL" }); at >= 0 {
+			all[i] = slices.Clone(family)
+			all[i][at].Handler = n.persist.SaveAfter(family[at].Handler)
+		}
+	}
+	return all
 }
 
 // Check lists what would keep a node from starting beyond what Config.Check finds.
@@ -253,9 +281,14 @@ func (n *Node) endServing(m server.ShutdownMode) {
 		return // Start closes the node
 	}
 	n.server.HoldWrites()
-	if err := n.persist.Shutdown(m.Save, m.NoSave, m.Force); err != nil && !m.Force {
-		n.logger.Logf(logger.Warning, "Error trying to save the DB, can't exit: %v. SHUTDOWN NOSAVE ends the server without what "+
-			"was written since the last save.", err)
+	err := n.persist.Shutdown(m)
+	decided := n.server.DecideEnd()
+	if decided && err != nil {
+		n.logger.Logf(logger.Warning, "Errors trying to shut down the server. Check the logs for more information. "+
+			"SHUTDOWN NOSAVE ends it without a last save, SHUTDOWN FORCE whatever fails.")
+	}
+	if !decided || err != nil {
+		n.persist.Stay()
 		n.server.StayAlive()
 		return
 	}
@@ -268,8 +301,17 @@ func (n *Node) endServing(m server.ShutdownMode) {
 // Close ends the node: connections, loops, then the data. It returns the first
 // thing that went wrong.
 func (n *Node) Close() error {
-	var err error
+	first, err := n.close()
+	if first {
+		n.logger.Logf(logger.Warning, "Dozo is now ready to exit, bye bye...")
+	}
+	return err
+}
+
+// close is Close without a word of it: of a start that fails the log ends with why.
+func (n *Node) close() (first bool, err error) {
 	n.stop.Do(func() {
+		first = true
 		n.RequestStop()
 		if n.persist != nil {
 			n.persist.Close()
@@ -286,9 +328,8 @@ func (n *Node) Close() error {
 		if n.arena != nil {
 			err = errors.Join(err, n.arena.Close())
 		}
-		n.logger.Logf(logger.Warning, "Dozo is now ready to exit, bye bye...")
 	})
-	return err
+	return first, err
 }
 
 // Ending tells whether a shutdown is under way.
@@ -296,6 +337,9 @@ func (n *Node) Ending() bool { return n.server.Ending() }
 
 // Shutdown ends the node as SHUTDOWN does, for signals.
 func (n *Node) Shutdown(m server.ShutdownMode) { n.server.RequestShutdown(m) }
+
+// Abandon is for a process that ends at once, in the middle of what it does.
+func (n *Node) Abandon() { n.persist.RemoveTemp() }
 
 // CrashBySignal writes the crash report for a signal that means one, and ends the
 // process.

@@ -28,7 +28,7 @@ type rewrites struct {
 	failed    bool // the last one
 	failures  int  // in a row
 	seconds   int64
-	count     int64
+	count     int64 // begun
 	lastTry   time.Duration
 	missing   bool // there is no file though it is wanted
 	turnOnAt  time.Duration
@@ -136,7 +136,7 @@ func (m *Manager) turnOn(v *keyspace.View) error {
 	m.record()
 	m.run(a)
 	switch {
-	case len(m.jobs) > 0:
+	case len(m.jobs) > 0 || m.quiet:
 		m.rewrites.scheduled = true
 		m.logf(logger.Warning, "AOF was enabled but there is already another background operation. An AOF background was scheduled to start when possible.")
 		return nil
@@ -299,6 +299,7 @@ func (m *Manager) beginRewrite(v *keyspace.View) error {
 		return err
 	}
 	m.rewrites.scheduled, m.rewrites.lastTry = false, m.env.Clock.Monotonic()
+	m.rewrites.count++
 	j := m.newJob(v, c)
 	j.rewrite, j.of, j.incremental = rw, m.aof, c.Bool(config.AOFRewriteIncrementalFsync)
 	j.info.AOFBase = true
@@ -317,11 +318,13 @@ func (m *Manager) endRewrite(j *job, err error) {
 	r.seconds = int64((m.env.Clock.Monotonic() - j.began) / time.Second)
 	if r.failed = err != nil; err == nil {
 		r.failures, r.ahead, r.offAt = 0, j.of.once, j.began
-		r.count++
 		m.logf(logger.Notice, "Background AOF rewrite terminated with success")
 		m.setGates(m.cfg.Values())
 		m.leaveWordSoon()
 		return
+	}
+	if errors.Is(err, errFlushed) { // with the save that shares its snapshot
+		r.failed, r.scheduled = false, true
 	}
 	if j.of != m.aof || errors.Is(err, errEnding) { // it was asked for
 		r.failed = false

@@ -8,6 +8,7 @@ import (
 	"dozo/keyspace"
 	"dozo/logger"
 	"dozo/resp"
+	"dozo/server"
 	"dozo/text"
 )
 
@@ -116,6 +117,53 @@ func (m *Manager) save(c *command.Context) error {
 	return nil
 }
 
+// SaveAfter makes of FLUSHALL's handler one that saves where there are rules for saves:
+// somebody who empties the data may be about to fill it anew, and a restart must not
+// bring the old data back. The reply waits for the save; within a transaction nothing
+// can wait. What is executed again (Timeless) was saved after, or is about to be undone.
+func (m *Manager) SaveAfter(handler command.Handler) command.Handler {
+	return func(c *command.Context) error {
+		mark := len(c.Out.Buf)
+		err := handler(c)
+		if err != nil || c.Timeless || len(m.cfg.Values().Save()) == 0 {
+			return err
+		}
+		finish := func(func(*resp.Writer) error) {}
+		if c.CanBlock() {
+			c.Out.Buf = c.Out.Buf[:mark]
+			finish = c.Blocker.Postpone()
+		}
+		m.host.Alone(func(v *keyspace.View) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.saveFlushed(v, func(error) { finish(answerOK) }) // the log has the error, as Redis'
+		})
+		return nil
+	}
+}
+
+func answerOK(out *resp.Writer) error {
+	out.OK()
+	return nil
+}
+
+// saveFlushed saves after FLUSHALL. A save that runs is of what was before: it begins
+// again. Only alone, under mu.
+func (m *Manager) saveFlushed(v *keyspace.View, done func(error)) {
+	switch j := m.saving(); {
+	case m.quiet || m.ending:
+		done(nil) // there will be a last save, or none is wanted
+	case j != nil:
+		j.flushed, j.done = true, append(j.done, done)
+		j.snap.Cancel(errFlushed)
+	case len(m.jobs) > 0: // a rewrite, which may take long
+		m.scheduled = true
+		done(nil)
+	default:
+		m.begin(v, done)
+	}
+}
+
 func (m *Manager) lastsave(c *command.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -123,29 +171,64 @@ func (m *Manager) lastsave(c *command.Context) error {
 	return nil
 }
 
-// Shutdown saves what there is if save is wanted, or if a rule exists and it is not
-// forbidden. Nobody may write any more. An error means that what was written since the
-// last save would be lost; with force, which is for who ends the server nevertheless, all
-// is tried that can be.
-func (m *Manager) Shutdown(save, forbidden, force bool) (err error) {
+// Shutdown has all that is to outlive the server reach the disk: it saves if save is
+// wanted, or if a rule exists and it is not forbidden. Nobody may write any more. An error
+// means that what was written last would be lost; with Force all is tried that can be, and
+// none is given. Who does not end the server after all calls Stay.
+func (m *Manager) Shutdown(mode server.ShutdownMode) error {
 	m.setQuiet(true)
-	defer func() {
-		if err != nil {
-			m.setQuiet(false)
+	for _, e := range []struct {
+		act   func(server.ShutdownMode) error
+		fails string
+	}{
+		{m.awaitBase, "Writing initial AOF"},
+		{m.flushAOF, "Error trying to write the end of the append only file"},
+		{m.giveUp, ""},
+		{m.saveLast, "Error trying to save the DB"},
+	} {
+		err := e.act(mode)
+		switch {
+		case err == nil:
+			continue
+		case errors.Is(err, errAborted):
+		case mode.Force:
+			m.logf(logger.Warning, "%s. Exit anyway. (%v)", e.fails, err)
+			continue
+		default:
+			m.logf(logger.Warning, "%s, can't exit. (%v)", e.fails, err)
 		}
-	}()
-	if err = m.flushAOF(); err != nil && !force {
 		return err
 	}
-	m.giveUp()
-	if forbidden || !save && len(m.cfg.Values().Save()) == 0 {
-		return err
-	}
-	return errors.Join(err, m.saveLast())
+	return nil
 }
 
-// saveLast saves what nobody changes any more.
-func (m *Manager) saveLast() error {
+// Stay is for a server that does not end after Shutdown.
+func (m *Manager) Stay() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.quiet = false
+	if m.saved.final {
+		m.saved.final = false
+		m.leaveWordSoon()
+	}
+}
+
+// AbortShutdown implements server.Persistence.
+func (m *Manager) AbortShutdown() {
+	m.host.Alone(func(*keyspace.View) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if j := m.saving(); j != nil && j.final {
+			j.snap.Cancel(errAborted)
+		}
+	})
+}
+
+// saveLast saves what nobody changes any more, if that is wanted.
+func (m *Manager) saveLast(mode server.ShutdownMode) error {
+	if mode.NoSave || !mode.Save && len(m.cfg.Values().Save()) == 0 {
+		return nil
+	}
 	m.logf(logger.Notice, "Saving the final RDB snapshot before exiting.")
 	over := make(chan error, 1)
 	m.host.Alone(func(v *keyspace.View) {
@@ -169,10 +252,11 @@ func (m *Manager) setQuiet(on bool) {
 	m.quiet = on
 }
 
-// flushAOF has all that was written reach the disk.
-func (m *Manager) flushAOF() error {
+// awaitBase refuses while the first base of an append only file is to be written: a
+// restart would find no append only file, or one from before.
+func (m *Manager) awaitBase(server.ShutdownMode) error {
 	m.mu.Lock()
-	a, closing, starting := m.aof, m.closing, m.wanted(m.cfg.Values()) && (m.aof == nil || m.starting())
+	closing, starting := m.closing, m.wanted(m.cfg.Values()) && (m.aof == nil || m.starting())
 	m.mu.Unlock()
 	if starting {
 		return errStarting
@@ -180,7 +264,15 @@ func (m *Manager) flushAOF() error {
 	if closing != nil {
 		<-closing.ended
 	}
-	if a == nil {
+	return nil
+}
+
+// flushAOF has all that was written reach the disk.
+func (m *Manager) flushAOF(server.ShutdownMode) error {
+	m.mu.Lock()
+	a, starting := m.aof, m.starting()
+	m.mu.Unlock()
+	if a == nil || starting {
 		return nil
 	}
 	m.logf(logger.Notice, "Calling fsync() on the AOF file.")
@@ -189,10 +281,6 @@ func (m *Manager) flushAOF() error {
 	}
 	return nil
 }
-
-// errStarting is Redis' refusal to end before the first base is written: a restart would
-// find no append only file, or one from before.
-var errStarting = errors.New("the append only file was turned on and is not complete yet: aof_starting in INFO says when it is")
 
 // Close ends what is being written. The server may have ended before.
 func (m *Manager) Close() {
@@ -211,10 +299,16 @@ func (m *Manager) Close() {
 	m.unclaim()
 }
 
-var errEnding = errors.New("the server is ending")
+// Why jobs are ended, and servers are not.
+var (
+	errEnding   = errors.New("the server is ending")
+	errAborted  = errors.New("the shutdown was aborted")
+	errFlushed  = errors.New("FLUSHALL has removed what was being saved")
+	errStarting = errors.New("the append only file was turned on and is not complete yet: aof_starting in INFO says when it is")
+)
 
 // giveUp ends the jobs that run, if any, and waits for their end.
-func (m *Manager) giveUp() {
+func (m *Manager) giveUp(server.ShutdownMode) error {
 	over := make(chan struct{})
 	m.host.Alone(func(*keyspace.View) {
 		m.mu.Lock()
@@ -224,7 +318,7 @@ func (m *Manager) giveUp() {
 			close(over)
 			return
 		}
-		m.logf(logger.Warning, "A background save is under way: it is given up")
+		m.logf(logger.Warning, "There is a background save or rewrite under way. It is given up.")
 		for _, j := range m.jobs {
 			j.done = append(j.done, func(error) {
 				if left--; left == 0 {
@@ -235,4 +329,5 @@ func (m *Manager) giveUp() {
 		m.jobs[0].snap.Cancel(errEnding)
 	})
 	<-over
+	return nil
 }

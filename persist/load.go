@@ -8,6 +8,9 @@ import (
 	"io/fs"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"dozo/aof"
@@ -23,9 +26,10 @@ import (
 // loading is a load under way, as INFO shows it.
 type loading struct {
 	began    time.Duration
-	at       int64 // Unix seconds
-	total    int64 // bytes
-	replace  bool  // keys that are there
+	at       int64        // Unix seconds
+	total    int64        // bytes
+	replace  bool         // keys that are there
+	used     atomic.Int64 // memory that the file says was in use when it was written
 	progress snapshot.LoadProgress
 }
 
@@ -128,11 +132,10 @@ func (m *Manager) loadRDB(ctx context.Context, f *findings) error {
 	}
 	defer file.Close()
 	m.loading.Load().total = f.rdb.bytes
-	got, err := m.loadFrom(ctx, m.loading.Load(), file, f.rdb.bytes, false)
+	_, err = m.loadFrom(ctx, m.loading.Load(), file, f.rdb.bytes, false)
 	if err != nil {
 		return fmt.Errorf("the snapshot %s cannot be loaded: %w", path, err)
 	}
-	m.logf(logger.Notice, "Done loading RDB, keys loaded: %d, keys expired: %d.", got.Keys, got.Expired)
 	m.logf(logger.Notice, "DB loaded from disk: %.3f seconds", (m.env.Clock.Monotonic() - m.loading.Load().began).Seconds())
 	return nil
 }
@@ -146,23 +149,85 @@ func (m *Manager) loadFrom(ctx context.Context, l *loading, file io.Reader, size
 		Size: size, Now: m.env.Clock.Wall().Milliseconds(), KeepExpired: base,
 		Deep: c.Int(config.SanitizeDumpPayload) == config.SanitizeYes, SkipChecksum: !c.Bool(config.RDBChecksum),
 		Progress: &l.progress, Replace: l.replace,
+		Fact: func(name, value string) { m.logFact(l, name, value) }, Pause: func() { m.pause(ctx) },
 	})
 	if err != nil {
+		m.logf(logger.Warning, "Internal error in RDB reading: %v", err)
 		return nil, err
 	}
-	m.logf(logger.Notice, "Loading RDB produced by version %s", got.Info.ServerVersion)
-	for _, note := range got.Notes {
-		m.logf(logger.Notice, "RDB '%s'", note)
+	if !got.Checked {
+		m.logf(logger.Notice, "RDB file was saved with checksum disabled: no check performed.")
 	}
 	if len(got.Modules) > 0 {
 		m.logf(logger.Warning, "The RDB has data of modules, which was left out: %q", got.Modules)
 	}
-	if got.Empty > 0 {
-		m.logf(logger.Warning, "%d keys without elements, which old versions could write, were left out: %q ...", got.Empty, got.EmptyNames)
-	}
 	m.functions = m.functions.with(got.Functions...)
+	m.logLoaded(got)
 	return got, nil
 }
+
+// logLoaded tells what a file in RDB format has brought.
+func (m *Manager) logLoaded(got *snapshot.Loaded) {
+	m.lastLoad.keys.Store(got.Keys)
+	m.lastLoad.expired.Store(got.Expired)
+	empty := ""
+	if got.Empty > 0 {
+		for _, name := range got.EmptyNames {
+			m.logf(logger.Notice, "Loading RDB: skipping empty key: %s", name)
+		}
+		empty = fmt.Sprintf(", empty keys skipped: %d", got.Empty)
+	}
+	m.logf(logger.Notice, "Done loading RDB, keys loaded: %d, keys expired: %d%s.", got.Keys, got.Expired, empty)
+}
+
+// logFact tells what a file in RDB format says about itself.
+func (m *Manager) logFact(l *loading, name, value string) {
+	n, _ := strconv.ParseInt(value, 10, 64) // 0 for what is no number
+	switch name {
+	case "redis-ver", "valkey-ver":
+		m.logf(logger.Notice, "Loading RDB produced by version %s", value)
+	case "ctime":
+		m.logf(logger.Notice, "RDB age %d seconds", max(m.now()-n, 0))
+	case "used-mem":
+		l.used.Store(n)
+		m.logf(logger.Notice, "RDB memory usage when created %.2f Mb", float64(n)/(1<<20))
+	case "aof-preamble":
+		if n != 0 {
+			m.logf(logger.Notice, "RDB has an AOF tail")
+		}
+	case "aof-base":
+		if n != 0 {
+			m.logf(logger.Notice, "RDB is base AOF")
+		}
+	default:
+		if strings.HasPrefix(name, "%") {
+			m.logf(logger.Notice, "RDB '%s': %s", name, value)
+		}
+	}
+}
+
+// pause is key-load-delay, by which tests make a load last. It is asked again while a
+// pause is on, so that it can be ended by CONFIG SET.
+func (m *Manager) pause(ctx context.Context) {
+	delay := m.cfg.Int(config.KeyLoadDelay)
+	if delay < 0 { // a microsecond after so many keys
+		if m.pauses++; m.pauses%-delay == 0 {
+			server.Sleep(time.Microsecond)
+		}
+		return
+	}
+	for took := time.Duration(0); ctx.Err() == nil; {
+		left := time.Duration(m.cfg.Int(config.KeyLoadDelay))*time.Microsecond - took
+		if left <= 0 {
+			return
+		}
+		left = min(left, pauseSlice)
+		server.Sleep(left)
+		took += left
+	}
+}
+
+const pauseSlice = 5 * time.Millisecond
 
 // loadWithAOF loads the append only file, or, if there is none, the snapshot, of which
 // it is made then; and begins to write it.
@@ -382,6 +447,7 @@ func (r *replay) add(c *aof.Command) error {
 	if err := r.ctx.Err(); err != nil {
 		return err
 	}
+	r.m.pause(r.ctx)
 	if done, err := r.control(c); done || err != nil {
 		return err
 	}
@@ -487,7 +553,8 @@ func (r *replay) judge(c replayed, err error) error {
 func (r *replay) end(p *aof.Part, torn *aof.TornError) {
 	took := (r.m.env.Clock.Monotonic() - r.began).Seconds()
 	if torn != nil {
-		r.m.logf(logger.Warning, "!!! Warning: %s", torn.What())
+		r.m.logf(logger.Warning, "!!! Warning: short read while loading the AOF file %s!!! %s", p.Name, torn.What())
+		r.m.logf(logger.Warning, "!!! Truncating the AOF %s at offset %d !!!", p.Name, torn.Offset)
 		r.m.logf(logger.Warning, "AOF %s loaded anyway because aof-load-truncated is enabled: these bytes were cut off", p.Name)
 	}
 	kind := "incr"

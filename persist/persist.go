@@ -58,11 +58,16 @@ type Manager struct {
 	functions libraries
 
 	loading atomic.Pointer[loading] // nil = it is over
+	pauses  int64                   // of the load
+	// lastLoad is what the last file in RDB format has brought.
+	lastLoad struct{ keys, expired atomic.Int64 }
 
 	// walked is the snapshot that executors walk; nil = none.
 	walked atomic.Pointer[snapshot.Snapshot]
 
 	writers sync.WaitGroup // goroutines that write
+	// writing is the snapshot that was begun last, under the name that it has meanwhile.
+	writing atomic.Pointer[string]
 
 	marking sync.Mutex // markers are written one after the other; taken before mu
 	// away is what is to be said where the data was before, unsaid that the last marker
@@ -89,6 +94,7 @@ type Manager struct {
 	scheduled bool          // a save, when nothing else runs
 	waiting   []func(error) // who hears of it
 	ending    bool          // nothing begins again
+	files     int           // temporary files made so far
 	quiet     bool          // nor while the last save is being made
 	aof       *appendFile
 	closing   *appendFile // one that was turned off, until its lock is free
@@ -98,9 +104,9 @@ type Manager struct {
 	rewrites  rewrites
 	lastTry   time.Duration
 	saved     saved
-	files     int // temporary files made so far
 
-	beforeWrite func() // of the append only file; nil = nothing is done
+	beforeWrite func()                        // of the append only file; nil = nothing is done
+	peaks       struct{ save, rewrite int64 } // of what the last ones held in memory, bytes
 }
 
 // saved is the last save that succeeded, and how the last one went.
@@ -112,7 +118,7 @@ type saved struct {
 	changes int64         // of the server by then
 	failed  bool
 	seconds int64 // that the last one took
-	count   int64
+	count   int64 // begun in the background
 }
 
 // New makes a manager. The start counts as a save.
@@ -236,9 +242,17 @@ func (m *Manager) Status() server.PersistenceStatus {
 		}
 		_, st.SaveKeysTotal, _ = j.snap.Progress()
 		st.SaveKeysDone = max(st.SaveKeysDone, j.written.Load())
-		st.SavePreimages = j.snap.Held()
+		st.SaveHeld, st.SaveHeldPeak = j.snap.Held(), j.snap.Peak()
 	}
+	st.LastSavePeak, st.LastRewritePeak = m.peaks.save, m.peaks.rewrite
 	return st
+}
+
+// ResetStats implements server.Persistence.
+func (m *Manager) ResetStats() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.saved.count, m.rewrites.count = 0, 0
 }
 
 // errMisconf is what writes are answered while snapshots fail.
@@ -286,11 +300,12 @@ func (m *Manager) aofStatus(st *server.PersistenceStatus) {
 
 // loadStatus is what INFO says of a load.
 func (m *Manager) loadStatus(st *server.PersistenceStatus) {
+	st.LastLoadKeys, st.LastLoadExpired = m.lastLoad.keys.Load(), m.lastLoad.expired.Load()
 	l := m.loading.Load()
 	if l == nil {
 		return
 	}
 	st.Loading, st.LoadStarted, st.LoadTotal = true, l.at, l.total
-	st.LoadDone = l.progress.Bytes.Load()
+	st.LoadDone, st.LoadUsedMemory = l.progress.Bytes.Load(), l.used.Load()
 	st.LoadSeconds = (m.env.Clock.Monotonic() - l.began).Seconds()
 }

@@ -40,6 +40,7 @@ type job struct {
 	incremental bool
 	commands    bool // and not records
 	final       bool // nothing is written any more
+	flushed     bool // what it saves is to have been flushed, and is not
 	// done hears how it went, on a loop and alone; nil = nobody asks.
 	done []func(error)
 }
@@ -61,8 +62,8 @@ func (m *Manager) jobThat(is func(*job) bool) *job {
 // those that were begun in this very step have a snapshot of records. Under mu.
 func (m *Manager) canShare() bool { return len(m.jobs) == 0 || !m.jobs[0].commands }
 
-// begin begins a save. done hears how it went. Only alone, under mu, with no job, or
-// where canShare says so.
+// begin begins a save. done, if it is not nil, waits for it. Only alone, under mu, with no
+// job, or where canShare says so.
 func (m *Manager) begin(v *keyspace.View, done func(error)) {
 	c := m.cfg.Values()
 	m.scheduled, m.lastTry = false, m.env.Clock.Monotonic()
@@ -76,7 +77,10 @@ func (m *Manager) begin(v *keyspace.View, done func(error)) {
 		m.scheduled, m.waiting = true, j.done
 		return
 	}
-	m.logf(logger.Notice, "Background saving started by pid %d", m.pid)
+	if len(j.done) == 0 {
+		m.saved.count++
+		m.logf(logger.Notice, "Background saving started by pid %d", m.pid)
+	}
 }
 
 // newJob is what all jobs have in common.
@@ -102,6 +106,7 @@ func (m *Manager) start(j *job, v *keyspace.View, o snapshot.Options) bool {
 		return false
 	}
 	m.delay.Store(m.cfg.Int(config.RDBKeySaveDelay))
+	m.resumeAt.Store(0)
 	m.walked.Store(j.snap)
 	m.jobs = append(m.jobs, j)
 	if m.aof != nil {
@@ -142,6 +147,11 @@ func (j *job) run() {
 func (j *job) end(v *keyspace.View, err error) {
 	m := j.m
 	m.mu.Lock()
+	if j.rewrite != nil {
+		m.peaks.rewrite = j.snap.Peak()
+	} else {
+		m.peaks.save = j.snap.Peak()
+	}
 	m.jobs = slices.DeleteFunc(m.jobs, func(o *job) bool { return o == j })
 	if len(m.jobs) == 0 {
 		j.snap.End(v)
@@ -150,32 +160,50 @@ func (j *job) end(v *keyspace.View, err error) {
 			m.aof.writer.SetBusy(false)
 		}
 	}
-	if j.rewrite != nil {
+	again := j.flushed && !m.ending && !m.quiet
+	switch {
+	case j.rewrite != nil:
 		m.endRewrite(j, err)
-	} else {
+	case again:
+		m.logf(logger.Notice, "The background save begins again, with what there is since FLUSHALL")
+		m.scheduled, m.waiting = true, j.done
+	default:
 		m.endSave(j, err)
 	}
 	m.mu.Unlock()
+	if again {
+		return
+	}
 	m.judge()
 	for _, done := range j.done {
 		done(err)
 	}
 }
 
-// endSave is what follows a save. Under mu.
+// endSave is what follows a save. That of somebody who waits for it is no background
+// save: only its success is of interest to others. Under mu.
 func (m *Manager) endSave(j *job, err error) {
-	m.saved.seconds = int64((m.env.Clock.Monotonic() - j.began) / time.Second)
-	if errors.Is(err, errEnding) {
-		m.logf(logger.Notice, "The background save was given up. The last good snapshot stays as it is.")
+	switch {
+	case err == nil:
+		m.saved.failed = false
+		m.noteSaved(j)
+	case errors.Is(err, errEnding), errors.Is(err, errAborted), errors.Is(err, errFlushed):
+		m.logf(logger.Notice, "The save was given up. The last good snapshot stays as it is.")
 		return
-	}
-	if m.saved.failed = err != nil; err != nil {
+	case len(j.done) > 0:
+		m.logf(logger.Warning, "Write error while saving DB to the disk: %v. The last good snapshot stays as it is.", err)
+		return
+	default:
+		m.saved.failed = true
 		m.logf(logger.Warning, "Background saving error: %v. The last good snapshot stays as it is.", err)
-		return
 	}
-	m.noteSaved(j)
-	m.saved.count++
-	m.logf(logger.Notice, "Background saving terminated with success")
+	if len(j.done) > 0 {
+		return // it was no background save
+	}
+	m.saved.seconds = int64((m.env.Clock.Monotonic() - j.began) / time.Second)
+	if err == nil {
+		m.logf(logger.Notice, "Background saving terminated with success")
+	}
 }
 
 // noteSaved notes that the snapshot is there. Under mu.
@@ -273,14 +301,21 @@ func (j *job) wrote(c *snapshot.Chunk) {
 // save writes the snapshot to a temporary file, which gets its name when all of it is on
 // the disk.
 func (j *job) save() error {
-	err := env.Replace(j.m.env.FS, j.path, env.Replacement{
-		Temp: filepath.Join(filepath.Dir(j.path), j.temp), Perm: 0o644, Fill: j.write,
-	})
+	temp := filepath.Join(filepath.Dir(j.path), j.temp)
+	j.m.writing.Store(&temp)
+	err := env.Replace(j.m.env.FS, j.path, env.Replacement{Temp: temp, Perm: 0o644, Fill: j.write})
 	if err != nil {
 		return fmt.Errorf("%s cannot be replaced: %w", j.path, err)
 	}
 	j.m.logf(logger.Notice, "DB saved on disk")
 	return nil
+}
+
+// RemoveTemp removes the snapshot that is being written, for a process that ends at once.
+func (m *Manager) RemoveTemp() {
+	if name := m.writing.Load(); name != nil {
+		_ = m.env.FS.Remove(*name) // it may have got its name by now
+	}
 }
 
 // write writes what a file has.

@@ -13,7 +13,8 @@ func (f *Fault) Error() string { return ErrFormat.Error() }
 // Is makes errors.Is(f, ErrFormat) true.
 func (f *Fault) Is(target error) bool { return target == ErrFormat }
 
-// The faults. They are constant.
+// The faults. They are constant. Who looks for damage in logs looks for some of these
+// words, which are those of Redis.
 var (
 	errEnds       error = &Fault{"it ends in the middle"}
 	errLength     error = &Fault{"there is no length where one should be"}
@@ -21,18 +22,19 @@ var (
 	errLZF        error = &Fault{"a compressed string does not give what it promises"}
 	errType       error = &Fault{"its type does not exist"}
 	errElementMax error = &Fault{"an element is longer than 4 GiB"}
-	errTwice      error = &Fault{"an element is there twice"}
-	errCount      error = &Fault{"it promises more elements than bytes follow"}
-	errZiplist    error = &Fault{"its ziplist is damaged"}
-	errZipmap     error = &Fault{"its zipmap is damaged"}
-	errListpack   error = &Fault{"its listpack is damaged"}
-	errIntset     error = &Fault{"its intset is damaged"}
-	errGroups     error = &Fault{"its listpack has half a pair"}
-	errNode       error = &Fault{"a node of the list is damaged"}
+	errTwice      error = &Fault{"integrity check failed: an element is there twice"}
+	errCount      error = &Fault{"integrity check failed: it promises more elements than bytes follow"}
+	errZiplist    error = &Fault{"ziplist integrity check failed"}
+	errZipmap     error = &Fault{"Zipmap integrity check failed"}
+	errListpack   error = &Fault{"listpack integrity check failed"}
+	errIntset     error = &Fault{"intset integrity check failed"}
+	errGroups     error = &Fault{"listpack integrity check failed: it has half a pair"}
+	errNode       error = &Fault{"quicklist integrity check failed"}
 	errScore      error = &Fault{"a score is no number"}
 	errOrder      error = &Fault{"its listpack is not in order"}
 	errDeadline   error = &Fault{"the deadline of a field is out of range"}
-	errStream     error = &Fault{"the parts of the stream do not agree"}
+	errStream     error = &Fault{"listpack integrity check failed: the parts of the stream do not agree"}
+	errConsumer   error = &Fault{"Duplicate stream consumer detected"}
 	errModule     error = &Fault{"a release candidate of Redis 4.0 wrote it for a module, and only that can read it"}
 	errModuleMark error = &Fault{"what the module wrote has a part of no known kind"}
 	errLonger     error = &Fault{"bytes are left behind it"}

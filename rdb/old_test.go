@@ -35,13 +35,13 @@ var oddFiles = []struct{ about, bytes, story string }{
 	{"early functions", "REDIS0010\xf6\x00", `offset 10: it has a library of functions as release candidates of Redis 7.0 wrote them, which no version reads`},
 	{"no type at all", "REDIS0011\xfe\x00\x08\x01k\x01v", `select 0, offset 12, key "" of type unknown in database 0: there is neither a type nor a mark with the number 8`},
 	{"a later mark", "REDIS0011\xf0\x00", `offset 10, key "" of type unknown in database 0: there is neither a type nor a mark with the number 240`},
-	{"a later version", "REDIS0013\xff", `offset 9: its version is 13, and the newest that is known here is 12: a newer server has written it`},
+	{"a later version", "REDIS0013\xff", `offset 9: Can't handle RDB format version 13: the newest that is known here is 12, a newer server has written it`},
 	{"no version", "REDISxxxx\xff", `offset 9: its version is "xxxx", which is no number`},
-	{"another kind of file", "*1\r\n$4\r\nPING\r\n", `offset 9: it begins with "*1\r\n$4\r\nP", not with "REDIS", and so is no database file`},
+	{"another kind of file", "*1\r\n$4\r\nPING\r\n", `offset 9: Wrong signature trying to load DB from file: it begins with "*1\r\n$4\r\nP", not with "REDIS"`},
 	{"nothing", "", `offset 0: the file ends in the middle, or a length in it is wrong`},
 	{"a key of a petabyte", "REDIS0011\xfe\x00\x00\x81\x00\x04\x00\x00\x00\x00\x00\x00k", `select 0, offset 21, key "" of type string in database 0: the file ends in the middle, or a length in it is wrong`},
 	{"a list without elements", "REDIS0009\xfe\x00\x01\x01l\x00\xff", `select 0, offset 15, key "l" of type list-linked in database 0: it has no elements, offset 16: the file ends in the middle, or a length in it is wrong`},
-	{"a member twice", "REDIS0009\xfe\x00\x02\x01s\x02\x01a\x01a\xff", `select 0, offset 19, key "s" of type set-hashtable in database 0: an element is there twice`},
+	{"a member twice", "REDIS0009\xfe\x00\x02\x01s\x02\x01a\x01a\xff", `select 0, offset 19, key "s" of type set-hashtable in database 0: integrity check failed: an element is there twice`},
 }
 
 func TestOddFiles(t *testing.T) {
@@ -174,6 +174,6 @@ var oldFiles = map[string][]string{
 		`"list_quicklist_empty_ziplist" of type quicklist in database 0: it has no elements, end`,
 	},
 	"corrupt_ziplist.rdb": {
-		"counter:000000000026=1, ", `offset 494, key "key:000000000091" of type hash-ziplist in database 0: its ziplist is damaged`,
+		"counter:000000000026=1, ", `offset 494, key "key:000000000091" of type hash-ziplist in database 0: ziplist integrity check failed`,
 	},
 }

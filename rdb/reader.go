@@ -181,14 +181,14 @@ func (r *Reader) header() error {
 		return err
 	}
 	if string(h[:len(magic)]) != magic {
-		return whatf("it begins with %.*q, not with %q, and so is no database file", headerBytes, h, magic)
+		return whatf("Wrong signature trying to load DB from file: it begins with %.*q, not with %q", headerBytes, h, magic)
 	}
 	r.Version, err = strconv.Atoi(string(h[len(magic):]))
 	switch {
 	case err != nil || r.Version < 1:
 		return whatf("its version is %q, which is no number", h[len(magic):])
 	case r.Version > VersionMax:
-		return whatf("its version is %d, and the newest that is known here is %d: a newer server has written it", r.Version, VersionMax)
+		return whatf("Can't handle RDB format version %d: the newest that is known here is %d, a newer server has written it", r.Version, VersionMax)
 	}
 	return nil
 }
@@ -443,7 +443,7 @@ func (r *Reader) end() error {
 		return nil
 	}
 	if r.Checked = true; got != want {
-		return whatf("its checksum is %016x and should be %016x: bytes of it were changed since it was written", want, got)
+		return whatf("CRC error: its checksum is %016x and should be %016x: bytes of it were changed since it was written", want, got)
 	}
 	return nil
 }

@@ -227,7 +227,9 @@ func (r *streamReader) consumer(g *stream.Group) {
 		return
 	}
 	c, created := g.CreateConsumer(name, r.millis())
-	r.check(created)
+	if r.err == nil && !created {
+		r.err = errConsumer
+	}
 	active := c.SeenMs()
 	if r.t >= TypeStream3 {
 		active = r.millis()

@@ -98,7 +98,7 @@ func (s *Server) reportParts(i int, stack []byte) {
 	w := s.workers[max(i, 0)]
 	until := s.clock.Monotonic() + crashPatience
 	patient := func() bool {
-		sleep(time.Millisecond)
+		Sleep(time.Millisecond)
 		return s.clock.Monotonic() < until
 	}
 	frozen := s.gate.freeze(i, i >= 0 && w.isAlone, patient)
@@ -133,7 +133,7 @@ func (s *Server) attempt(make func() string) string {
 		text := make()
 		made.Store(&text)
 	}()
-	for until := s.clock.Monotonic() + crashPatience; s.clock.Monotonic() < until; sleep(time.Millisecond) {
+	for until := s.clock.Monotonic() + crashPatience; s.clock.Monotonic() < until; Sleep(time.Millisecond) {
 		if text := made.Load(); text != nil {
 			return *text
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"dozo/command"
@@ -16,7 +17,7 @@ import (
 
 // debugSwitches are set by DEBUG. They are read by the loops at any time.
 type debugSwitches struct {
-	pauseCron bool // no periodic work
+	pauseCron atomic.Bool // no periodic work
 	// denyScripts: whether commands that scripts may not call are allowed to them.
 	scriptsMayAll bool
 }
@@ -124,14 +125,14 @@ func debugLog(c *command.Context) error {
 func debugSleep(c *command.Context) error {
 	seconds, _ := text.ParseFloat(c.Args[2])
 	if seconds > 0 {
-		sleep(time.Duration(seconds * float64(time.Second)))
+		Sleep(time.Duration(seconds * float64(time.Second)))
 	}
 	c.Out.OK()
 	return nil
 }
 
 func debugPauseCron(c *command.Context) error {
-	serverOf(c).debug.pauseCron = flag(c.Args[2])
+	serverOf(c).debug.pauseCron.Store(flag(c.Args[2]))
 	c.Out.OK()
 	return nil
 }

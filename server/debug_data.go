@@ -67,7 +67,7 @@ func debugSlowAOF(c *command.Context) error {
 	n, _ := text.ParseInt(c.Args[2])
 	var pause func()
 	if n > 0 {
-		pause = func() { sleep(time.Duration(n) * time.Microsecond) }
+		pause = func() { Sleep(time.Duration(n) * time.Microsecond) }
 	}
 	if p := serverOf(c).opts.Persistence; p != nil {
 		p.SlowAOF(pause)

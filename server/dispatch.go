@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"dozo/command"
 	"dozo/keyspace"
+	"dozo/rdb"
 	"dozo/text"
 )
 
@@ -338,6 +340,9 @@ func (w *worker) perform(cl *Client, cmd *command.Command, args [][]byte) {
 	if err != nil {
 		w.stats.commands[cmd.ID].failed++
 		w.replyError(cmd, err.Error())
+		if f, ok := err.(*rdb.Fault); ok {
+			w.logFault(args, f)
+		}
 	}
 	if ctx.Effects.Dirty != 0 {
 		w.dirty += ctx.Effects.Dirty
@@ -352,6 +357,15 @@ func (w *worker) perform(cl *Client, cmd *command.Command, args [][]byte) {
 		ctx.Scratch = nil
 	}
 	w.account(cl, cmd, args)
+}
+
+// logFault tells the log what is wrong with what somebody has asked to RESTORE.
+func (w *worker) logFault(args [][]byte, f *rdb.Fault) {
+	if len(args) < 4 || len(args[3]) == 0 || !rdb.Type(args[3][0]).Known() {
+		return
+	}
+	kind := rdb.Type(args[3][0]).Object().String()
+	w.srv.logf(Verbose, "The payload for the key %.100q is refused: %s%s %s", args[1], strings.ToUpper(kind[:1]), kind[1:], f.What)
 }
 
 // commit hands the effects of a call to the log while everything is still held, so

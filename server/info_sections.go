@@ -168,28 +168,25 @@ func (t *infoText) persistence() {
 		p = t.srv.opts.Persistence.Status()
 	}
 	t.ints("loading", number(p.Loading))
-	t.zeros("async_loading current_cow_peak")
-	t.ints("current_cow_size", p.SavePreimages)
-	t.zeros("current_cow_size_age")
+	t.zeros("async_loading")
+	t.ints("current_cow_peak current_cow_size current_cow_size_age", p.SaveHeldPeak, p.SaveHeld, 0)
 	t.addf("current_fork_perc:%.2f", 100*ratio(p.SaveKeysDone, p.SaveKeysTotal))
 	t.ints("current_save_keys_processed current_save_keys_total", p.SaveKeysDone, p.SaveKeysTotal)
 	t.ints("rdb_changes_since_last_save rdb_bgsave_in_progress rdb_last_save_time", p.Changes, number(p.Saving), p.SavedAt)
 	t.addf("rdb_last_bgsave_status:%s", okOrErr(!p.SaveFailed))
 	t.ints("rdb_last_bgsave_time_sec rdb_current_bgsave_time_sec", p.LastSaveSeconds, p.SaveSeconds)
 	t.ints("rdb_saves", p.Saves)
-	t.zeros("rdb_last_cow_size rdb_last_load_keys_expired rdb_last_load_keys_loaded")
+	t.ints("rdb_last_cow_size rdb_last_load_keys_expired rdb_last_load_keys_loaded", p.LastSavePeak, p.LastLoadExpired, p.LastLoadKeys)
 	t.ints("aof_enabled aof_rewrite_in_progress aof_rewrite_scheduled", number(p.AOF), number(p.Rewriting), number(p.RewriteScheduled))
 	t.ints("aof_last_rewrite_time_sec aof_current_rewrite_time_sec", p.LastRewriteSeconds, p.RewriteSeconds)
 	t.addf("aof_last_bgrewrite_status:%s", okOrErr(!p.RewriteFailed))
 	t.ints("aof_rewrites aof_rewrites_consecutive_failures", p.Rewrites, p.RewriteFailures)
 	t.addf("aof_last_write_status:%s", okOrErr(!p.AOFFault))
-	t.zeros("aof_last_cow_size module_fork_in_progress module_fork_last_cow_size")
+	t.ints("aof_last_cow_size module_fork_in_progress module_fork_last_cow_size", p.LastRewritePeak, 0, 0)
 	if p.AOF {
-		t.ints("aof_starting aof_current_size aof_base_size", number(p.AOFStarting), p.AOFSize, p.AOFBaseSize)
-		t.zeros("aof_pending_rewrite")
-		t.ints("aof_buffer_length", p.AOFPending)
-		t.zeros("aof_pending_bio_fsync")
-		t.ints("aof_delayed_fsync", p.AOFDelayed)
+		t.ints("aof_current_size aof_base_size aof_pending_rewrite", p.AOFSize, p.AOFBaseSize, number(p.RewriteScheduled))
+		t.ints("aof_buffer_length aof_pending_bio_fsync aof_delayed_fsync", p.AOFPending, 0, p.AOFDelayed)
+		t.ints("aof_starting", number(p.AOFStarting))
 	}
 	if p.Loading {
 		t.loading(&p)
@@ -198,7 +195,7 @@ func (t *infoText) persistence() {
 
 // loading is how far a load has come.
 func (t *infoText) loading(p *PersistenceStatus) {
-	t.ints("loading_start_time loading_total_bytes loading_rdb_used_mem loading_loaded_bytes", p.LoadStarted, p.LoadTotal, 0, p.LoadDone)
+	t.ints("loading_start_time loading_total_bytes loading_rdb_used_mem loading_loaded_bytes", p.LoadStarted, p.LoadTotal, p.LoadUsedMemory, p.LoadDone)
 	t.addf("loading_loaded_perc:%.2f", 100*ratio(p.LoadDone, p.LoadTotal))
 	eta := int64(1)
 	if p.LoadDone > 0 {

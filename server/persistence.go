@@ -27,6 +27,10 @@ type Persistence interface {
 	// SlowAOF is DEBUG AOF-FLUSH-SLEEP: pause is called before each write to the append
 	// only file, by who writes it; nil = no more. With no other executor inside.
 	SlowAOF(pause func())
+	// AbortShutdown ends the save with which a shutdown has begun.
+	AbortShutdown()
+	// ResetStats is CONFIG RESETSTAT.
+	ResetStats()
 }
 
 // ReloadOptions are those of DEBUG RELOAD.
@@ -37,7 +41,9 @@ type ReloadOptions struct{ Merge, NoFlush, NoSave bool }
 type PersistenceStatus struct {
 	Loading                      bool
 	SaveKeysDone, SaveKeysTotal  int64
-	SavePreimages                int64 // bytes that wait for their writer
+	SaveHeld, SaveHeldPeak       int64 // bytes that wait for their writer, and the most that did
+	LastSavePeak                 int64
+	LastRewritePeak              int64
 	Changes                      int64 // since the last save
 	Saving                       bool
 	SavedAt                      int64
@@ -54,7 +60,9 @@ type PersistenceStatus struct {
 	Rewrites, RewriteFailures          int64
 
 	LoadStarted, LoadTotal, LoadDone int64 // a time of day; bytes
+	LoadUsedMemory                   int64 // bytes, when the file was written
 	LoadSeconds                      float64
+	LastLoadKeys, LastLoadExpired    int64
 }
 
 // walkSlice is how many bytes of records a loop makes for a snapshot in one round: some
@@ -181,7 +189,11 @@ func (w *worker) finish(cl *Client, reply func(out *resp.Writer) error) {
 		out.Error(err.Error())
 	}
 	if !cl.block.muted {
+		mark := len(cl.conn.Out)
 		w.push(cl, out.Buf)
+		if r := w.srv.replies; r != nil && r.gate.Passed() < cl.lastWrite {
+			cl.conn.HoldFrom(mark, cl.lastWrite)
+		}
 	}
 	w.endBlock(cl)
 	w.accountWait(cl, nil, 0, err != nil)

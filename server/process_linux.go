@@ -36,7 +36,7 @@ func systemMemory() int64 {
 }
 
 // sleep stops the calling thread, and whatever waits for it, for a time.
-func sleep(d time.Duration) {
+func Sleep(d time.Duration) {
 	left := unix.NsecToTimespec(int64(d))
 	for unix.Nanosleep(&left, &left) == unix.EINTR {
 	}

@@ -23,7 +23,7 @@ func systemMemory() int64 {
 }
 
 // sleep stops the calling thread, and whatever waits for it, for a time.
-func sleep(d time.Duration) {
+func Sleep(d time.Duration) {
 	left := unix.NsecToTimeval(int64(d))
 	_, _ = unix.Select(0, nil, nil, nil, &left) // an early end only shortens a debugging aid
 }

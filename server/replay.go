@@ -55,7 +55,7 @@ func (w *worker) replay(db int, args [][]byte) error {
 		cmd = cmd.Sub(args[1])
 	}
 	if cmd == nil || cmd.Handler == nil || !cmd.Accepts(len(args)) {
-		return fmt.Errorf("%w: unknown command '%s', or with a wrong number of arguments", ErrNotReplayed, shown(args[0], shownOfCall))
+		return unknownReplayError(shown(args[0], shownOfCall))
 	}
 	ctx := &w.ctx
 	ctx.Args, ctx.Cmd, ctx.DB, ctx.Doing = args, cmd, db, cmd.FullName
@@ -69,6 +69,15 @@ func (w *worker) replay(db int, args [][]byte) error {
 
 // ErrNotReplayed says that a file holds something that cannot be executed.
 var ErrNotReplayed = errors.New("it cannot be executed again")
+
+// unknownReplayError is a command of the log that there is not, or not with so many words.
+type unknownReplayError string
+
+func (e unknownReplayError) Error() string {
+	return fmt.Sprintf("Unknown command '%s' reading the append only file, or with a wrong number of arguments: it cannot be executed again", string(e))
+}
+
+func (unknownReplayError) Unwrap() error { return ErrNotReplayed }
 
 // newReplayer is the client that replayed commands come from, as far as handlers look.
 func newReplayer(w *worker) *Client {

@@ -111,7 +111,7 @@ type Server struct {
 	defrag  defragger
 	drift   driftWatch // has its own lock
 
-	ending    atomic.Bool // a shutdown was asked for
+	ending    atomic.Int32 // how far a shutdown has come
 	enders    []func(reply func(out *resp.Writer) error)
 	beforeEnd pauseState
 	replayer  *Client

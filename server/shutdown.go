@@ -21,11 +21,11 @@ func shutdown(c *command.Context) error {
 	if err != nil {
 		return err
 	}
-	if abort {
-		return command.ReplyError("ERR No shutdown in progress.")
-	}
 	s := serverOf(c)
-	s.logf(Warning, "User requested shutdown...")
+	if abort {
+		return s.abortShutdown(c)
+	}
+	s.logf(Notice, "User requested shutdown...")
 	s.enders = append(s.enders, c.Blocker.Postpone())
 	s.RequestShutdown(m)
 	return nil
@@ -54,19 +54,56 @@ func parseShutdown(args [][]byte) (m ShutdownMode, abort bool, err error) {
 	return m, abort, nil
 }
 
+// How far a shutdown has come.
+const (
+	notEnding int32 = iota
+	endAsked
+	endAborted // it is to be taken back
+	endDecided // nothing keeps the server from its end
+)
+
 // RequestShutdown asks the owner to end the server, unless somebody has already. It may
 // be called by anyone.
 func (s *Server) RequestShutdown(m ShutdownMode) {
-	if s.ending.CompareAndSwap(false, true) && s.opts.OnShutdown != nil {
-		go func() {
-			s.WarnOfDrift()
-			s.opts.OnShutdown(m)
-		}()
+	if s.opts.OnShutdown != nil && s.ending.CompareAndSwap(notEnding, endAsked) {
+		go s.shutDown(m)
 	}
 }
 
+// shutDown does what was asked for. That waits for DEBUG PAUSE-CRON: tests want a
+// shutdown that can be aborted.
+func (s *Server) shutDown(m ShutdownMode) {
+	for s.debug.pauseCron.Load() && s.ending.Load() == endAsked {
+		Sleep(pausePoll)
+	}
+	if s.ending.Load() == endAborted {
+		s.Alone(func(*keyspace.View) { s.takeBackEnd() })
+		return
+	}
+	s.WarnOfDrift()
+	s.opts.OnShutdown(m)
+}
+
+const pausePoll = time.Millisecond
+
+// abortShutdown is SHUTDOWN ABORT. It ends a save that runs.
+func (s *Server) abortShutdown(c *command.Context) error {
+	if !s.ending.CompareAndSwap(endAsked, endAborted) {
+		return command.ReplyError("ERR No shutdown in progress.")
+	}
+	s.logf(Notice, "Shutdown manually aborted.")
+	if p := s.opts.Persistence; p != nil {
+		p.AbortShutdown()
+	}
+	c.Out.OK()
+	return nil
+}
+
 // Ending tells whether a shutdown was asked for and not taken back.
-func (s *Server) Ending() bool { return s.ending.Load() }
+func (s *Server) Ending() bool { return s.ending.Load() != notEnding }
+
+// DecideEnd tells whether the shutdown was not aborted: then it is too late for that.
+func (s *Server) DecideEnd() bool { return s.ending.CompareAndSwap(endAsked, endDecided) }
 
 // HoldWrites has everything wait that would change the data, so that it can be saved as
 // it stays. It returns when that is so.
@@ -87,12 +124,17 @@ func (s *Server) StayAlive() {
 		if s.pause = s.beforeEnd; s.pause.until == 0 {
 			s.endPause()
 		}
-		for _, finish := range s.enders {
-			finish(func(*resp.Writer) error { return errNotEnding })
-		}
-		s.enders = nil
-		s.ending.Store(false)
+		s.takeBackEnd()
 	})
+}
+
+// takeBackEnd tells those who have asked for the end that it does not come. Only alone.
+func (s *Server) takeBackEnd() {
+	for _, finish := range s.enders {
+		finish(func(*resp.Writer) error { return errNotEnding })
+	}
+	s.enders = nil
+	s.ending.Store(notEnding)
 }
 
 const errNotEnding command.ReplyError = "ERR Errors trying to SHUTDOWN. Check logs."

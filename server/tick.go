@@ -62,7 +62,7 @@ func (w *worker) Tick(_ *eventloop.Loop, _ time.Duration) {
 	paused := false
 	w.gated(func() {
 		w.thread = threadTimes()
-		if paused = w.srv.debug.pauseCron; !paused {
+		if paused = w.srv.debug.pauseCron.Load(); !paused {
 			w.periodic()
 		}
 	})

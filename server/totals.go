@@ -86,6 +86,9 @@ func (s *Server) resetStats() {
 	s.sampled = samples{}
 	s.shortage = shortage{}
 	s.resetDefragTimes()
+	if p := s.opts.Persistence; p != nil {
+		p.ResetStats()
+	}
 }
 
 // shortage is the time during which memory was over its limit and eviction had

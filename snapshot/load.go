@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -48,6 +47,10 @@ type LoadOptions struct {
 	SkipChecksum bool
 	// Progress, if not nil, is kept up to date.
 	Progress *LoadProgress
+	// Fact, if not nil, is told each of the facts about itself that a file begins with.
+	Fact func(name, value string)
+	// Pause, if not nil, is called after each key: tests have a load last.
+	Pause func()
 }
 
 // LoadProgress is how far a load has come; it can be read at any time.
@@ -59,8 +62,7 @@ type LoadProgress struct {
 type Loaded struct {
 	Version int
 	Info    rdb.Info
-	Notes   []string // facts whose names begin with %, to be logged
-	Checked bool     // there was a checksum
+	Checked bool // there was a checksum
 	// Functions are libraries, to be written back.
 	Functions [][]byte
 	// Modules are types of modules whose data besides keys was left out.
@@ -232,6 +234,9 @@ func (l *loader) read() error {
 			if err := l.key(it); err != nil {
 				return err
 			}
+			if l.o.Pause != nil {
+				l.o.Pause()
+			}
 		}
 	}
 }
@@ -299,10 +304,9 @@ func (l *loader) aux(name, value string) {
 		repl().ID = value
 	case "repl-offset":
 		repl().Offset = n
-	default:
-		if strings.HasPrefix(name, "%") {
-			l.got.Notes = append(l.got.Notes, name+": "+value)
-		}
+	}
+	if l.o.Fact != nil {
+		l.o.Fact(name, value)
 	}
 }
 

@@ -320,7 +320,7 @@ func TestLoadFilesOfOldVersions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `key "key:000000000091" of type hash-ziplist in database 0: its ziplist is damaged`
+	const want = `key "key:000000000091" of type hash-ziplist in database 0: ziplist integrity check failed`
 	if _, err := newStore(t, 1).load(file, LoadOptions{}); err == nil || !strings.Contains(err.Error(), want) {
 		t.Error(err)
 	}

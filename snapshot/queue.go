@@ -22,6 +22,7 @@ type Chunk struct {
 type queue struct {
 	max  int64
 	held atomic.Int64 // bytes of chunks that not all are done with
+	peak atomic.Int64 // the most that was held
 
 	mu     sync.Mutex
 	filled sync.Cond
@@ -87,7 +88,7 @@ func (q *queue) add(c *Chunk) {
 	if q.closed && q.why != nil {
 		return
 	}
-	q.held.Add(int64(len(c.Records)))
+	q.peak.Store(max(q.peak.Load(), q.held.Add(int64(len(c.Records)))))
 	c.takers, c.users = q.sinks, q.sinks
 	q.chunks = append(q.chunks, c)
 	q.filled.Broadcast()

@@ -160,6 +160,9 @@ func (s *Snapshot) Progress() (keys, of, preimages int64) {
 // Held is how many bytes of records wait for the sinks.
 func (s *Snapshot) Held() int64 { return s.queue.held.Load() }
 
+// Peak is the most that Held has been.
+func (s *Snapshot) Peak() int64 { return s.queue.peak.Load() }
+
 // Walked tells whether there is nothing left for Step to do.
 func (s *Snapshot) Walked() bool { return s.whole.Load() || s.over.Load() }
 

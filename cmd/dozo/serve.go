@@ -256,6 +256,7 @@ func (s signals) awaitEnd(n *node.Node, cfg *config.Config) {
 		case sig := <-s.ends:
 			if sig == syscall.SIGINT && n.Ending() {
 				n.Logger().Logf(server.Warning, "You insist... exiting now.")
+				n.Abandon()
 				os.Exit(1)
 			}
 			name, how := "SIGTERM", config.ShutdownOnSigterm
