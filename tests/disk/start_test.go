@@ -184,7 +184,7 @@ func TestFilesOfTheManifest(t *testing.T) {
 	for _, name := range []string{base, incr} {
 		m := written(t)
 		must(t, m.disk.Remove(data+"/"+name))
-		m.wantNoStart([]string{"appendonly yes"}, strings.TrimPrefix(name, "appendonlydir/"), "not there", "Put them back")
+		m.wantNoStart([]string{"appendonly yes"}, strings.TrimPrefix(name, "appendonlydir/"), "No such file or directory", "Put it back")
 	}
 	m := written(t)
 	m.put("appendonlydir/appendonly.aof.9.incr.aof", command("SET", "extra", "1"))
@@ -225,7 +225,7 @@ func TestReadOnlyAtTheStart(t *testing.T) {
 	m.want("1", "GET", "a")
 	m.want("OK", "SET", "a", "2")
 	m.want("-ERR the save has failed; the log says why", "SAVE")
-	m.wantLog("cannot be written to /data/dump.rdb.run: Read-only file system", "Background saving error: .*read-only file system")
+	m.wantLog("cannot be written to /data/dump.rdb.run: Read-only file system", "Write error while saving DB to the disk: .*read-only file system")
 }
 
 // TestReadErrorAtTheStart: a file that cannot be read is not one that is not there.
