@@ -13,9 +13,9 @@ CRASHES ?= 200
 LOSSES ?= 100
 SEED ?= 0
 
-UNITS = $(shell $(GO) list ./... | grep -v -e /tests/differential -e /tests/e2e -e /tests/clients -e /tests/robustness -e /internal/lint)
+UNITS = $(shell $(GO) list ./... | grep -v -e /tests/differential -e /tests/e2e -e /tests/clients -e /tests/robustness -e /tests/disk -e /internal/lint)
 
-.PHONY: build run test peers lint testrace testinv diff e2e clients robust soak fuzz bench generate clean
+.PHONY: build run test peers lint testrace testinv diff e2e clients robust disk soak fuzz bench generate clean
 
 build:
 	$(GO) build -o bin/dozo ./cmd/dozo
@@ -55,6 +55,10 @@ clients: peers
 # Clients, limits and signals that are unkind to a server process.
 robust:
 	$(GO) test -count=1 -v ./tests/robustness
+
+# Disks that are full, slow, read-only or damaged; as root on small real ones.
+disk: peers
+	$(GO) test -count=1 -v ./tests/disk
 
 # The long versions: a million generated commands, minutes of mixed load on the
 # race and the invariants builds, minutes of unkindness to all builds, servers killed
