@@ -364,9 +364,10 @@ func TestLeftoverOfASave(t *testing.T) {
 	noError(t, err)
 	defer c.Close()
 	m.ask(c, "SET", "k", "v")
-	var killed *faultfs.Mem
-	files.Inject(faultfs.Fault{Op: faultfs.Rename, Path: "dump.rdb", Wait: func() { killed = disk.KeepAll() }})
+	copies := make(chan *faultfs.Mem, 1)
+	files.Inject(faultfs.Fault{Op: faultfs.Rename, Path: "dump.rdb", Wait: func() { copies <- disk.KeepAll() }})
 	m.ask(c, "SAVE")
+	killed := <-copies
 	saves := func() int { return strings.Count(killed.Tree(), "temp-1-") }
 	if saves() != 2 {
 		t.Fatalf("no file of a save:\n%s", killed.Tree())

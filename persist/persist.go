@@ -285,7 +285,8 @@ func (m *Manager) judge() {
 // aofStatus is what INFO says of the append only file.
 func (m *Manager) aofStatus(st *server.PersistenceStatus) {
 	r := &m.rewrites
-	st.RewriteScheduled, st.RewriteFailed = r.scheduled, r.failed
+	st.RewriteScheduled = r.scheduled || m.aof == nil && m.wanted(m.cfg.Values()) // it is turned on when the former one is closed
+	st.RewriteFailed = r.failed
 	st.LastRewriteSeconds, st.RewriteSeconds = r.seconds, -1
 	st.Rewrites, st.RewriteFailures = r.count, int64(r.failures)
 	st.AOF, st.AOFStarting = m.wanted(m.cfg.Values()), !m.reliable()

@@ -78,6 +78,7 @@ func TestBrokenWhileSaving(t *testing.T) {
 			m.want("OK", "SET", "a", "2")
 			m.fs.Inject(c.fault)
 			m.want("-ERR the save has failed; the log says why", "SAVE")
+			m.want("Background saving started", "BGSAVE")
 			m.awaitInfo("rdb_last_bgsave_status", "err")
 			if names := strings.Join(m.names(), " "); names != "dump.rdb dump.rdb.run" || c.kept && m.file("dump.rdb") != before {
 				t.Errorf("the folder has %s", names)
