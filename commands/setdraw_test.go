@@ -32,11 +32,14 @@ func TestDrawOfDamaged(t *testing.T) {
 		e := rdb.NewEncoder(0, false)
 		in, b := rdb.NewDecoder(e.AppendString([]byte{byte(c.kind)}, lp)), rdb.Builder{Limits: &h.ctx.Set.Limits}
 		h.call("DEL", "k")
+		key, view := []byte("k"), h.ctx.View
+		shard := h.ks.LockKey(view, h.ks.Hash(key))
 		var d object.Draft
-		if err := b.Object(&in, h.ctx.Place([]byte("k")), &d); err != nil {
+		if err := b.Object(&in, h.ctx.Place(key), &d); err != nil {
 			t.Fatal(err)
 		}
-		h.ctx.Store([]byte("k"), &d, 0)
+		h.ctx.Store(key, &d, 0)
+		h.ks.UnlockShard(view, shard)
 		for _, call := range c.calls {
 			if got := h.call(strings.Fields(call)...).Strings(); len(got) != 3 {
 				t.Errorf("%s: %q", call, got)

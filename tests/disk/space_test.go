@@ -42,6 +42,7 @@ func TestFullWhileAppending(t *testing.T) {
 			}
 			m.wantLog("Error writing to the AOF file appendonly.aof.1.incr.aof: no space left on device", "AOF write error looks solved, Redis can write again")
 			c.wantAll(t, m, "the server")
+			m.awaitInfo("aof_buffer_length", "0") // only always waits for more than the log
 			c.wantAll(t, m.after("appendonly yes"), "a restart")
 		})
 	}
