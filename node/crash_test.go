@@ -116,6 +116,9 @@ func (d *doomed) live(pass time.Duration) {
 	}
 }
 
+// markerPause is what each call for a marker takes.
+const markerPause = 3 * time.Millisecond
+
 // TestCrashAtEveryCall crashes before each call of the disk of a server that does all
 // that it does to its files, and starts from what is left, with appendonly as it was,
 // and with the other: the data is there, or the start is refused in words, and that
@@ -132,10 +135,12 @@ func TestCrashAtEveryCall(t *testing.T) {
 		world.Clock = clock
 		d.machine, err = bootIn(t, world, disk, policy)
 		noError(t, err)
-		d.fs.Inject(faultfs.Fault{
-			Op:   faultfs.Create | faultfs.Write | faultfs.Sync | faultfs.Truncate | faultfs.Rename | faultfs.Remove | faultfs.Mkdir | faultfs.SyncDir,
-			Wait: d.look,
-		})
+		const changes = faultfs.Changes | faultfs.Write | faultfs.Sync | faultfs.Truncate | faultfs.SyncDir
+		d.fs.Inject(faultfs.Fault{Op: changes, Path: "*.run", Wait: func() {
+			d.look()
+			time.Sleep(markerPause) // so that who does not wait for a marker is ahead of it
+		}})
+		d.fs.Inject(faultfs.Fault{Op: changes, Wait: d.look})
 		d.live(pass)
 		d.fs.Heal()
 		d.look()

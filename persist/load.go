@@ -378,7 +378,9 @@ func (m *Manager) saveHere(v *keyspace.View) error {
 	err := <-over
 	j.snap.End(v)
 	if err == nil {
+		m.countSaved(j)
 		m.noteSaved(j)
+		m.leaveWordSoon()
 	}
 	return err
 }

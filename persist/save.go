@@ -140,6 +140,12 @@ func (j *job) run() {
 		err = j.save()
 	}
 	j.sink.Leave()
+	if j.rewrite == nil && err == nil { // who is told that it is saved may rely on the next start
+		j.m.mu.Lock()
+		j.m.noteSaved(j)
+		j.m.mu.Unlock()
+		j.m.leaveWord()
+	}
 	j.m.host.Alone(func(v *keyspace.View) { j.end(v, err) })
 }
 
@@ -186,7 +192,7 @@ func (m *Manager) endSave(j *job, err error) {
 	switch {
 	case err == nil:
 		m.saved.failed = false
-		m.noteSaved(j)
+		m.countSaved(j)
 	case errors.Is(err, errEnding), errors.Is(err, errAborted), errors.Is(err, errFlushed):
 		m.logf(logger.Notice, "The save was given up. The last good snapshot stays as it is.")
 		return
@@ -206,14 +212,17 @@ func (m *Manager) endSave(j *job, err error) {
 	}
 }
 
-// noteSaved notes that the snapshot is there. Under mu.
-func (m *Manager) noteSaved(j *job) {
+// countSaved begins to count what is not saved yet. Under mu.
+func (m *Manager) countSaved(j *job) {
 	m.saved.at, m.saved.since, m.saved.changes = m.now(), m.env.Clock.Monotonic(), j.changes
+}
+
+// noteSaved notes what a marker says of the snapshot that is there. Under mu.
+func (m *Manager) noteSaved(j *job) {
 	m.saved.taken, m.saved.final = j.info.CreatedAt, j.final
 	if r := &m.rewrites; j.began > r.offAt {
 		r.ahead = false
 	}
-	m.leaveWordSoon()
 }
 
 // writeBase writes the base of the append only file, and has it take its place. What is
