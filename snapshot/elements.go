@@ -40,9 +40,12 @@ type tablePieces struct {
 	enc  *rdb.Encoder
 	head *rdb.RecordHead
 	len  int // elements at the epoch
+	out  int // written, or at the side
 	pos  uint64
 	end  bool
 }
+
+func (t *tablePieces) counts() (told, wrote int) { return t.len, t.out }
 
 // passes tells whether an element needs nothing more, because it has been written or is
 // noted.
@@ -74,6 +77,7 @@ func (p *setPieces) Element(c object.Cell, name []byte) {
 	}
 	p.note(name)
 	if (object.SetValue{Cell: &c}).Has(name) {
+		p.out++
 		p.side = p.enc.AppendString(p.side, name)
 	}
 }
@@ -84,6 +88,7 @@ func (p *setPieces) next(dst []byte, c *object.Cell) ([]byte, bool) {
 	}
 	next := object.SetValue{Cell: c}.MembersFrom(p.pos, func(_ uint64, m listpack.Value) {
 		if !p.has(m.Str) {
+			p.out++
 			dst = p.enc.AppendString(dst, m.Str)
 		}
 	})
@@ -120,6 +125,7 @@ func (p *hashPieces) field(dst, name []byte, v listpack.Value, deadline int64) [
 	if deadline != 0 && deadline <= p.now {
 		return dst
 	}
+	p.out++
 	return p.enc.AppendField(dst, name, v.Str, deadline, p.first)
 }
 
@@ -143,7 +149,8 @@ type zsetPieces struct {
 	kept
 	enc  *rdb.Encoder
 	head *rdb.RecordHead
-	len  int
+	len  int // members at the epoch
+	out  int // written, or at the side
 	// The walk has written what lies at or above this member; not begun: nothing.
 	walking bool
 	score   float64
@@ -153,6 +160,8 @@ type zsetPieces struct {
 func newZSetPieces(s *Snapshot, enc *rdb.Encoder, head *rdb.RecordHead, v object.ZSetValue) *zsetPieces {
 	return &zsetPieces{kept: kept{ks: s.ks}, enc: enc, head: head, len: v.Len()}
 }
+
+func (p *zsetPieces) counts() (told, wrote int) { return p.len, p.out }
 
 func (p *zsetPieces) begin(dst []byte) []byte { return p.enc.BeginZSet(dst, p.head, p.len) }
 
@@ -164,6 +173,7 @@ func (p *zsetPieces) Element(c object.Cell, name []byte) {
 	p.note(name)
 	score, ok := object.ZSetValue{Cell: &c}.Score(name)
 	if ok && !p.written(score, name) {
+		p.out++
 		p.side = p.enc.AppendScored(p.side, name, score)
 	}
 }
@@ -193,6 +203,7 @@ func (p *zsetPieces) next(dst []byte, c *object.Cell) ([]byte, bool) {
 		p.score = s.Score()
 		p.member = append(p.member[:0], s.Member.Str...)
 		if !p.has(s.Member.Str) {
+			p.out++
 			dst = p.enc.AppendScored(dst, s.Member.Str, p.score)
 		}
 		return true

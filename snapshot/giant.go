@@ -98,6 +98,9 @@ type pieces interface {
 	begin(dst []byte) []byte
 	// next appends some more of the value, and tells whether that was all.
 	next(dst []byte, c *object.Cell) (_ []byte, done bool)
+	// counts are how many elements, nodes or bytes the beginning has announced, and how many
+	// have been written.
+	counts() (told, wrote int)
 	// free gives back what was kept.
 	free()
 }
@@ -244,12 +247,22 @@ func (g *giant) write(h keyspace.Held) int {
 	n, keys := len(out), 0
 	if g.over {
 		keys = 1
+		g.check(&c)
 	}
 	g.s.queue.add(&Chunk{DB: g.db, Keys: keys, Records: out})
 	if g.over { // not before: the next one's beginning must lie behind it
 		g.leave(h)
 	}
 	return n + bucketCost
+}
+
+// check ends a snapshot that would have a value of which something is missing, or there
+// twice: that is a fault of ours, and a file that nobody can load helps no one.
+func (g *giant) check(c *object.Cell) {
+	if told, wrote := g.counts(); told != wrote {
+		invariants.Check(!invariants.Enabled, "snapshot: %v %q has %d elements, %d are written", c.Type(), g.at.key, told, wrote)
+		g.s.Cancel(fmt.Errorf("broken invariant: the value of %q (%v) had %d elements, nodes or bytes, and %d would be written. Please report this", g.at.key, c.Type(), told, wrote))
+	}
 }
 
 // cell is the value where it is.

@@ -20,6 +20,7 @@ type listPieces struct {
 	head  *rdb.RecordHead
 	each  int // elements of a node
 	nodes int
+	out   int // nodes written
 	spans []span
 	node  []byte // the one that is being made
 	fill  int    // its elements
@@ -42,6 +43,8 @@ func newListPieces(enc *rdb.Encoder, head *rdb.RecordHead, v object.ListValue) *
 }
 
 func (p *listPieces) begin(dst []byte) []byte { return p.enc.BeginList(dst, p.head, p.nodes) }
+
+func (p *listPieces) counts() (told, wrote int) { return p.nodes, p.out }
 
 func (p *listPieces) free() { p.spans, p.node = nil, nil }
 
@@ -170,6 +173,7 @@ func (p *listPieces) element(dst []byte, e listpack.Element) []byte {
 }
 
 func (p *listPieces) flush(dst []byte) []byte {
+	p.out++
 	dst = p.enc.AppendNode(dst, p.node)
 	p.node, p.fill = listpack.AppendEmpty(p.node[:0]), 0
 	return dst

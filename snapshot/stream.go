@@ -19,6 +19,7 @@ type streamPieces struct {
 	enc   *rdb.Encoder
 	head  *rdb.RecordHead
 	nodes int
+	out   int       // nodes written
 	from  stream.ID // nodes that begin before are written
 	last  stream.ID // those that begin behind are new
 	kept  map[stream.ID][]byte
@@ -37,6 +38,8 @@ func newStreamPieces(enc *rdb.Encoder, head *rdb.RecordHead, v object.StreamValu
 }
 
 func (p *streamPieces) begin(dst []byte) []byte { return p.enc.BeginStream(dst, p.head, p.nodes) }
+
+func (p *streamPieces) counts() (told, wrote int) { return p.nodes, p.out }
 
 func (p *streamPieces) free() { p.kept, p.order, p.fresh, p.end = nil, nil, nil, nil }
 
@@ -62,6 +65,7 @@ func (p *streamPieces) next(dst []byte, c *object.Cell) ([]byte, bool) {
 		p.done = true
 		return append(dst, p.end...), true
 	}
+	p.out++
 	dst = p.enc.AppendStreamNode(dst, id, b)
 	if p.from, ok = id.Next(); !ok {
 		p.done = true

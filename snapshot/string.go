@@ -16,6 +16,7 @@ type stringPieces struct {
 	len   int // at the epoch
 	chunk int // bytes of all but the last
 	pos   int // where the walk is
+	out   int // bytes written
 	kept  map[int][]byte
 }
 
@@ -24,6 +25,8 @@ func newStringPieces(enc *rdb.Encoder, head *rdb.RecordHead, n, chunk int) *stri
 }
 
 func (p *stringPieces) begin(dst []byte) []byte { return p.enc.BeginString(dst, p.head, p.len) }
+
+func (p *stringPieces) counts() (told, wrote int) { return p.len, p.out }
 
 func (p *stringPieces) free() { p.kept = nil }
 
@@ -42,12 +45,14 @@ func (p *stringPieces) of(c *object.Cell, at int) []byte {
 }
 
 func (p *stringPieces) next(dst []byte, c *object.Cell) ([]byte, bool) {
+	before := len(dst)
 	if b := p.kept[p.pos]; b != nil {
 		dst = append(dst, b...)
 		delete(p.kept, p.pos)
 	} else {
 		dst = append(dst, p.of(c, p.pos)...)
 	}
+	p.out += len(dst) - before
 	p.pos += p.chunk
 	return dst, p.pos >= p.len
 }
