@@ -1,16 +1,19 @@
 package robustness
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"dozo/internal/testutil"
+	"dozo/rdb"
 )
 
 // dueEvery is when deadlines are: all at multiples of it, so that there are moments at
@@ -310,12 +313,14 @@ type sums struct {
 	all   string
 	of    map[string]string
 	names [4][]string
+	// due are the deadlines, which are in the sum of all data only.
+	due map[string]int64
 }
 
 // sumsOf asks for the sums. of is what is known to have been there: a replica does not
 // show keys that are over, but has them.
 func sumsOf(c *testutil.Conn, of *sums) (*sums, error) {
-	d := &sums{of: map[string]string{}}
+	d := &sums{of: map[string]string{}, due: map[string]int64{}}
 	all, err := c.DoErr("DEBUG", "DIGEST")
 	if err != nil {
 		return nil, err
@@ -338,13 +343,56 @@ func sumsOf(c *testutil.Conn, of *sums) (*sums, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := d.askDue(c, db); err != nil {
+			return nil, err
+		}
 		for i, sum := range list.Strings() {
 			if strings.Trim(sum, "0") != "" { // which is nothing
-				d.of[fmt.Sprintf("%d %q", db, asked[i])] = sum
+				d.of[nameIn(db, asked[i])] = sum
 			}
 		}
 	}
 	return d, nil
+}
+
+// askDue asks for the deadlines of the keys that may have one.
+func (d *sums) askDue(c *testutil.Conn, db int) error {
+	names := slices.DeleteFunc(slices.Clone(d.names[db]), func(name string) bool { return !strings.HasPrefix(name, "due:") })
+	for _, name := range names {
+		c.Queue("PEXPIRETIME", name)
+	}
+	if err := c.Flush(); err != nil {
+		return err
+	}
+	for _, name := range names {
+		raw, err := c.ReadRaw()
+		if err != nil {
+			return err
+		}
+		v, err := testutil.Parse(raw)
+		if err != nil {
+			return err
+		}
+		if v.Int() > 0 {
+			d.due[nameIn(db, name)] = v.Int()
+		}
+	}
+	return nil
+}
+
+func nameIn(db int, name string) string { return fmt.Sprintf("%d %q", db, name) }
+
+// deadlinesIn are those that a file has.
+func deadlinesIn(data []byte) (map[string]int64, error) {
+	due, it := map[string]int64{}, new(rdb.Item)
+	for r := rdb.NewReader(bytes.NewReader(data), rdb.ReaderOptions{}); ; {
+		if err := r.Next(it); err != nil || it.Kind == rdb.End {
+			return due, err
+		}
+		if it.Kind == rdb.Key && it.Dated {
+			due[nameIn(it.DB, string(it.Name))] = it.Deadline
+		}
+	}
 }
 
 // epoch begins a save at a moment of which it tells the sums; nil if it took too long.
@@ -410,7 +458,19 @@ func compareFile(t *testing.T, file string, want *sums) error {
 	if err != nil || got.all == want.all {
 		return err
 	}
-	return fmt.Errorf("the file differs from the epoch:\n%s", strings.Join(want.differences(got), "\n"))
+	list := want.differences(got)
+	due, err := deadlinesIn(data)
+	for key, at := range due {
+		if want.due[key] != at {
+			list = append(list, fmt.Sprintf("%s: until %d at the epoch, until %d in the file", key, want.due[key], at))
+		}
+	}
+	for key, at := range want.due {
+		if due[key] == 0 {
+			list = append(list, fmt.Sprintf("%s: until %d at the epoch, for ever in the file, or not there", key, at))
+		}
+	}
+	return fmt.Errorf("the file differs from the epoch (%v; keys by database %d):\n%s", err, []int{len(got.names[0]), len(got.names[1]), len(got.names[2]), len(got.names[3])}, strings.Join(list, "\n"))
 }
 
 // differences says which keys are not the same.
