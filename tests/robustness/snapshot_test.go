@@ -402,16 +402,18 @@ func epoch(c *testutil.Peer) (*sums, error) {
 		window = window.Add(dueEvery)
 	}
 	time.Sleep(time.Until(window.Add(dueRest)))
+	c.Queue("MULTI") // else a database that is swapped meanwhile is passed over
 	for db := range 4 {
 		c.Queue("SELECT", strconv.Itoa(db)) // what is over goes when it is looked up
 		for i := range dueKeys {
 			c.Queue("EXISTS", "due:"+strconv.Itoa(i), "due:"+strconv.Itoa(i)+":other")
 		}
 	}
+	c.Queue("EXEC")
 	if err := c.Flush(); err != nil {
 		return nil, err
 	}
-	for range 4 * (dueKeys + 1) {
+	for range 4*(dueKeys+1) + 2 {
 		if _, err := c.ReadRaw(); err != nil {
 			return nil, err
 		}
