@@ -1,6 +1,8 @@
 package object
 
 import (
+	"strconv"
+
 	"dozo/arena"
 	"dozo/container/entry"
 	"dozo/container/hashtable"
@@ -154,6 +156,7 @@ func (s SetValue) Add(m []byte, l *SetLimits) bool {
 		}
 		e := listpack.String(m)
 		if listpack.Len(b) < l.Listpack && len(m) <= l.Value && listpack.Fits(b, e.Size()) {
+			s.element(m) // it may have been large at a snapshot's epoch, and become so again
 			s.storeCompact(listpack.Append(s.compactRoom(e.Size()), &e))
 			return true
 		}
@@ -176,6 +179,9 @@ func (s SetValue) addInt(n int64, l *SetLimits) bool {
 	b := s.room()
 	if intset.Contains(b, n) {
 		return false
+	}
+	if s.Kit.Keeper != nil {
+		s.element(strconv.AppendInt(nil, n, 10))
 	}
 	b, _ = intset.Add(s.compactRoom(intset.SizeWith(b, n)-len(b)), n)
 	s.storeCompact(b)

@@ -244,6 +244,13 @@ func (w *history) editString(c *object.Cell) {
 }
 
 func (w *history) editSet(s object.SetValue, m []byte) int {
+	if s.Len() > setLimits.Listpack && w.n(15) == 0 { // as SPOP with a count does
+		for s.Len() > setLimits.Listpack/2 {
+			s.Remove(s.Random(w.rand.Uint64()).Append(nil))
+		}
+		s.Compact(&setLimits)
+		return s.Len()
+	}
 	if w.n(3) == 0 && s.Len() > 0 {
 		s.Remove(m)
 	} else {
