@@ -73,7 +73,7 @@ func TestInterrupt(t *testing.T) {
 				interrupt(cancel, at)
 			}()
 			from := time.Now()
-			n, err := node.Start(node.Options{Env: world, Config: cfg, Log: &lines{}, Transport: eventloop.Auto, Addr: at, Interrupt: ctx})
+			n, err := node.Start(node.Options{Env: world, Config: cfg, Log: &testutil.Journal{}, Transport: eventloop.Auto, Addr: at, Interrupt: ctx})
 			if err == nil {
 				noError(t, n.Close())
 			}

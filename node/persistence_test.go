@@ -23,26 +23,8 @@ type machine struct {
 	disk *faultfs.Mem
 	fs   *faultfs.FS
 	node *node.Node
-	log  *lines
+	log  *testutil.Journal
 	*testutil.Conn
-}
-
-// lines is a log that is read while it is written.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }
 
 func newDisk(t *testing.T) *faultfs.Mem {
@@ -61,22 +43,17 @@ func noError(t *testing.T, err error) {
 	}
 }
 
-// boot starts a node on a disk, in /data if the directives say nothing else.
+// boot starts a node on a disk, in /data if the directives say nothing else; on the
+// machine's own disk if disk is nil.
 func boot(t *testing.T, disk *faultfs.Mem, directives ...string) (*machine, error) {
-	t.Helper()
-	return bootOn(t, disk, directives...)
-}
-
-// bootOn is boot, on the machine's own disk if disk is nil.
-func bootOn(t *testing.T, disk *faultfs.Mem, directives ...string) (*machine, error) {
 	t.Helper()
 	return bootIn(t, *env.Real(), disk, directives...)
 }
 
-// bootIn is bootOn with another clock.
+// bootIn is boot with another clock.
 func bootIn(t *testing.T, world env.Env, disk *faultfs.Mem, directives ...string) (*machine, error) {
 	t.Helper()
-	m := &machine{t: t, disk: disk, fs: faultfs.Wrap(world.FS), log: &lines{}}
+	m := &machine{t: t, disk: disk, fs: faultfs.Wrap(world.FS), log: &testutil.Journal{}}
 	all := append([]string{"port 0", `save ""`, "enable-protected-configs yes", "enable-debug-command yes"}, directives...)
 	if disk != nil {
 		m.fs = faultfs.Wrap(disk)

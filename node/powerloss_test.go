@@ -75,14 +75,14 @@ func newLossy(t *testing.T, config ...string) *lossy {
 }
 
 // boot starts a server on a disk.
-func (m *lossy) boot(files env.FS, directives ...string) (*node.Node, *lines, error) {
+func (m *lossy) boot(files env.FS, directives ...string) (*node.Node, *testutil.Journal, error) {
 	cfg := config.New(config.Options{FS: files, WorkDir: lossDir, Cores: 2})
 	if err := cfg.Load(config.Sources{Options: strings.Join(append(m.config, directives...), "\n")}); err != nil {
 		return nil, nil, err
 	}
 	world := env.Real()
 	world.FS = files
-	log := &lines{}
+	log := &testutil.Journal{}
 	n, err := node.Start(node.Options{
 		Env: world, Config: cfg, Log: log, PID: 1, Transport: eventloop.Auto, Addr: "127.0.0.1:0",
 	})

@@ -215,11 +215,11 @@ func TestBackupElsewhere(t *testing.T) {
 func TestTurnedOffInFile(t *testing.T) {
 	for range 3 {
 		dir := "dir " + t.TempDir()
-		m, err := bootOn(t, nil, dir, aofYes)
+		m, err := boot(t, nil, dir, aofYes)
 		noError(t, err)
 		m.do("SET a 1")
 		m.stop("SHUTDOWN SAVE")
-		m, err = bootOn(t, nil, dir)
+		m, err = boot(t, nil, dir)
 		noError(t, err)
 		if got := m.do("GET a"); got != "1" {
 			t.Errorf("a is %q", got)
@@ -271,7 +271,7 @@ func TestSymlinks(t *testing.T) {
 	noError(t, os.Symlink(filepath.Join(real, "aof"), filepath.Join(real, "appendonlydir")))
 	directives := []string{"dir " + filepath.Join(home, "data"), aofYes}
 	for range 2 {
-		m, err := bootOn(t, nil, directives...)
+		m, err := boot(t, nil, directives...)
 		noError(t, err)
 		m.do("INCR a")
 		m.do("SAVE")
@@ -279,7 +279,7 @@ func TestSymlinks(t *testing.T) {
 		m.untilInfo("aof_rewrite_in_progress", "0")
 		m.stop("SHUTDOWN")
 	}
-	m, err := bootOn(t, nil, directives...)
+	m, err := boot(t, nil, directives...)
 	noError(t, err)
 	if got := m.do("GET a"); got != "2" {
 		t.Errorf("a is %q", got)

@@ -237,11 +237,7 @@ func (m *Manager) saveLast(mode server.ShutdownMode) error {
 		m.begin(v, func(err error) { over <- err })
 		m.saving().final = true
 	})
-	if err := <-over; err != nil {
-		return err
-	}
-	m.leaveWord()
-	return nil
+	return <-over
 }
 
 // setQuiet has nothing begin by itself or by command: who ends the server must not find

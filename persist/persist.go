@@ -9,8 +9,9 @@
 //
 // One snapshot is taken at a time. It is begun with all executors stopped, for some
 // microseconds; they walk it between their commands (package snapshot), and a goroutine
-// of this package writes it to a file, which takes the place of the old one only when it
-// is whole and on the disk.
+// of this package for each file that is due writes it down: a save, a rewrite of the
+// append only file, or both. A file takes the place of the old one only when it is whole
+// and on the disk.
 //
 // Who may touch what: mu guards the state; files are written without it. Snapshots begin
 // and end with all executors stopped (Host.Alone). Handlers of the commands here are

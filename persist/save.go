@@ -136,16 +136,13 @@ func (j *job) run() {
 	var err error
 	if j.rewrite != nil {
 		err = j.writeBase()
-	} else {
-		err = j.save()
-	}
-	j.sink.Leave()
-	if j.rewrite == nil && err == nil { // who is told that it is saved may rely on the next start
+	} else if err = j.save(); err == nil { // who is told so may rely on the next start
 		j.m.mu.Lock()
 		j.m.noteSaved(j)
 		j.m.mu.Unlock()
 		j.m.leaveWord()
 	}
+	j.sink.Leave()
 	j.m.host.Alone(func(v *keyspace.View) { j.end(v, err) })
 }
 

@@ -62,7 +62,7 @@ func (f slowFile) Sync() error {
 
 // serveFile starts a server of two loops on a configuration file. It returns what
 // dials it, and the file's name.
-func serveFile(t *testing.T, content string) (fs *slowFS, connect func() client, name string, log *logBuffer) {
+func serveFile(t *testing.T, content string) (fs *slowFS, connect func() client, name string, log *testutil.Journal) {
 	t.Helper()
 	dir := t.TempDir()
 	name = filepath.Join(dir, "dozo.conf")
@@ -76,7 +76,7 @@ func serveFile(t *testing.T, content string) (fs *slowFS, connect func() client,
 	if err := cfg.Load(config.Sources{File: name, Options: "port 0\nio-threads 2\nsave \"\""}); err != nil {
 		t.Fatal(err)
 	}
-	log = &logBuffer{}
+	log = &testutil.Journal{}
 	n, err := node.Start(node.Options{Env: world, Config: cfg, Log: log, Transport: eventloop.Auto, Addr: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)

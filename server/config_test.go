@@ -12,7 +12,7 @@ import (
 )
 
 func TestConfigDrift(t *testing.T) {
-	var log logBuffer
+	var log testutil.Journal
 	c := dial(t, serve(t, dozo.Options{Log: &log}, "maxmemory-samples", "7").Addr())
 	if got := c.must("CONFIG DRIFT").String(); got != "*[]" || c.info("server", "config_drift") != "0" {
 		t.Errorf("drift of a fresh server: %s, %s", got, c.info("server", "config_drift"))

@@ -1,34 +1,14 @@
 package server_test
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"dozo"
 	"dozo/internal/testutil"
 )
-
-// logBuffer collects a server's log.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
 
 // serve starts an in-process server with directives given as name and value in
 // turn. DEBUG is allowed.

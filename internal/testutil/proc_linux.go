@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -44,4 +45,27 @@ func RSS(pid int) (int64, error) {
 	}
 	pages, err := strconv.ParseInt(fields[1], 10, 64)
 	return pages * int64(os.Getpagesize()), err
+}
+
+var peakLine = regexp.MustCompile(`(?m)^(VmHWM|VmPeak):\s*(\d+) kB`)
+
+// Peaks returns the most memory that a process has had resident, and the most addresses,
+// in bytes.
+func Peaks(pid int) (resident, addresses int64, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, line := range peakLine.FindAllStringSubmatch(string(text), -1) {
+		kib, _ := strconv.ParseInt(line[2], 10, 64) // the expression only matches numbers
+		if line[1] == "VmHWM" {
+			resident = kib << 10
+		} else {
+			addresses = kib << 10
+		}
+	}
+	if resident == 0 || addresses == 0 {
+		return 0, 0, fmt.Errorf("/proc/%d/status: %q", pid, text)
+	}
+	return resident, addresses, nil
 }

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"dozo/internal/testutil"
@@ -176,14 +174,14 @@ func (b *bench) loadOnce(c candidate, from string, k dataKind, f *loadFigures, r
 	if err != nil {
 		return err
 	}
-	most, err := mostResident(s.Pid)
+	most, _, err := testutil.Peaks(s.Pid)
 	if err != nil {
 		return err
 	}
 	f.seconds.add(c, took.Seconds())
 	f.cpu.add(c, cpu.Seconds())
 	f.resident.add(c, resident/(1<<20))
-	f.extra.add(c, most/used-1)
+	f.extra.add(c, float64(most)/used-1)
 	if !k.aof {
 		return nil
 	}
@@ -224,21 +222,4 @@ func (b *bench) rewrite(sv *saver, f *rewriteFigures) error {
 	f.cpu.add(sv.c, (cpu - sv.cpu).Seconds())
 	f.extra.add(sv.c, sv.most.resident/sv.before.resident-1)
 	return nil
-}
-
-// mostResident is the most memory that a process has had resident, in bytes.
-func mostResident(pid int) (float64, error) {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		if text, ok := strings.CutPrefix(lines.Text(), "VmHWM:"); ok {
-			kib, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(text), " kB"), 64)
-			return kib * (1 << 10), err
-		}
-	}
-	return 0, fmt.Errorf("%s has no VmHWM", f.Name())
 }

@@ -55,6 +55,19 @@ func TestBrokenWhileAppending(t *testing.T) {
 	}
 }
 
+// TestBrokenReload: DEBUG RELOAD of more than waits for its writer, which fails: nobody
+// waits for ever, and the data is still there.
+func TestBrokenReload(t *testing.T) {
+	m := boot(t, nil)
+	m.want("OK", "DEBUG", "POPULATE", "20000", "key", "400")
+	m.fs.Inject(faultfs.Fault{Op: faultfs.Write, Path: "temp-*.rdb", Err: syscall.EIO})
+	m.want("-ERR Error trying to load the DB, check server logs.", "DEBUG", "RELOAD")
+	m.fs.Heal()
+	m.want("20000", "DBSIZE")
+	m.want("OK", "DEBUG", "RELOAD")
+	m.want("20000", "DBSIZE")
+}
+
 // TestBrokenWhileSaving: a snapshot that may not be on the disk is none. The one before
 // stays, until the new one is known to be there.
 func TestBrokenWhileSaving(t *testing.T) {

@@ -1,14 +1,12 @@
 package disk
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,26 +23,8 @@ type machine struct {
 	*testing.T
 	disk *faultfs.Mem
 	fs   *faultfs.FS
-	log  journal
+	log  testutil.Journal
 	node *node.Node
-}
-
-// journal is a server's log.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
 }
 
 // data is where the servers have their files.

@@ -2,10 +2,7 @@ package robustness
 
 import (
 	"flag"
-	"fmt"
 	"math/rand/v2"
-	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -109,23 +106,13 @@ func (m *mangler) run(n int) {
 	}
 }
 
-var peaks = regexp.MustCompile(`(?m)^(VmHWM|VmPeak):\s*(\d+) kB`)
-
-// memory is the most that the server has had, of real memory and of addresses.
+// memory is the most that the server has had, of real memory and of addresses, in MB.
 func (m *mangler) memory() (most, addresses int64) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", m.s.Pid))
+	most, addresses, err := testutil.Peaks(m.s.Pid)
 	if err != nil {
 		m.t.Skip(err)
 	}
-	for _, line := range peaks.FindAllStringSubmatch(string(text), -1) {
-		n, _ := strconv.ParseInt(line[2], 10, 64)
-		if line[1] == "VmHWM" {
-			most = n >> 10
-		} else {
-			addresses = n >> 10
-		}
-	}
-	return most, addresses
+	return most >> 20, addresses >> 20
 }
 
 // damage changes some bytes of a payload, or its type, before the footer.
