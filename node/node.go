@@ -48,6 +48,9 @@ type Options struct {
 	Warnings []string
 	// InMemory has the node begin empty, whatever lies in its folder.
 	InMemory bool
+	// Listening, if not nil, runs when the ports are open and before a client is served:
+	// what it has follow the configuration misses no CONFIG SET.
+	Listening func(*logger.Logger)
 	// Interrupt ends the loading, and so the start, when it is done. nil = nothing does.
 	Interrupt context.Context
 }
@@ -105,6 +108,9 @@ func Start(o Options) (*Node, error) {
 		return nil, err
 	}
 	o.Config.OnChangeOf([]*config.Directive{config.Bind, config.Port}, n.listenAgain)
+	if o.Listening != nil {
+		o.Listening(n.logger)
+	}
 	networks := n.networks() // later, clients may change what it looks at
 	if err := n.serve(); err != nil {
 		return nil, n.endStart(err)

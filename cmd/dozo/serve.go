@@ -16,6 +16,7 @@ import (
 	"dozo/config"
 	"dozo/env"
 	"dozo/eventloop"
+	"dozo/logger"
 	"dozo/node"
 	"dozo/server"
 )
@@ -126,10 +127,17 @@ func runServer(cfg *config.Config) int {
 		complain(err)
 		return 1
 	}
+	removePid := func() {}
+	defer func() { removePid() }()
 	interrupt, started := sent.duringStart()
 	n, err := node.Start(node.Options{
 		Env: env.Real(), Config: cfg, Log: out, PID: os.Getpid(), Executable: exe, Transport: eventloop.Auto,
 		Warnings: warnings, Interrupt: interrupt,
+		Listening: func(log *logger.Logger) {
+			keepTitle(cfg, title, programName())
+			keepOOMScore(cfg, log)
+			removePid = writePid(cfg, log)
+		},
 	})
 	started()
 	if errors.Is(err, node.ErrInterrupted) {
@@ -139,10 +147,6 @@ func runServer(cfg *config.Config) int {
 		fmt.Fprintln(os.Stderr, "dozo server:", err)
 		return 1
 	}
-	keepTitle(cfg, title, programName())
-	keepOOMScore(cfg, n.Logger())
-	removePid := writePid(cfg, n)
-	defer removePid()
 	sent.awaitEnd(n, cfg)
 	if err := n.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, "dozo server: while ending:", err)
@@ -282,7 +286,7 @@ func shutdownMode(bits int64) server.ShutdownMode {
 }
 
 // writePid writes the pid file, if one is wanted, and returns how to remove it.
-func writePid(cfg *config.Config, n *node.Node) (remove func()) {
+func writePid(cfg *config.Config, log *logger.Logger) (remove func()) {
 	name := cfg.String(config.PidFile)
 	if name == "" && cfg.Bool(config.Daemonize) {
 		name = "/var/run/redis.pid"
@@ -291,7 +295,7 @@ func writePid(cfg *config.Config, n *node.Node) (remove func()) {
 		return func() {}
 	}
 	if err := os.WriteFile(name, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
-		n.Logger().Logf(server.Warning, "Failed to write PID file: %v", err)
+		log.Logf(server.Warning, "Failed to write PID file: %v", err)
 		return func() {}
 	}
 	return func() { _ = os.Remove(name) }
