@@ -1,6 +1,7 @@
 package eventloop
 
 import (
+	"sync/atomic"
 	"time"
 
 	"dozo/internal/invariants"
@@ -21,9 +22,10 @@ type Conn struct {
 	in         inBuffer
 	need       int // bytes that must arrive before Data is worth calling
 	queue      outQueue
-	sent       uint64 // bytes that have left since the start
-	holds      []hold // gates not passed yet, in order of position
-	heldAt     int32  // position in Loop.held
+	sent       uint64               // bytes that have left since the start
+	holds      []hold               // gates not passed yet, in order of position
+	heldAt     int32                // position in Loop.held
+	feed       atomic.Pointer[feed] // nil until there was a source
 	lastActive time.Duration
 	err        error // for Closed
 	remote     string
@@ -48,6 +50,7 @@ const (
 	flagOwed                           // Flushed is owed when nothing is pending any more
 	flagUnix                           // came through a unix socket
 	flagEnded                          // the peer ended its side, and some of what it sent is yet to be consumed
+	flagFed                            // a source is set
 )
 
 // notReading are the states in which nothing more is read: among them that of a
@@ -68,6 +71,12 @@ type link interface {
 	// when it stopped for fairness, and otherwise sees to it that the loop is told
 	// when there is room again.
 	drain(c *Conn, limit int) error
+	// busy says that nothing more is taken at the moment; progress is called when
+	// that changes.
+	busy() bool
+	// offer is given the first bytes of a source, when nothing is pending before
+	// them and the link is not busy, and returns how many of them it has taken.
+	offer(c *Conn, p []byte) (int, error)
 	// read goes on reading: input was paused, or the last turn was cut short.
 	read(c *Conn)
 	// close frees what the link holds; the loop never hears of it again.
@@ -130,7 +139,9 @@ func (c *Conn) Close(err error) {
 }
 
 // CloseAfterFlush ends the connection when all output has left. No more input is
-// delivered from now on.
+// delivered from now on. A source is sent until it has nothing at the moment, and
+// what was appended behind it leaves then; one that grows faster than the peer reads
+// keeps the connection, so whoever does not want to wait for it drops it before.
 func (c *Conn) CloseAfterFlush() {
 	c.checkOwner()
 	c.drainAndEnd(ErrClosed)
@@ -145,9 +156,12 @@ func (c *Conn) drainAndEnd(err error) {
 	if c.flags.has(flagDraining | flagClosing) {
 		return
 	}
-	c.flags |= flagDraining
+	c.flags |= flagDraining | flagOwed
 	c.err = err
 	c.MarkDirty()
+	if c.flags.has(flagFed) {
+		c.comeAgain()
+	}
 }
 
 // end puts the connection on the list of those that Closed is due for.
@@ -221,7 +235,9 @@ func (c *Conn) ExpectMore(n int) {
 	c.need = max(n, 0)
 }
 
-// PendingOut is the number of bytes that wait to be written, c.Out included.
+// PendingOut is the number of bytes that wait to be written, c.Out included. What a
+// source has is not counted: the source knows how far it lags, and the limit is its
+// own. (Under the portable transport what a goroutine writes of it is, up to 256 KiB.)
 func (c *Conn) PendingOut() int { return c.queue.size + len(c.Out) }
 
 // PendingMemory is the number of bytes of memory that pending output takes.

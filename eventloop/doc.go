@@ -28,7 +28,8 @@
 //  6. Tick, if it is time.
 //  7. Replies leave: one write for each connection that has some. Gates that Release
 //     opened let out what they held. Closed is called for connections that ended.
-//  8. BeforeSleep, and once more step 7 for what it caused.
+//  8. Sources send (see below).
+//  9. BeforeSleep, and once more step 7 for what it caused.
 //
 // A request thus costs one read, one write and a share of one epoll_wait. That
 // replies leave at the end and not one by one makes no difference to who waits
@@ -73,6 +74,28 @@
 // What the socket does not take is copied to a queue of chunks. Flushed tells when
 // such a queue has become empty. How much may wait there is the Handler's to decide,
 // with PendingOut; PauseRead stops the peer from causing more.
+//
+// # Sources
+//
+// Output that many connections get, or that is long, is not appended to c.Out but
+// stays where it is: SetSource names a Source, and the loop writes from its bytes what
+// the socket takes. A stream for a replica is a reader of the log and costs no memory
+// and no copy however many there are; how far one may lag is the source's to decide,
+// and its error ends the connection.
+//
+//	c.Out = append(c.Out, "+CONTINUE\r\n"...)
+//	c.SetSource(reader) // from here on the output is what the reader gives
+//	...
+//	reader's notify: c.Wake() // from any goroutine, when the reader was armed
+//
+// Order is that of the calls: what was appended before leaves before the source, what
+// is appended later when the source has ended with io.EOF (SourceEnded) or was
+// dropped. Input is read and delivered as ever. A peer that ends its side while a
+// source is set is not served to the end, for there may be none.
+//
+// Sources send last in a round, when the replies have left, and no more than 1 MiB
+// altogether, so that who asks does not wait longer for their sake. A source that
+// fails while its peer does not read is found out at the next tick.
 //
 // # Gates
 //
@@ -137,6 +160,8 @@
 //   - Values and replies above 1 MiB take buffers from the garbage collector.
 //   - A connection that is closed with unread input sends a reset, as Redis' do; a
 //     peer on a system that drops received bytes on a reset may miss the last reply.
+//   - Under the portable transport a source's bytes are copied, 256 KiB at a time, and
+//     count as pending until they have left.
 //   - Under the portable transport every reply takes a goroutine, and Flushed comes
 //     after nearly each of them. An idle connection costs about 16 KiB there.
 //   - PendingOut counts what was handed to the kernel as gone. Whether the peer has

@@ -14,6 +14,7 @@ func (c *Conn) peerEnded(err error) {
 	case c.flags.has(flagEnded):
 		return
 	case !errors.Is(err, io.EOF):
+	case c.flags.has(flagFed): // it would hardly ever come to an end
 	case c.in.len() > 0 && (c.flags.has(flagKicked) || c.PendingOut() > 0):
 		c.flags |= flagEnded
 		c.endWhenServed()

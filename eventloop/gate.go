@@ -39,12 +39,17 @@ func (c *Conn) HoldFrom(from int, offset uint64) {
 	}
 }
 
-// passable is the number of pending bytes that lie before the first closed gate.
+// passable is the number of pending bytes that lie before the first closed gate and
+// before the source.
 func (c *Conn) passable() int {
-	if len(c.holds) == 0 {
-		return c.queue.size
+	n := c.queue.size
+	if len(c.holds) > 0 {
+		n = min(n, int(c.holds[0].at-c.sent))
 	}
-	return min(int(c.holds[0].at-c.sent), c.queue.size)
+	if c.flags.has(flagFed) {
+		n = min(n, int(c.feed.Load().at-c.sent))
+	}
+	return n
 }
 
 // openGates removes the gates up to released and says whether it found any.
@@ -115,7 +120,11 @@ func (l *Loop) openHeld() {
 	for i := 0; i < len(l.held); {
 		c := l.held[i]
 		if c.openGates(l.opened) {
-			c.progress()
+			if c.flags.has(flagFed) {
+				c.comeAgain() // sources send in a round's last step, which may be over
+			} else {
+				c.progress()
+			}
 		}
 		if len(c.holds) == 0 {
 			l.removeHeld(c) // another one takes place i

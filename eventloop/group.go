@@ -1,6 +1,7 @@
 package eventloop
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"sync"
@@ -81,6 +82,7 @@ func (g *Group) addLoop(index int) error {
 	g.loops = append(g.loops, l)
 	l.handler = g.options.Handler(index)
 	l.waker, _ = l.handler.(Waker)
+	l.ender, _ = l.handler.(SourceEnder)
 	return nil
 }
 
@@ -153,13 +155,18 @@ func (g *Group) SetKeepAlive(period time.Duration) { g.keepAlive.Store(int64(per
 // under both transports: goroutines move its bytes, unless it is a plain socket and
 // the Group's transport can do better. The Group owns conn from then on, also when
 // Attach fails.
-func (g *Group) Attach(conn net.Conn) error { return g.attach(g.leastLoaded(), conn, nil) }
+func (g *Group) Attach(conn net.Conn) error { return g.attach(g.leastLoaded(), conn, nil, nil) }
 
-// Attach is Group.Attach for this very loop, with what c.User is to be in Open: for
-// a connection that this side has dialled. It may be called from any goroutine.
-func (l *Loop) Attach(conn net.Conn, user any) error { return l.group.attach(l, conn, user) }
+// AttachTo is Attach for loop l, with what c.User is to be in Open: for a connection
+// that this side has dialled. What was read from it already is pending: Data gets a
+// copy of it first, after Open and before anything else is read. Deadlines of conn
+// are taken off. It may be called from any goroutine.
+func (g *Group) AttachTo(l *Loop, conn net.Conn, user any, pending []byte) error {
+	_ = conn.SetDeadline(time.Time{})
+	return g.attach(l, conn, user, pending)
+}
 
-func (g *Group) attach(l *Loop, conn net.Conn, user any) error {
+func (g *Group) attach(l *Loop, conn net.Conn, user any, pending []byte) error {
 	g.mu.Lock()
 	if g.closed {
 		g.mu.Unlock()
@@ -174,6 +181,10 @@ func (g *Group) attach(l *Loop, conn net.Conn, user any) error {
 		c = newStream(g, conn)
 	}
 	c.User = user
+	if len(pending) > 0 {
+		c.in.buf = bytes.Clone(pending)
+		c.flags |= flagKicked // so nothing is read before it
+	}
 	g.assign(l, c)
 	return nil
 }

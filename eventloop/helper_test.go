@@ -53,6 +53,7 @@ type hooks struct {
 	message     func(l *Loop, m Message)
 	tick        func(l *Loop, now time.Duration)
 	beforeSleep func(l *Loop)
+	sourceEnded func(c *Conn, s Source)
 
 	opens, closes atomic.Int64
 	errs          sync.Map // Conn.ID -> what Closed was told
@@ -104,6 +105,12 @@ func (h *hooks) Tick(l *Loop, now time.Duration) {
 func (h *hooks) BeforeSleep(l *Loop) {
 	if h.beforeSleep != nil {
 		h.beforeSleep(l)
+	}
+}
+
+func (h *hooks) SourceEnded(c *Conn, s Source) {
+	if h.sourceEnded != nil {
+		h.sourceEnded(c, s)
 	}
 }
 

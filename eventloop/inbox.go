@@ -24,8 +24,9 @@ const (
 // note is left lying while the loop sleeps, and nobody pays for a wake-up that is
 // not needed: whoever lowers asleep makes the call.
 type inbox struct {
-	count  atomic.Int64 // len(notes)
+	count  atomic.Int64 // of notes and woken
 	asleep atomic.Bool
+	woken  atomic.Pointer[feed] // a list of those that Wake was called for
 
 	mu     sync.Mutex
 	notes  []Message
@@ -43,7 +44,7 @@ func (b *inbox) push(m *Message) (ok, wake bool) {
 		return false, false
 	}
 	b.notes = append(b.notes, *m)
-	b.count.Store(int64(len(b.notes)))
+	b.count.Add(1)
 	b.mu.Unlock()
 	return true, b.claimWake()
 }
@@ -61,10 +62,34 @@ func (b *inbox) take() []Message {
 	b.mu.Lock()
 	notes := b.notes
 	b.notes = b.spare
-	b.count.Store(0)
 	b.mu.Unlock()
+	b.count.Add(-int64(len(notes)))
 	b.spare = nil
 	return notes
+}
+
+// pushWoken adds f, which is on no list, and says whether the caller must wake the
+// loop. The count goes first, or the loop could take f off before it was counted and
+// overlook a note for it.
+func (b *inbox) pushWoken(f *feed) (wake bool) {
+	b.count.Add(1)
+	for {
+		f.next = b.woken.Load()
+		if b.woken.CompareAndSwap(f.next, f) {
+			return b.claimWake()
+		}
+	}
+}
+
+// takeWoken returns the list of those that were woken, the last of them first.
+func (b *inbox) takeWoken() *feed {
+	first := b.woken.Swap(nil)
+	n := int64(0)
+	for f := first; f != nil; f = f.next {
+		n++
+	}
+	b.count.Add(-n)
+	return first
 }
 
 // recycle gives back what take returned.

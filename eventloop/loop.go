@@ -15,7 +15,8 @@ type Loop struct {
 
 	group   *Group
 	handler Handler
-	waker   Waker // nil unless the Handler is one
+	waker   Waker       // nil unless the Handler is one
+	ender   SourceEnder // nil unless the Handler is one
 	clock   env.Clock
 	poll    poller
 	inbox   inbox
@@ -38,6 +39,9 @@ type Loop struct {
 	heldConns atomic.Int64
 	released  atomic.Uint64 // by Release
 	opened    uint64        // what the gates were last opened up to
+
+	fed []*feed // the sources of this loop's connections
+	due []*feed // those that send at the end of this round
 
 	spare   pool
 	readBuf []byte // where reads go that nothing bigger is expected of
@@ -181,6 +185,9 @@ func (l *Loop) work() {
 		l.wakeBy = 0
 	}
 	l.settleRound()
+	if len(l.due) > 0 {
+		l.feedDue()
+	}
 	l.handler.BeforeSleep(l)
 	l.settleRound()
 	l.leave()
@@ -206,6 +213,7 @@ func (l *Loop) settleRound() {
 // tick calls the Handler's Tick and sets the time of the next.
 func (l *Loop) tick() {
 	l.handler.Tick(l, l.now)
+	l.inspectSources()
 	l.trimBuffers()
 	l.publish()
 	l.poll.tick(l)
@@ -264,6 +272,9 @@ func (l *Loop) readNotes() {
 		l.readNote(&notes[i])
 	}
 	l.inbox.recycle(notes)
+	if l.inbox.woken.Load() != nil {
+		l.serveWoken()
+	}
 }
 
 func (l *Loop) readNote(m *Message) {
@@ -302,6 +313,9 @@ func (l *Loop) adopt(c *Conn) {
 	if err := c.link.start(c); err != nil {
 		c.end(err)
 	}
+	if c.flags.has(flagKicked) {
+		l.makeReady(c) // for what AttachTo was given
+	}
 }
 
 // bury ends the life of the connections that ended.
@@ -311,6 +325,9 @@ func (l *Loop) bury() {
 		l.dying[i] = nil
 		if c.flags.has(flagHeld) {
 			l.removeHeld(c)
+		}
+		if c.flags.has(flagFed) {
+			c.dropSource()
 		}
 		l.conns[c.slot] = nil
 		l.holes = append(l.holes, c.slot)

@@ -91,8 +91,12 @@ func (l *Loop) trimBuffers() {
 // flush sends c.Out, queues what the socket does not take, and takes the buffer
 // back. It ends the connection if that was waiting for it.
 func (c *Conn) flush() {
-	if len(c.Out) > 0 && !c.flags.has(flagClosing) {
-		c.sendOut()
+	if len(c.Out) > 0 {
+		if !c.flags.has(flagClosing | flagFed) {
+			c.sendOut()
+		} else {
+			c.queueBehind()
+		}
 	}
 	c.returnOut()
 	if c.flags.has(flagDraining|flagOwed) && c.queue.size == 0 {
@@ -103,7 +107,11 @@ func (c *Conn) flush() {
 // emptied is what happens when a flush left nothing pending and somebody waits for
 // that.
 func (c *Conn) emptied() {
-	if c.flags.has(flagDraining) {
+	switch {
+	case !c.flags.has(flagDraining):
+	case c.flags.has(flagFed):
+		return // the source has its turn
+	default:
 		c.end(c.err)
 		return
 	}
@@ -180,6 +188,9 @@ func (c *Conn) progress() {
 		return
 	}
 	c.sendQueue()
+	if c.flags.has(flagFed) {
+		c.Loop.makeDue(c.feed.Load())
+	}
 	c.settle()
 }
 
@@ -187,6 +198,9 @@ func (c *Conn) progress() {
 // appended and not flushed yet puts it off: flush comes back to it.
 func (c *Conn) settle() {
 	if c.PendingOut() > 0 || c.flags.has(flagClosing) || !c.flags.has(flagOwed) {
+		return
+	}
+	if c.flags.has(flagDraining) && c.flags.has(flagFed) {
 		return
 	}
 	c.flags &^= flagOwed

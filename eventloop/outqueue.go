@@ -1,5 +1,7 @@
 package eventloop
 
+import "slices"
+
 const (
 	// chunkSize is the least size of a chunk of pending output.
 	chunkSize = 16 << 10
@@ -46,6 +48,18 @@ func (q *outQueue) add(p []byte, spare *pool) {
 func (q *outQueue) steal(b []byte, off int) {
 	q.size += len(b) - off
 	q.push(b, off)
+}
+
+// unshift puts b in front of all others; b belongs to the queue from then on.
+func (q *outQueue) unshift(b []byte) {
+	q.size += len(b)
+	q.memory += cap(b)
+	if q.head == 0 {
+		q.chunks = slices.Insert(q.chunks, 0, chunk{buf: b})
+		return
+	}
+	q.head--
+	q.chunks[q.head] = chunk{buf: b}
 }
 
 func (q *outQueue) push(b []byte, off int) {

@@ -274,6 +274,15 @@ func (s *socket) askForRoom(c *Conn, also uint32) error {
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.file, unix.EPOLL_CTL_MOD, int(s.file), &ev))
 }
 
+func (s *socket) busy() bool { return s.full }
+
+// offer writes a source's bytes from where they lie.
+func (s *socket) offer(c *Conn, p []byte) (int, error) {
+	n, err := s.send(c, p[:min(len(p), writeSize)])
+	c.Loop.count.BytesOut += uint64(n) // and not c.left: c.sent is of the connection's own output
+	return n, err
+}
+
 // drain sends pending output.
 func (s *socket) drain(c *Conn, limit int) error {
 	l := c.Loop

@@ -145,6 +145,17 @@ func (s *stream) drain(c *Conn, limit int) error {
 	return nil
 }
 
+func (s *stream) busy() bool { return s.writing || s.ended }
+
+// offer copies p to the front of the queue, so that the source and its bytes are free
+// again whatever becomes of the writing goroutine.
+func (s *stream) offer(c *Conn, p []byte) (int, error) {
+	n := min(len(p), streamWrite)
+	c.queue.unshift(append(c.Loop.spare.get(n), p[:n]...))
+	c.sent -= uint64(n) // it counts the connection's own output only, and will count these
+	return n, s.drain(c, n)
+}
+
 // writeAll is the writing goroutine.
 func (s *stream) writeAll(c *Conn, list net.Buffers) {
 	s.put, s.writeErr = list.WriteTo(s.conn)

@@ -470,7 +470,7 @@ func TestAttach(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer far.Close()
-			if err := g.Loops()[2].Attach(mine, "user"); err != nil {
+			if err := g.AttachTo(g.Loops()[2], mine, "user", nil); err != nil {
 				t.Fatal(err)
 			}
 			if got := (<-users).([]any); got[0] != "user" || got[1] != 2 {
