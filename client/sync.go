@@ -57,26 +57,26 @@ func (c *Conn) StartSync(args ...string) (Snapshot, error) {
 	if err != nil {
 		return p, &SyncError{"Error reading bulk length while SYNCing", err}
 	}
-	return p, p.announced(line)
+	announced, err := ParseSnapshot(line)
+	announced.Reply = p.Reply
+	return announced, err
 }
 
-// announced reads the line before the snapshot.
-func (p *Snapshot) announced(line string) error {
+// ParseSnapshot reads the line before the snapshot, without its end.
+func ParseSnapshot(line string) (Snapshot, error) {
 	if mark, ok := strings.CutPrefix(line, "$EOF:"); ok && len(mark) == snapshotMark {
-		p.Mark = []byte(mark)
-		return nil
+		return Snapshot{Mark: []byte(mark)}, nil
 	}
 	if size, ok := strings.CutPrefix(line, "$"); ok {
 		if n, err := strconv.ParseInt(size, 10, 64); err == nil && n > 0 {
-			p.Size = n
-			return nil
+			return Snapshot{Size: n}, nil
 		}
 	}
 	err := errNoLength
 	if line != "" {
 		err = resp.ReplyError(line)
 	}
-	return &SyncError{"SYNC with master failed", err}
+	return Snapshot{}, &SyncError{"SYNC with master failed", err}
 }
 
 // syncLine reads a line, past the line breaks by which a primary that prepares a

@@ -45,7 +45,7 @@ var importTable = []layer{
 	{folder: "snapshot", imports: "keyspace object container arena rdb oplog env text"},
 	{folder: "aof", imports: "oplog env logger text"},
 	{folder: "client", imports: "resp env"},
-	{folder: "replication", imports: "client command oplog rdb snapshot resp env"},
+	{folder: "replication", imports: "client command oplog rdb snapshot resp env text"},
 	{folder: "lease", imports: "client env"},
 	// Processes.
 	{folder: "server", imports: "eventloop resp command acl pubsub config env text logger arena keyspace object container oplog rdb", modules: []string{
