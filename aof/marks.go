@@ -91,7 +91,9 @@ func (m *marks) drop(offset uint64) {
 	m.list = slices.Delete(m.list, 0, i)
 }
 
-func appendAnnotation(dst []byte, second int64) []byte {
+// AppendAnnotation appends the line that says that what follows it happened in a second
+// since the epoch, or later.
+func AppendAnnotation(dst []byte, second int64) []byte {
 	dst = append(dst, "#TS:"...)
 	return append(strconv.AppendInt(dst, second, 10), '\r', '\n')
 }

@@ -209,7 +209,7 @@ func TestReadMutations(t *testing.T) {
 		file = append(file, command("SET", fmt.Sprint(i), strings.Repeat("v", rnd.IntN(200)))...)
 		if i%5 == 0 {
 			file = append(append(append(file, command("MULTI")...), command("INCR", "n")...), command("EXEC")...)
-			file = appendAnnotation(file, int64(i))
+			file = AppendAnnotation(file, int64(i))
 		}
 	}
 	rounds := 100_000

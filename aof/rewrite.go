@@ -51,6 +51,7 @@ func (w *Writer) BeginRewrite(rdb bool) (*Rewrite, error) {
 	if w.state.CompareAndSwap(int32(Off), int32(Starting)) {
 		w.changed()
 	}
+	w.noteTime(r.at)
 	w.signal.Notify()
 	return r, nil
 }

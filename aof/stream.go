@@ -141,22 +141,22 @@ func (w *Writer) write(s *stream, target uint64) error {
 	began := w.Clock.Monotonic()
 	stamps := set.Timestamps
 	stamp := s.whole.stamp
-	if s.read.Pos() == s.start && s.start < target {
-		if err := s.begin(); err != nil {
-			return err
-		}
-	}
 	for s.read.Pos() < target {
 		upto := target
 		if stamps {
 			second, next := w.marks.at(s.read.Pos())
 			if second > stamp {
 				stamp = second
-				if err := s.put(appendAnnotation(nil, second)); err != nil {
+				if err := s.put(AppendAnnotation(nil, second)); err != nil {
 					return err
 				}
 			}
 			upto = min(upto, next)
+		}
+		if s.read.Pos() == s.start {
+			if err := s.begin(); err != nil {
+				return err
+			}
 		}
 		if err := s.copy(upto); err != nil {
 			return err

@@ -135,10 +135,19 @@ func NewWriter(o Options, s Settings) *Writer {
 	return w
 }
 
-// Configure changes the settings.
+// Configure changes the settings. It must be called while nobody appends: annotations
+// begin where the log ends.
 func (w *Writer) Configure(s Settings) {
 	w.settings.Store(&s)
+	w.noteTime(w.Log.Offset())
 	w.signal.Notify()
+}
+
+// noteTime marks the second that has begun, at an end of the log, if that is wanted.
+func (w *Writer) noteTime(end uint64) {
+	if w.settings.Load().Timestamps && w.State() != Off {
+		w.marks.add(end, int64(w.Clock.Wall()/time.Second))
+	}
 }
 
 // SetBusy says whether a snapshot or a rewrite is being written, during which
@@ -207,6 +216,7 @@ func (w *Writer) Resume() error {
 	w.rest = set.Size() - w.cur.size
 	w.baseSize.Store(set.BaseSize())
 	w.setState(On)
+	w.noteTime(w.cur.whole.pos)
 	w.publishNumbers()
 	return nil
 }
@@ -221,11 +231,8 @@ func (w *Writer) firstIncr() (*stream, error) {
 // wakes the writer for what is due, and measures what is at risk.
 func (w *Writer) Tick() {
 	end := w.Log.Offset()
-	s := w.settings.Load()
-	if s.Timestamps && w.State() != Off {
-		w.marks.add(end, int64(w.Clock.Wall()/time.Second))
-	}
-	if w.State() == On && s.Policy == EverySec && !w.suspended() {
+	w.noteTime(end)
+	if s := w.settings.Load(); w.State() == On && s.Policy == EverySec && !w.suspended() {
 		w.watchRisk(end)
 	} else {
 		w.risk.reset()

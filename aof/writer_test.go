@@ -465,6 +465,30 @@ func TestTimestamps(t *testing.T) {
 	d.dropAllMarks()
 }
 
+// TestTimestampsTurnedOn: the first command after they are wanted has its time, in
+// whatever file it comes to stand, before the SELECT that is written for it.
+func TestTimestampsTurnedOn(t *testing.T) {
+	d := started(t, Settings{Policy: Always})
+	d.append(1, 1, "v")
+	d.step()
+	now := int64(d.clock.Wall() / time.Second)
+	d.w.Configure(Settings{Policy: Always, Timestamps: true})
+	d.append(1, 1, "v")
+	d.step()
+	stamp := func(second int64) string { return string(AppendAnnotation(nil, second)) }
+	if got, want := d.incr(1), stamp(now)+string(command("SET", "1", "v")); !strings.HasSuffix(got, want) {
+		t.Errorf("%q does not end with %q", got, want)
+	}
+	d.clock.now += time.Second
+	must(t, d.rewrite())
+	d.append(1, 1, "v")
+	d.step()
+	want := stamp(now+1) + string(command("SELECT", "1")) + string(command("SET", "2", "v"))
+	if got := d.incr(2); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func (d *world) dropAllMarks() {
 	d.t.Helper()
 	if n := len(d.w.marks.list); n > 2 {

@@ -340,3 +340,41 @@ func TestRewriteWithoutAOF(t *testing.T) {
 	}
 	has(t, m.disk.CrashClone(1), "a", "1", aofYes)
 }
+
+// TestRewriteAfterTurningOff: while the end of an append only file that was turned off
+// still has to reach the disk a rewrite can be asked for. Who then waits for the end of
+// it, by INFO, finds the new file.
+func TestRewriteAfterTurningOff(t *testing.T) {
+	m := started(t, newDisk(t), aofYes)
+	unblock := m.block(faultfs.Sync, theIncrs)
+	m.do("SET a 1")
+	m.do("CONFIG SET appendonly no")
+	m.do("SET a 2")
+	m.do("BGREWRITEAOF")
+	if m.info("aof_rewrite_in_progress") != "1" {
+		t.Error("nobody could tell that a rewrite is going to begin")
+	}
+	m.refuses("BGREWRITEAOF", "already in progress")
+	unblock()
+	m.untilInfo("aof_rewrite_in_progress", "0")
+	has(t, m.disk.CrashClone(1), "a", "2", aofYes, "startup-data-check no")
+}
+
+// TestTimestampsOfTheBase: a base of commands begins with its time, and so does an incr
+// file whose first command comes after timestamps were turned on.
+func TestTimestampsOfTheBase(t *testing.T) {
+	m := started(t, newDisk(t), aofYes, always, "aof-use-rdb-preamble no")
+	m.do("CONFIG SET aof-timestamp-enabled yes")
+	m.do("SET a 1")
+	begins := func(name string) {
+		t.Helper()
+		content, err := m.disk.ReadFile("/data/appendonlydir/appendonly.aof." + name)
+		if noError(t, err); !strings.HasPrefix(string(content), "#TS:") {
+			t.Errorf("%s: %q", name, content)
+		}
+	}
+	begins("1.incr.aof")
+	m.do("BGREWRITEAOF")
+	m.untilInfo("aof_rewrite_in_progress", "0")
+	begins("2.base.aof")
+}

@@ -184,10 +184,21 @@ func (m *Manager) closed(v *keyspace.View) {
 		m.rewrites.missing = true
 		m.considerTurningOn(v)
 	}
+	if m.aof == nil && len(m.jobs) == 0 && !m.quiet && !m.ending {
+		m.considerOnce(v) // asked for meanwhile
+	}
 	if m.aof == nil && m.log.Active() {
 		m.log.Deactivate()
 		m.host.Record()
 	}
+}
+
+// awaitsClosing tells whether a rewrite was asked for that begins as soon as the former
+// append only file is closed. Nobody else has to do anything for it any more, so INFO calls
+// it one in progress: who has asked for it and waits until there is none gets the new file.
+// Under mu.
+func (m *Manager) awaitsClosing() bool {
+	return m.closing != nil && (m.rewrites.scheduled || m.cfg.Bool(config.AppendOnly))
 }
 
 // considerTurningOn begins an append only file that could not be begun when it was
@@ -305,6 +316,7 @@ func (m *Manager) beginRewrite(v *keyspace.View) error {
 	j.info.AOFBase = true
 	o := snapshot.Options{Version: j.opts.Version}
 	if j.commands = !preamble; j.commands {
+		j.stamped = c.Bool(config.AOFTimestampEnabled)
 		o.NewAppender = func(now int64) snapshot.Appender { return &snapshot.Image{Now: now} }
 	}
 	m.logf(logger.Notice, "Background append only file rewriting started by pid %d", m.pid)

@@ -75,9 +75,9 @@ func (m *Manager) bgrewriteaof(c *command.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch busy := len(m.jobs) > 0; {
-	case m.rewriting() != nil, m.quiet, m.closing != nil:
+	case m.rewriting() != nil, m.quiet, m.awaitsClosing():
 		return errRewriting
-	case busy, m.host.InTransaction():
+	case busy, m.host.InTransaction(), m.closing != nil:
 		m.rewrites.scheduled = true
 		m.rewrites.failures = 0
 		c.Out.SimpleString("Background append only file rewriting scheduled")

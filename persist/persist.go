@@ -289,6 +289,9 @@ func (m *Manager) aofStatus(st *server.PersistenceStatus) {
 	st.RewriteScheduled = r.scheduled || m.aof == nil && m.wanted(m.cfg.Values()) // it is turned on when the former one is closed
 	st.RewriteFailed = r.failed
 	st.LastRewriteSeconds, st.RewriteSeconds = r.seconds, -1
+	if m.awaitsClosing() {
+		st.Rewriting, st.RewriteSeconds = true, 0
+	}
 	st.Rewrites, st.RewriteFailures = r.count, int64(r.failures)
 	st.AOF, st.AOFStarting = m.wanted(m.cfg.Values()), !m.reliable()
 	if m.aof == nil || m.aof.once {

@@ -39,6 +39,7 @@ type job struct {
 	opts        rdb.WriterOptions
 	incremental bool
 	commands    bool // and not records
+	stamped     bool // they say first of when they are
 	final       bool // nothing is written any more
 	flushed     bool // what it saves is to have been flushed, and is not
 	// done hears how it went, on a loop and alone; nil = nobody asks.
@@ -273,8 +274,11 @@ func (j *job) next() (*snapshot.Chunk, error) {
 // writeCommands writes what the snapshot gives as commands.
 func (j *job) writeCommands(f env.File) error {
 	w := bufio.NewWriterSize(f, commandsBuffer)
+	if j.stamped {
+		_, _ = w.Write(aof.AppendAnnotation(nil, j.info.CreatedAt)) // the error stays
+	}
 	for _, lib := range j.libs {
-		_, _ = w.Write(oplog.AppendCommand(nil, []byte("FUNCTION"), []byte("LOAD"), []byte("REPLACE"), lib)) // the error stays
+		_, _ = w.Write(oplog.AppendCommand(nil, []byte("FUNCTION"), []byte("LOAD"), []byte("REPLACE"), lib))
 	}
 	db := -1
 	for {

@@ -131,6 +131,10 @@ func (w *worker) executeSlow(cl *Client, cmd *command.Command, args [][]byte) bo
 	if w.srv.attends(attnClients) && !w.evictBefore(cl) {
 		return true
 	}
+	if w.srv.mustAwaitLoad(cmd) {
+		w.hold(cl)
+		return false
+	}
 	if err := w.permit(cl, cmd, args); err != nil {
 		w.refuseCall(cl, cmd, err.Error())
 		return true

@@ -27,6 +27,19 @@ func (s *Server) mustPause(cl *Client, cmd *command.Command) bool {
 	return changes(cl.mayChange(cmd))
 }
 
+// loadGrace is how long clients wait for a load before they are told of it. Redis serves
+// nobody before it has read some megabytes, so of little data it never answers LOADING, and
+// few programs expect that right after a start.
+const loadGrace = 100 * time.Millisecond
+
+// mustAwaitLoad tells whether a command has to wait for the end of a load that has just
+// begun. The state is changed as that of a pause is.
+func (s *Server) mustAwaitLoad(cmd *command.Command) bool {
+	return s.attends(attnLoading) && !allowedLoading(cmd) && s.loadIsYoung()
+}
+
+func (s *Server) loadIsYoung() bool { return s.clock.Monotonic() < s.loadTold }
+
 // mayChange are the flags of a command that tell of changes to the data: EXEC has those
 // of what is queued.
 func (cl *Client) mayChange(cmd *command.Command) command.Flags {
@@ -42,7 +55,7 @@ func (s *Server) pausing() bool {
 	return s.attends(attnPaused) && s.clock.Monotonic() < s.pause.until
 }
 
-// hold keeps a client's input unread until the pause ends. Reading goes on up to
+// hold keeps a client's input unread until the pause, or what else it waits for, ends. Reading goes on up to
 // a limit (see unread), so that a client that leaves meanwhile is noticed, and
 // what it had sent is not executed.
 func (w *worker) hold(cl *Client) {
@@ -78,9 +91,11 @@ func (w *worker) releaseHeld() {
 // else has the loop wake for its end. Inside the gate.
 func (w *worker) wakeFromPause() {
 	switch {
-	case len(w.heldClients) == 0 || !w.srv.attends(attnPaused):
+	case len(w.heldClients) == 0 || !w.srv.attends(attnPaused|attnLoading):
 	case w.srv.pausing():
 		w.loop.WakeBy(w.srv.pause.until)
+	case w.srv.attends(attnLoading) && w.srv.loadIsYoung():
+		w.loop.WakeBy(w.srv.loadTold)
 	default:
 		w.releaseHeld()
 	}

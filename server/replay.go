@@ -87,10 +87,12 @@ func newReplayer(w *worker) *Client {
 // SetLoading says that the data is being loaded: commands that need it are refused. Only
 // alone, or before the start.
 func (s *Server) SetLoading(on bool) {
+	s.loadTold = s.clock.Monotonic() + loadGrace
 	s.attend(attnLoading, on)
 	if !on {
 		for _, w := range s.workers {
 			w.dirty = 0
+			w.call((*worker).releaseHeld)
 		}
 	}
 }

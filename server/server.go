@@ -95,7 +95,8 @@ type Server struct {
 	started  time.Duration // monotonic
 	runID    string
 	pause    pauseState
-	monitors int // clients in MONITOR
+	loadTold time.Duration // monotonic: from then on clients are told of a load
+	monitors int           // clients in MONITOR
 	sampled  samples
 	peak     memoryPeak
 	shortage shortage
