@@ -741,6 +741,9 @@ func (w *history) sinks() {
 			files = w.join(s, files)
 		}
 		if n := len(files); n > 1 && w.n(6) == 0 {
+			if last := files[n-1].sink; w.n(2) == 0 && last.waiting() {
+				_, _ = last.Next() // its disk fails while it writes this
+			}
 			files[n-1].sink.Leave()
 			files = files[:n-1]
 		}
@@ -775,6 +778,31 @@ func (w *history) join(s *Snapshot, files []*file) []*file {
 	}
 	sink.Leave()
 	return append(files, newFile(w, s))
+}
+
+// TestSinkFailsWithALargeRecord: one whose disk fails while it writes a record that is as
+// large as the queue does not stop the walk for the other.
+func TestSinkFailsWithALargeRecord(t *testing.T) {
+	w := newHistory(t, 1)
+	const keys = 200
+	w.fill("key", keys)
+	s := Begin(w.v, Options{QueueMax: 1})
+	defer s.End(w.v)
+	fails, goesOn := newFile(w, s), newFile(w, s)
+	s.Step(w.v, 0, 1, 1)
+	if c, err := fails.sink.Next(); c == nil || err != nil {
+		t.Fatalf("there is no chunk: %v", err)
+	}
+	fails.sink.Leave()
+	for range keys {
+		if err := goesOn.take(s.Walked()); err != nil {
+			t.Fatal(err)
+		}
+		s.Step(w.v, 0, 1, 1000)
+	}
+	if !s.Walked() || goesOn.keys != keys {
+		t.Errorf("the walk stands still: the other has %d keys of %d, and %d bytes are held", goesOn.keys, keys, s.Held())
+	}
 }
 
 // TestLastSinkLeaves: a snapshot that nobody wants is given up.

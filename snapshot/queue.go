@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -42,6 +43,8 @@ type Sink struct {
 	next int // number of the chunk to take
 	left bool
 	why  error // it was cancelled
+	// taken are the chunks that the sink has and is not done with.
+	taken []*Chunk
 }
 
 // ErrLate is what a sink hears that comes when others have had what it would begin with:
@@ -143,6 +146,7 @@ func (k *Sink) Next() (*Chunk, error) {
 	c := q.chunks[k.next-q.first]
 	k.next++
 	c.takers--
+	k.taken = append(k.taken, c)
 	q.drop()
 	return c, nil
 }
@@ -161,6 +165,7 @@ func (k *Sink) Done(c *Chunk) {
 	q := &k.s.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	k.taken = slices.DeleteFunc(k.taken, func(t *Chunk) bool { return t == c })
 	q.done(c)
 }
 
@@ -186,7 +191,8 @@ func (k *Sink) Cancel(why error) {
 
 // Leave ends a sink that wants no more, whatever its state: one whose disk is full, or
 // that was too slow. The others go on; without any the snapshot is given up. What the
-// sink has taken must have been given back.
+// sink has taken is given back: a record as large as the queue that nobody were done with
+// would stop the walk, and the others with it, for good.
 func (k *Sink) Leave() {
 	q := &k.s.queue
 	q.mu.Lock()
@@ -196,6 +202,10 @@ func (k *Sink) Leave() {
 	}
 	k.left = true
 	q.sinks--
+	for _, c := range k.taken {
+		q.done(c)
+	}
+	k.taken = nil
 	for n := k.next - q.first; n < len(q.chunks); n++ {
 		c := q.chunks[n]
 		c.takers--
