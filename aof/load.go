@@ -131,7 +131,7 @@ func (l *loader) read(file env.File, p *Part) error {
 }
 
 func (l *loader) preamble(file env.File, p *Part) (consumed int64, err error) {
-	if p.Size == 0 && p.Type == Base && strings.HasSuffix(p.Name, ".base.rdb") {
+	if p.Hollow() {
 		return 0, fmt.Errorf("the base of the AOF, %s, has no bytes, not even those of a snapshot without keys: the data that it had is lost. Restore the file from a backup", p.Name)
 	}
 	rdb, err := BeginsWithRDB(file)

@@ -51,8 +51,17 @@ type Set struct {
 	Upgrade bool
 }
 
-// Empty says that there is nothing to load: no AOF at all, or one without a byte.
-func (s *Set) Empty() bool { return s.Size() == 0 }
+// Hollow tells whether a part has no bytes though nobody has ever written one like that: a
+// snapshot has some without keys, too. What it had is lost.
+func (p *Part) Hollow() bool {
+	return p.Size == 0 && p.Type == Base && strings.HasSuffix(p.Name, ".base.rdb")
+}
+
+// Empty says that there is nothing to load: no AOF at all, or one without a byte that
+// has lost none.
+func (s *Set) Empty() bool {
+	return s.Size() == 0 && !slices.ContainsFunc(s.Parts, func(p Part) bool { return p.Hollow() })
+}
 
 // Size is the bytes of all parts.
 func (s *Set) Size() int64 {

@@ -150,8 +150,56 @@ func TestWiped(t *testing.T) {
 	disk := backedUp(t).stop("SHUTDOWN")
 	removeAll(t, disk, "/data/appendonlydir")
 	noError(t, disk.Remove("/data/dump.rdb"))
-	has(t, disk.KeepAll(), "a", "", aofYes)
-	has(t, disk.KeepAll(), "a", "")
+	for _, directive := range []string{aofYes, "appendonly no"} {
+		m := started(t, disk.KeepAll(), directive)
+		if got := m.do("GET a"); got != "" || !strings.Contains(m.log.String(), "The server starts EMPTY") {
+			t.Errorf("%s: a is %q, and the log says\n%s", directive, got, m.log)
+		}
+	}
+	m := started(t, newDisk(t))
+	m.do("SET a 1")
+	disk = m.stop("SHUTDOWN SAVE")
+	noError(t, disk.Remove("/data/dump.rdb"))
+	if m := started(t, disk); !strings.Contains(m.log.String(), "a snapshot of 20") {
+		t.Errorf("the log says nothing of the snapshot that is gone\n%s", m.log)
+	}
+	if m := started(t, newDisk(t)); strings.Contains(m.log.String(), "EMPTY") {
+		t.Errorf("a first start is warned of\n%s", m.log)
+	}
+}
+
+// TestHollow: files that a file system has left without their bytes, as some do when the
+// power fails, are no data set without keys.
+func TestHollow(t *testing.T) {
+	const noBytes = "has no bytes"
+	hollow := func(disk *faultfs.Mem, names ...string) *faultfs.Mem {
+		disk = disk.KeepAll()
+		disk.SetClock(time.Now)
+		for _, name := range names {
+			noError(t, disk.WriteFile(name, nil))
+		}
+		return disk
+	}
+	m := started(t, newDisk(t))
+	m.do("SET a 1")
+	disk := m.stop("SHUTDOWN SAVE")
+	snapshot := "/data/dump.rdb"
+	refused(t, hollow(disk, snapshot), noBytes)
+	refused(t, hollow(disk, snapshot), noBytes, aofYes)
+	noError(t, disk.Remove(runFile))
+	refused(t, hollow(disk, snapshot), noBytes)
+
+	m = backedUp(t)
+	m.untilWord(runFile, isOn)
+	folder := "/data/appendonlydir/appendonly.aof.1."
+	disk = hollow(m.disk, folder+"base.rdb", folder+"incr.aof")
+	refused(t, disk.KeepAll(), noBytes, aofYes)
+	refused(t, disk.KeepAll(), "older data would be loaded")
+	has(t, hollow(m.disk, snapshot), "a", "newest", aofYes)
+	noError(t, disk.Remove(runFile))
+	noError(t, disk.Remove(snapshot))
+	refused(t, disk.KeepAll(), noBytes, aofYes)
+	refused(t, disk.KeepAll(), "would start empty")
 }
 
 // TestMovedAOF: `appenddirname` and `appendfilename` are other ones than in the last run,

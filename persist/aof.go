@@ -284,19 +284,21 @@ func (m *Manager) rewriteOnce(v *keyspace.View) error {
 	m.run(a)
 	if err = m.beginRewrite(v); err == nil {
 		j := m.rewriting()
-		j.done = append(j.done, func(error) { m.turnOffUnlessWanted(a) })
+		j.done = append(j.done, func(err error) { m.turnOffUnlessWanted(a, errors.Is(err, errFlushed)) })
 		return nil
 	}
 	m.turnOff()
 	return err
 }
 
-// turnOffUnlessWanted ends what rewriteOnce has begun. Only alone.
-func (m *Manager) turnOffUnlessWanted(a *appendFile) {
+// turnOffUnlessWanted ends what rewriteOnce has begun, which may be to be done again. Only
+// alone.
+func (m *Manager) turnOffUnlessWanted(a *appendFile, again bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.aof == a && a.once && !m.cfg.Bool(config.AppendOnly) {
 		m.turnOff()
+		m.rewrites.scheduled = again
 		m.setGates(m.cfg.Values())
 	}
 }

@@ -3,6 +3,7 @@ package persist
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // source is what the data is loaded from.
@@ -86,7 +87,7 @@ func (f *findings) olderAOF(want source, _ bool) *RefusedError {
 // that has an older base.
 func (f *findings) restored(want source, _ bool) *RefusedError {
 	k := f.marker
-	if want != fromAOF || k == nil || !k.AOF || f.rdb == nil || k.RDB != f.rdb.name {
+	if want != fromAOF || k == nil || !k.AOF || f.rdb == nil || f.rdb.bytes == 0 || k.RDB != f.rdb.name {
 		return nil
 	}
 	if f.rdb.at >= k.SavedAt && (k.SavedAt != 0 || f.rdb.at >= k.At) || f.baseSeq() < k.AOFBase {
@@ -155,6 +156,21 @@ func (f *findings) wanted(appendOnly bool) source {
 		return fromRDB
 	}
 	return fromNothing
+}
+
+// wiped says what the last run has left of which nothing is there, "" = it is, or there was
+// nothing. Who removes the data means it, mostly; so that is no reason not to start.
+func (f *findings) wiped() string {
+	k := f.marker
+	switch {
+	case k == nil || f.rdb != nil || f.aof != nil:
+		return ""
+	case k.AOF:
+		return "its data in the append only file " + k.AOFName
+	case k.SavedAt != 0:
+		return "a snapshot of " + time.Unix(k.SavedAt, 0).UTC().Format(time.RFC3339) + " in " + k.RDB
+	}
+	return ""
 }
 
 // hasMore tells whether the append only file may have writes that the snapshot, which

@@ -97,15 +97,16 @@ func (m *Manager) bgrewriteaof(c *command.Context) error {
 	return nil
 }
 
-// save is SAVE. Others go on meanwhile; what is saved is the moment of the call.
+// save is SAVE. Others go on meanwhile; what is saved is the moment of the call. While the
+// append only file is being rewritten it waits for the next snapshot, which has more.
 func (m *Manager) save(c *command.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.jobs) > 0 || m.quiet {
+	if m.saving() != nil || m.quiet {
 		return errSaving
 	}
 	finish := c.Blocker.Postpone()
-	m.begin(c.View, func(err error) {
+	done := func(err error) {
 		finish(func(out *resp.Writer) error {
 			if err != nil {
 				return errSaveFails
@@ -113,7 +114,12 @@ func (m *Manager) save(c *command.Context) error {
 			out.OK()
 			return nil
 		})
-	})
+	}
+	if len(m.jobs) > 0 {
+		m.scheduled, m.waiting = true, append(m.waiting, done)
+		return nil
+	}
+	m.begin(c.View, done)
 	return nil
 }
 
@@ -186,7 +192,10 @@ func (m *Manager) Shutdown(mode server.ShutdownMode) error {
 		{m.giveUp, ""},
 		{m.saveLast, "Error trying to save the DB"},
 	} {
-		err := e.act(mode)
+		err := m.notAborted()
+		if err == nil {
+			err = e.act(mode)
+		}
 		switch {
 		case err == nil:
 			continue
@@ -213,6 +222,15 @@ func (m *Manager) Stay() {
 	}
 }
 
+// notAborted is an error if the shutdown was taken back: what is left of it is of no use,
+// and writes wait for its end.
+func (m *Manager) notAborted() error {
+	if m.host.EndAborted() {
+		return errAborted
+	}
+	return nil
+}
+
 // AbortShutdown implements server.Persistence.
 func (m *Manager) AbortShutdown() {
 	m.host.Alone(func(*keyspace.View) {
@@ -234,6 +252,10 @@ func (m *Manager) saveLast(mode server.ShutdownMode) error {
 	m.host.Alone(func(v *keyspace.View) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
+		if err := m.notAborted(); err != nil { // AbortShutdown has found nothing to end
+			over <- err
+			return
+		}
 		m.begin(v, func(err error) { over <- err })
 		m.saving().final = true
 	})

@@ -61,14 +61,30 @@ func (m *Manager) Plan() (*Plan, error) {
 	}
 	p := &Plan{found: f, aof: m.cfg.Bool(config.AppendOnly)}
 	p.from, err = choose(f, p.aof)
-	if p.from == fromAOF && f.rdb != nil && f.rdb.at > f.aof.at {
-		m.logf(logger.Notice, "There is also %v, which is not loaded: %v has all of the data", f.rdb, f.aof)
+	m.logPassedOver(f, p.from)
+	if what := f.wiped(); err == nil && what != "" {
+		m.logf(logger.Warning, "The server starts EMPTY: the last run has left %s, and that is not in %s any more. "+
+			"If nobody has removed it on purpose, end the server before it saves, and look for it.", what, dataDir(m.cfg.Values()))
 	}
 	if refused := (*RefusedError)(nil); errors.As(err, &refused) && !m.cfg.Bool(config.StartupDataCheck) {
 		m.logf(logger.Warning, "startup-data-check is off: starting all the same, although %v", err)
 		err = nil
 	}
 	return p, err
+}
+
+// logPassedOver tells of a snapshot that is younger than the append only file that is
+// loaded. If a run of ours has written that it has all of the data; a genuine server leaves
+// no word of whether it was turned off, which could be told by nothing else.
+func (m *Manager) logPassedOver(f *findings, from source) {
+	switch {
+	case from != fromAOF || f.rdb == nil || f.rdb.at <= f.aof.at:
+	case f.marker == nil:
+		m.logf(logger.Warning, "There is also %v, which is not loaded. It is younger than %v, and no run has left word of which has all of the data: "+
+			"if appendonly was turned off by CONFIG SET before the snapshot was taken, end this server, start with appendonly no, and turn it on with CONFIG SET.", f.rdb, f.aof)
+	default:
+		m.logf(logger.Notice, "There is also %v, which is not loaded: %v has all of the data", f.rdb, f.aof)
+	}
 }
 
 // BeginEmpty is for a start with nothing to load, before the server runs.
@@ -131,6 +147,10 @@ func (m *Manager) loadRDB(ctx context.Context, f *findings) error {
 		return fmt.Errorf("the snapshot %s cannot be opened: %w", path, err)
 	}
 	defer file.Close()
+	if f.rdb.bytes == 0 {
+		return fmt.Errorf("the snapshot %s has no bytes, not even those of one without keys: the data that it had is lost. "+
+			"Restore the file from a backup, or remove it to start without data", path)
+	}
 	m.loading.Load().total = f.rdb.bytes
 	_, err = m.loadFrom(ctx, m.loading.Load(), file, f.rdb.bytes, false)
 	if err != nil {

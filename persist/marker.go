@@ -81,10 +81,13 @@ func (m *Manager) leaveWord() {
 	m.said = m.said && k.AOF
 	m.mu.Unlock()
 	k.AOFBase = m.baseOf(k, dir)
-	m.owes.Store(!m.tell(dir, k))
-	m.mu.Lock()
-	m.said = k.AOF
-	m.mu.Unlock()
+	told := m.tell(dir, k)
+	m.owes.Store(!told)
+	if told {
+		m.mu.Lock()
+		m.said = k.AOF
+		m.mu.Unlock()
+	}
 	if m.away != nil && m.tell(m.away.dir, &m.away.marker) {
 		m.away = nil
 	}

@@ -235,7 +235,8 @@ func (m *Manager) Status() server.PersistenceStatus {
 	m.aofStatus(&st)
 	m.loadStatus(&st)
 	for _, j := range m.jobs {
-		seconds := int64((m.env.Clock.Monotonic() - j.began) / time.Second)
+		st.SaveElapsed = (m.env.Clock.Monotonic() - j.began).Seconds()
+		seconds := int64(st.SaveElapsed)
 		if j.rewrite == nil {
 			st.Saving, st.SaveSeconds = true, seconds
 		} else {

@@ -36,7 +36,7 @@ func (d *dataFile) String() string {
 
 // findings are what lies in the folder.
 type findings struct {
-	rdb, aof *dataFile // where the configuration has them; nil = not there, or empty
+	rdb, aof *dataFile // where the configuration has them; nil = not there
 	set      *aof.Set
 	// others are further files with data in them, by the names that they have in the folder.
 	others []dataFile
@@ -65,7 +65,7 @@ func (m *Manager) survey() (*findings, error) {
 	path := m.cfg.Path(config.DBFilename)
 	info, err := m.env.FS.Stat(path)
 	switch {
-	case err == nil && info.Size() > 0:
+	case err == nil:
 		f.rdb = &dataFile{name: filepath.Base(path), bytes: info.Size(), at: m.createdAt(path, info)}
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("the snapshot %s cannot be looked at: %w", path, err)
@@ -142,7 +142,7 @@ func (m *Manager) formerAOF(k *marker, here aof.Place) *dataFile {
 // lastWritten is when the youngest part of an append only file was written.
 func (m *Manager) lastWritten(s *aof.Set) (at int64) {
 	for _, p := range s.Parts {
-		if info, err := m.env.FS.Stat(p.Path); err == nil && info.Size() > 0 {
+		if info, err := m.env.FS.Stat(p.Path); err == nil && (info.Size() > 0 || p.Hollow()) {
 			at = max(at, info.ModTime().Unix())
 		}
 	}

@@ -172,6 +172,9 @@ func (t *infoText) persistence() {
 	t.ints("current_cow_peak current_cow_size current_cow_size_age", p.SaveHeldPeak, p.SaveHeld, 0)
 	t.addf("current_fork_perc:%.2f", 100*ratio(p.SaveKeysDone, p.SaveKeysTotal))
 	t.ints("current_save_keys_processed current_save_keys_total", p.SaveKeysDone, p.SaveKeysTotal)
+	if p.Saving || p.Rewriting {
+		t.ints("current_save_eta_seconds", secondsLeft(p.SaveElapsed, p.SaveKeysDone, p.SaveKeysTotal, -1))
+	}
 	t.ints("rdb_changes_since_last_save rdb_bgsave_in_progress rdb_last_save_time", p.Changes, number(p.Saving), p.SavedAt)
 	t.addf("rdb_last_bgsave_status:%s", okOrErr(!p.SaveFailed))
 	t.ints("rdb_last_bgsave_time_sec rdb_current_bgsave_time_sec", p.LastSaveSeconds, p.SaveSeconds)
@@ -197,11 +200,16 @@ func (t *infoText) persistence() {
 func (t *infoText) loading(p *PersistenceStatus) {
 	t.ints("loading_start_time loading_total_bytes loading_rdb_used_mem loading_loaded_bytes", p.LoadStarted, p.LoadTotal, p.LoadUsedMemory, p.LoadDone)
 	t.addf("loading_loaded_perc:%.2f", 100*ratio(p.LoadDone, p.LoadTotal))
-	eta := int64(1)
-	if p.LoadDone > 0 {
-		eta = int64(p.LoadSeconds * float64(p.LoadTotal-p.LoadDone) / float64(p.LoadDone))
+	t.ints("loading_eta_seconds", secondsLeft(p.LoadSeconds, p.LoadDone, p.LoadTotal, 1))
+}
+
+// secondsLeft is how long something may still take of which so much was done in some
+// seconds; unknown while nothing is.
+func secondsLeft(elapsed float64, done, total, unknown int64) int64 {
+	if done == 0 {
+		return unknown
 	}
-	t.ints("loading_eta_seconds", eta)
+	return max(0, int64(elapsed*float64(total-done)/float64(done)))
 }
 
 // number is a truth value in INFO.

@@ -41,7 +41,8 @@ type ReloadOptions struct{ Merge, NoFlush, NoSave bool }
 type PersistenceStatus struct {
 	Loading                      bool
 	SaveKeysDone, SaveKeysTotal  int64
-	SaveHeld, SaveHeldPeak       int64 // bytes that wait for their writer, and the most that did
+	SaveElapsed                  float64 // of the save or rewrite that runs, 0 = none does
+	SaveHeld, SaveHeldPeak       int64   // bytes that wait for their writer, and the most that did
 	LastSavePeak                 int64
 	LastRewritePeak              int64
 	Changes                      int64 // since the last save

@@ -102,6 +102,9 @@ func (s *Server) abortShutdown(c *command.Context) error {
 // Ending tells whether a shutdown was asked for and not taken back.
 func (s *Server) Ending() bool { return s.ending.Load() != notEnding }
 
+// EndAborted tells whether a shutdown is to be taken back.
+func (s *Server) EndAborted() bool { return s.ending.Load() == endAborted }
+
 // DecideEnd tells whether the shutdown was not aborted: then it is too late for that.
 func (s *Server) DecideEnd() bool { return s.ending.CompareAndSwap(endAsked, endDecided) }
 
