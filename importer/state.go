@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"time"
 
 	"dozo/env"
@@ -73,24 +72,7 @@ func (r *run) saveState() error {
 	if err != nil {
 		return err
 	}
-	temp := r.State + ".tmp"
-	f, err := r.Env.FS.OpenFile(temp, env.Create, 0o600)
-	if err != nil {
-		return fmt.Errorf("the state of the import cannot be saved: %w", err)
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = r.Env.FS.Rename(temp, r.State)
-	}
-	if err == nil {
-		err = r.Env.FS.SyncDir(filepath.Dir(r.State))
-	}
+	err = env.Replace(r.Env.FS, r.State, env.Replacement{Temp: r.State + ".tmp", Perm: 0o600, Fill: env.Content(b)})
 	if err != nil {
 		return fmt.Errorf("the state of the import cannot be saved: %w", err)
 	}

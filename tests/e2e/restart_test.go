@@ -119,14 +119,56 @@ func TestIncidentForgottenConfigSet(t *testing.T) {
 	}
 }
 
+// TestIncidentStaleFile: appendonly yes in the file, turned off by CONFIG SET, and saved
+// since. A restart of Redis loads the append only file, which is stale; Dozo says which of
+// the two is the data, and how to get it.
+func TestIncidentStaleFile(t *testing.T) {
+	for _, redis := range []bool{true, false} {
+		dir := t.TempDir()
+		s := started(t, redis, dir, "--appendonly", "yes")
+		ask(t, s, "SET", "balance", "100")
+		time.Sleep(1200 * time.Millisecond) // appendfsync everysec; and another second than that of the snapshot
+		ask(t, s, "CONFIG", "SET", "appendonly", "no")
+		ask(t, s, "SET", "balance", "200")
+		time.Sleep(1100 * time.Millisecond)
+		ask(t, s, "SAVE")
+		kill(t, s)
+		if redis {
+			if got := ask(t, started(t, redis, dir, "--appendonly", "yes"), "GET", "balance"); got != "100" {
+				t.Errorf("Redis has %q after the restart: is the incident no more?", got)
+			}
+			continue
+		}
+		if s, err := in(t, redis, dir, "--appendonly", "yes"); err == nil {
+			s.Stop()
+			t.Fatal("Dozo starts from the stale file")
+		} else if text := err.Error(); !strings.Contains(text, "the last run did not write the append only file") || !strings.Contains(text, "startup-data-check") {
+			t.Errorf("the refusal does not say what is wrong and what to do: %v", err)
+		}
+		s = started(t, redis, dir)
+		ask(t, s, "CONFIG", "SET", "appendonly", "yes")
+		waitFor(t, "the file", func() bool { return persistence(t, s, "aof_starting") == "0" })
+		kill(t, s)
+		if got := ask(t, started(t, redis, dir, "--appendonly", "yes"), "GET", "balance"); got != "200" {
+			t.Errorf("the balance is %q after what the refusal advises", got)
+		}
+	}
+}
+
 // TestIncidentForgottenFileEdit: `dbfilename` and `dir` changed by CONFIG SET, and a
-// restart with the file as it was.
+// restart with the file as it was. Redis loads what is older, Dozo does not.
 func TestIncidentForgottenFileEdit(t *testing.T) {
+	for _, redis := range []bool{true, false} {
+		forgottenFileEdit(t, redis)
+	}
+}
+
+func forgottenFileEdit(t *testing.T, redis bool) {
 	for _, c := range []struct{ directive, refusal string }{
 		{"dbfilename", "`dbfilename` names another file"}, {"dir", "Set `dir`"},
 	} {
 		dir := t.TempDir()
-		s := started(t, false, dir, "--enable-protected-configs", "yes")
+		s := started(t, redis, dir, "--enable-protected-configs", "yes")
 		ask(t, s, "SET", "balance", "100")
 		ask(t, s, "SAVE")
 		time.Sleep(1100 * time.Millisecond)
@@ -139,6 +181,12 @@ func TestIncidentForgottenFileEdit(t *testing.T) {
 		ask(t, s, "SAVE")
 		time.Sleep(100 * time.Millisecond)
 		kill(t, s)
+		if redis {
+			if got := ask(t, started(t, redis, dir), "GET", "balance"); got != "100" {
+				t.Errorf("%s: Redis has %q after the restart: is the incident no more?", c.directive, got)
+			}
+			continue
+		}
 		if s, err := in(t, false, dir); err == nil {
 			s.Stop()
 			t.Errorf("%s: Dozo starts from the older data", c.directive)
