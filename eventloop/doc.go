@@ -93,9 +93,10 @@
 // dropped. Input is read and delivered as ever. A peer that ends its side while a
 // source is set is not served to the end, for there may be none.
 //
-// Sources send last in a round, when the replies have left, and no more than 1 MiB
-// altogether, so that who asks does not wait longer for their sake. A source that
-// fails while its peer does not read is found out at the next tick.
+// Sources send when the replies of a round have left, and little in a round in which
+// there were others, so that who asks does not wait much longer for their sake: a
+// fifth, measured in CPU time. A source that fails while its peer does not read is
+// found out at the next tick.
 //
 // # Gates
 //

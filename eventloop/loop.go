@@ -40,8 +40,9 @@ type Loop struct {
 	released  atomic.Uint64 // by Release
 	opened    uint64        // what the gates were last opened up to
 
-	fed []*feed // the sources of this loop's connections
-	due []*feed // those that send at the end of this round
+	fed      []*feed // the sources of this loop's connections
+	due      []*feed // those that send at the end of this round
+	fedReads uint64  // count.Reads when sources sent last
 
 	spare   pool
 	readBuf []byte // where reads go that nothing bigger is expected of

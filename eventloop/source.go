@@ -8,11 +8,15 @@ import (
 )
 
 const (
-	// sourceRound is what the sources of one loop send in one round, all of them
-	// together, and sourceShare the least that each of them may send however many
-	// there are.
-	sourceRound = drainRound
-	sourceShare = 64 << 10
+	// sourceIdle is what the sources of one loop send, all of them together, in a
+	// round in which nothing was read: more would be no faster, but would keep who
+	// comes meanwhile waiting. sourceBusy is the least in a round of others, and
+	// sourceShare that of one source, however many there are.
+	sourceIdle  = writeSize
+	sourceBusy  = 64 << 10
+	sourceShare = 32 << 10
+	// sourceMost bounds what a long round allows.
+	sourceMost = 4 << 20
 )
 
 // Source is output that lies elsewhere: a log that is read from a position, a file
@@ -132,15 +136,28 @@ func (l *Loop) makeDue(f *feed) {
 // feedDue has the sources send whose turn it is: after the replies, which are short,
 // and once a round for each.
 func (l *Loop) feedDue() {
+	budget := max(l.sourceRound()/max(len(l.fed), 1), sourceShare)
 	for i, f := range l.due {
 		l.due[i] = nil
 		f.due = false
 		if f.source != nil && !f.conn.flags.has(flagClosing) {
-			f.conn.pump(f, max(sourceRound/len(l.fed), sourceShare))
+			f.conn.pump(f, budget)
 			f.conn.settle()
 		}
 	}
 	l.due = l.due[:0]
+}
+
+// sourceRound is what the sources may send in this round. Sending takes about 0.2 ns
+// for each byte, so a byte for each nanosecond that the round has taken makes it
+// longer by a fifth, and lets the sources keep up with 1 GB/s under any load.
+func (l *Loop) sourceRound() int {
+	reads := l.fedReads
+	l.fedReads = l.count.Reads
+	if reads == l.fedReads {
+		return sourceIdle
+	}
+	return min(max(int(l.clock.Monotonic()-l.now), sourceBusy), sourceMost)
 }
 
 // pump sends what the source has, at most budget bytes of it.

@@ -28,6 +28,8 @@ func TestMain(m *testing.M) {
 		serveUntilEOF(Options{Transport: Epoll, Handler: echoes, Backlog: 4096})
 	case "echo-portable":
 		serveUntilEOF(Options{Transport: Portable, Handler: echoes})
+	case "source":
+		sourceServer()
 	case "few-epoll":
 		fewDescriptors(Epoll)
 	case "few-portable":
