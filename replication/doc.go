@@ -37,11 +37,46 @@
 // that are not of the link itself, have a number; what is of a former one is not heard, so
 // that a goroutine for each can just pass on what it sees.
 //
+// # Primary
+//
+// A Primary is the side that has replicas, which a replica with replicas of its own has,
+// too. Its methods are called under one lock, and return orders, which name connections by
+// their IDs; they are done in order and before the next call. A connection gets a Replica
+// when it first says REPLCONF, SYNC or PSYNC. What the machine has to know of the server
+// comes in a View, which must be of the moment of the call.
+//
+//	p := NewPrimary(settings, rand, now)
+//	r := NewReplica(client, address)
+//	p.Replconf(r, args, now); p.Sync(r, args, pending, view, now)   the commands
+//	p.Gone(r, now)                                                  its connection ended
+//	p.Alive(r, now)                                                 it sent an empty line
+//	p.Tick(view, now)                                               a few times a second
+//	p.Lagging(r, lag, cut, now); p.Progress(r, sent, more, now)     once a second
+//	p.SnapshotBegan, p.SnapshotEnded                                answers to Snapshot
+//	p.Sent(r, now)                                                  all of a Transfer has left
+//	p.Renamed(why, now)                                             after each new name
+//
+// A replica that can go on gets Reply and Continue. One that cannot waits for a snapshot
+// that it shares with others (shot.go); then it gets Attach, Reply and Transfer, and in the
+// end Start, which makes the log its output from where Attach has held it.
+//
+// Who must not come now is told NOMASTERLINK, upon which replicas of every make try again
+// a little later: that is how a full resync is put off for a reason.
+//
+// # Failover
+//
+// A Failover hands a primary's duty over to a replica (FAILOVER); it looks at the Primary,
+// and is called under the same lock.
+//
 // Times are on a clock that never goes back. Offsets are counts of bytes, as in oplog.
 //
-// Invariants: at most one connection is open, the one of Try. Stream comes at most once
+// Invariants of a Link: at most one connection is open, the one of Try. Stream comes at most once
 // for a connection, and only after CONTINUE or Loaded. Between Connected and Stream the
 // link promises nothing about the data: it stays as it was until Loaded.
+//
+// Of a Primary: at most one snapshot is being made. Nothing is sent behind a snapshot with
+// a mark before the replica has acknowledged. Attach comes only between SnapshotBegan and
+// Release, Start at most once for each Attach.
 //
 // LIMITATIONS: terms and seals (safe mode) are not here; a Lineage is ready for them.
 package replication
