@@ -371,6 +371,7 @@ func (l *Loop) enter() {
 
 func (l *Loop) leave() {
 	if invariants.Enabled {
+		invariants.Check(len(l.due) == 0 || l.stopping, "eventloop: loop %d goes to sleep with %d sources due", l.Index, len(l.due))
 		l.inside.Store(false)
 	}
 }

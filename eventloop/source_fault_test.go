@@ -93,10 +93,13 @@ func TestSourceAndCloseAfterFlush(t *testing.T) {
 	})
 }
 
-// A source begins when the gates before it are open, and a gate behind it stays.
+// A source begins when the gates before it are open, however late in a round that is,
+// and a gate behind it stays.
 func TestSourceAndGates(t *testing.T) {
 	forEachTransport(t, func(t *testing.T, kind Transport) {
-		l, c, peer := fed(t, kind, "tcp4", &hooks{})
+		var late atomic.Uint64
+		h := &hooks{beforeSleep: func(l *Loop) { l.Release(late.Load()) }}
+		l, c, peer := fed(t, kind, "tcp4", h)
 		s := newTape(t, c, "log")
 		onLoop(l, func() {
 			c.Hold(1)
@@ -107,7 +110,8 @@ func TestSourceAndGates(t *testing.T) {
 			c.MarkDirty()
 		})
 		expectNothing(t, peer)
-		l.Release(1)
+		late.Store(1)
+		onLoop(l, func() {})
 		expect(t, peer, "oklog")
 		s.end(io.EOF)
 		expectNothing(t, peer)
@@ -294,36 +298,41 @@ func TestSourceOverTLS(t *testing.T) {
 // A connection that this side has dialled and read from brings what it has read, and
 // that comes first, whatever has arrived meanwhile and whenever reading begins.
 func TestAttachToWithPending(t *testing.T) {
-	for _, network := range []string{"tcp4", "unix"} {
-		forEachTransport(t, func(t *testing.T, kind Transport) {
-			for _, paused := range []bool{false, true} {
-				var conn *Conn
-				h := &hooks{message: runFunc, open: func(c *Conn) {
-					conn = c
-					if paused {
-						c.PauseRead()
-					}
-				}}
-				g, _ := start(t, Options{Transport: kind}, "tcp4", h)
-				mine, far := dialled(t, network)
-				_ = mine.SetDeadline(time.Now().Add(20 * time.Millisecond))
-				send(t, far, []byte(" and more"))
-				pending := []byte("read before")
-				if err := g.AttachTo(g.Loops()[0], mine, nil, pending); err != nil {
-					t.Fatal(err)
-				}
-				clear(pending)
-				if paused {
-					expectNothing(t, far)
-					onLoop(g.Loops()[0], func() { conn.ResumeRead() })
-				}
-				expect(t, far, "read before and more")
-				time.Sleep(30 * time.Millisecond) // past the deadline
-				send(t, far, []byte("!"))
-				expect(t, far, "!")
-			}
-		})
+	for _, more := range []string{"", " and more"} {
+		for _, network := range []string{"tcp4", "unix"} {
+			forEachTransport(t, func(t *testing.T, kind Transport) {
+				testAttachTo(t, kind, network, more, false)
+				testAttachTo(t, kind, network, more, true)
+			})
+		}
 	}
+}
+
+func testAttachTo(t *testing.T, kind Transport, network, more string, paused bool) {
+	conns := make(chan *Conn, 1)
+	h := &hooks{message: runFunc, open: func(c *Conn) {
+		if paused {
+			c.PauseRead()
+		}
+		conns <- c
+	}}
+	g, _ := start(t, Options{Transport: kind}, "tcp4", h)
+	mine, far := dialled(t, network)
+	_ = mine.SetDeadline(time.Now().Add(20 * time.Millisecond))
+	send(t, far, []byte(more))
+	pending := []byte("read before")
+	if err := g.AttachTo(g.Loops()[0], mine, nil, pending); err != nil {
+		t.Fatal(err)
+	}
+	clear(pending)
+	if c := <-conns; paused {
+		expectNothing(t, far)
+		onLoop(g.Loops()[0], c.ResumeRead)
+	}
+	expect(t, far, "read before"+more)
+	time.Sleep(30 * time.Millisecond) // past the deadline
+	send(t, far, []byte("!"))
+	expect(t, far, "!")
 }
 
 // A refusal leaves nothing behind.
