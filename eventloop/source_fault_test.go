@@ -68,7 +68,8 @@ func TestSourceAndHalfClose(t *testing.T) {
 // CloseAfterFlush sends what the source has, armed or not, and what is behind it.
 func TestSourceAndCloseAfterFlush(t *testing.T) {
 	forEachTransport(t, func(t *testing.T, kind Transport) {
-		for _, asleep := range []bool{false, true} {
+		for i := range 3 {
+			asleep, behind := i > 0, []string{"", "", "behind"}[i]
 			h := &hooks{sourceEnded: func(*Conn, Source) { t.Error("SourceEnded was called") }}
 			l, c, peer := fed(t, kind, "tcp4", h)
 			body := string(make([]byte, 8<<20))
@@ -82,8 +83,8 @@ func TestSourceAndCloseAfterFlush(t *testing.T) {
 			expect(t, peer, body)
 			if asleep {
 				eventually(t, "Arm", s.isArmed)
-				onLoop(l, func() { c.Out = append(c.Out, "behind"...); c.CloseAfterFlush() })
-				expect(t, peer, "behind")
+				onLoop(l, func() { c.Out = append(c.Out, behind...); c.CloseAfterFlush() })
+				expect(t, peer, behind)
 			}
 			expectEnd(t, peer)
 			if err := h.closedWith(t, c.ID); err != ErrClosed {
@@ -107,7 +108,6 @@ func TestSourceAndGates(t *testing.T) {
 			c.SetSource(s)
 			c.Hold(2)
 			c.Out = append(c.Out, "end"...)
-			c.MarkDirty()
 		})
 		expectNothing(t, peer)
 		late.Store(1)
@@ -270,6 +270,29 @@ func TestSourceThatLies(t *testing.T) {
 		onLoop(l, func() { c.SetSource(nil) })
 		expect(t, peer, "x")
 	})
+}
+
+// What comes between Peek and Arm, which then asks for nothing, is sent, too.
+func TestSourceGrowsBeforeArm(t *testing.T) {
+	forEachTransport(t, func(t *testing.T, kind Transport) {
+		l, c, peer := fed(t, kind, "tcp4", &hooks{})
+		s := &lateTape{tape: newTape(t, c, "a")}
+		onLoop(l, func() { c.SetSource(s) })
+		expect(t, peer, "ab")
+	})
+}
+
+type lateTape struct {
+	*tape
+	late bool
+}
+
+func (s *lateTape) Arm() bool {
+	if !s.late {
+		s.late = true
+		s.add([]byte("b"))
+	}
+	return s.tape.Arm()
 }
 
 // TLS is served by goroutines under both transports.

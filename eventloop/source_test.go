@@ -329,22 +329,28 @@ func firstDifference(a, b []byte) int {
 func TestSourceOfPeerThatStopsReading(t *testing.T) {
 	for _, network := range []string{"tcp4", "unix"} {
 		forEachTransport(t, func(t *testing.T, kind Transport) {
-			h := &hooks{}
-			l, c, _ := fed(t, kind, network, h)
-			s := newTape(t, c, string(make([]byte, 64<<20)))
-			onLoop(l, func() { c.SetSource(s) })
-			settled(t, s)
-			onLoop(l, func() {
-				if n := c.PendingMemory(); n > streamWrite+chunkSize {
-					t.Errorf("%d bytes are kept for a peer that lags", n)
-				}
-			})
-			lagging := errors.New("lagging")
-			s.cut(lagging)
-			if err := h.closedWith(t, c.ID); err != lagging {
-				t.Errorf("Closed was told %v", err)
-			}
+			testPeerStopsReading(t, kind, network, 0)
+			testPeerStopsReading(t, kind, network, 4096) // at the end none of a piece is taken
 		})
+	}
+}
+
+func testPeerStopsReading(t *testing.T, kind Transport, network string, piece int) {
+	h := &hooks{}
+	l, c, _ := fed(t, kind, network, h)
+	s := newTape(t, c, string(make([]byte, 64<<20)))
+	s.piece = piece
+	onLoop(l, func() { c.SetSource(s) })
+	settled(t, s)
+	onLoop(l, func() {
+		if n := c.PendingMemory(); n > streamWrite+chunkSize {
+			t.Errorf("%d bytes are kept for a peer that lags", n)
+		}
+	})
+	lagging := errors.New("lagging")
+	s.cut(lagging)
+	if err := h.closedWith(t, c.ID); err != lagging {
+		t.Errorf("Closed was told %v", err)
 	}
 }
 

@@ -76,7 +76,7 @@ func TestOutQueueModel(t *testing.T) {
 			return p
 		}
 		for range 200 {
-			switch r.IntN(4) {
+			switch r.IntN(5) {
 			case 0:
 				p := fill(r.IntN(40_000))
 				q.add(p, &spare)
@@ -86,6 +86,10 @@ func TestOutQueueModel(t *testing.T) {
 				off := r.IntN(len(p))
 				q.steal(p, off)
 				twin = append(twin, p[off:]...)
+			case 2:
+				p := fill(1 + r.IntN(1000))
+				q.unshift(p)
+				twin = append(bytes.Clone(p), twin...)
 			default:
 				n := r.IntN(len(twin) + 1)
 				q.advance(n, &spare)
