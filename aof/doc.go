@@ -69,8 +69,8 @@
 //     refused, and dozo check aof --fix cuts it there.
 //   - A length that was damaged to say more than the file has looks like a torn
 //     end. The log says how many bytes are cut off for it.
-//   - That somebody removes the file that is written, or the manifest, is noticed
-//     within a second; that somebody puts others in their place is not.
+//   - That somebody removes a file of the set, or the manifest, is noticed within a
+//     second; that somebody puts others in their place is not.
 //   - A process that is killed between a rewrite's rename and its manifest leaves
 //     a base that no manifest names. It is reported (Set.Extra), not removed.
 package aof

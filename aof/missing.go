@@ -11,8 +11,9 @@ import (
 const lookEvery = time.Second
 
 // lookForFiles sees whether somebody has removed the file that is written, or the
-// manifest. To write goes on to work then, into a file that nobody will ever find; only
-// a rewrite makes an append only file again. The system does not tell, so it is asked
+// manifest, or what it names. To write goes on to work then, into a file that nobody will
+// ever find, or that is not the data without the others, which memory still has; only a
+// rewrite makes an append only file again. The system does not tell, so it is asked
 // now and then: what was acknowledged in between is in the rewrite's base.
 func (w *Writer) lookForFiles() {
 	now := w.Clock.Monotonic()
@@ -20,9 +21,13 @@ func (w *Writer) lookForFiles() {
 		return
 	}
 	w.lookedAt = now
-	for _, name := range []string{w.cur.name, ManifestName(w.Store.Name)} {
+	names := []string{ManifestName(w.Store.Name)}
+	for _, f := range w.Store.manifest.live() {
+		names = append(names, f.Name)
+	}
+	for _, name := range names {
 		if _, err := w.Store.FS.Stat(w.Store.path(name)); errors.Is(err, fs.ErrNotExist) {
-			w.failed(w.cur, cureRewrite, fmt.Errorf("%s is not in %s any more", name, w.Store.folder()))
+			w.failed(w.cur, cureRewrite, fmt.Errorf("the file %s is not in %s any more", name, w.Store.folder()))
 			w.Store.remake()
 			return
 		}

@@ -65,6 +65,10 @@ func (o Origin) String() string {
 	return fmt.Sprintf("%s:%d", o.Source, o.Line)
 }
 
+// OverFile tells whether the value wins over what the configuration file says, so that
+// CONFIG REWRITE changes nothing for a restart.
+func (o Origin) OverFile() bool { return o.Source == fromStdin || o.Source == fromCommandLine }
+
 // reading is what the sources say at one moment. It never changes.
 type reading struct {
 	values  *Values

@@ -158,10 +158,9 @@ func (c *Config) wrong(f *oldFile, v *Values, ds []*Directive) (list, held []*Di
 		return nil, nil, err
 	}
 	for _, d := range ds {
-		from := r.origins[d.index].Source
 		switch {
 		case v.all[d.index].same(r.values.all[d.index]):
-		case from == fromStdin || from == fromCommandLine:
+		case r.origins[d.index].OverFile():
 			held = append(held, d)
 		default:
 			list = append(list, d)

@@ -157,3 +157,15 @@ func TestShutdownTellsOfDrift(t *testing.T) {
 		t.Errorf("log: %s", text)
 	}
 }
+
+// TestCommandLineWins: what the command line says, CONFIG REWRITE does not keep, and the
+// log does not say that it does.
+func TestCommandLineWins(t *testing.T) {
+	_, connect, _, log := serveFile(t, "timeout 100\n")
+	if v, err := connect().DoErr("CONFIG", "SET", "save", "900 1"); err != nil || v.IsError() { // serveFile's command line has it
+		t.Fatal(v, err)
+	}
+	if text := log.String(); !strings.Contains(text, "The command line wins over CONFIG REWRITE") || strings.Contains(text, "CONFIG REWRITE keeps it") {
+		t.Errorf("log: %s", text)
+	}
+}

@@ -134,7 +134,11 @@ func (s *Server) tellDrift(set []config.Pair) {
 	for _, d := range list {
 		for _, p := range set {
 			if config.Lookup(p.Name) == config.Lookup(d.Name) {
-				s.logf(Notice, "CONFIG SET: %s. %s.", d, s.howToKeep("it"))
+				how := s.howToKeep("it")
+				if d.From.OverFile() && s.cfg.File() != "" {
+					how = "The " + d.From.String() + " wins over CONFIG REWRITE: change it there to keep it"
+				}
+				s.logf(Notice, "CONFIG SET: %s. %s.", d, how)
 				break
 			}
 		}

@@ -12,6 +12,7 @@ import (
 func TestFilesRemoved(t *testing.T) {
 	for what, remove := range map[string]func(m *machine){
 		"the file":     func(m *machine) { must(m.T, m.disk.Remove(path.Join(data, incr))) },
+		"the base":     func(m *machine) { must(m.T, m.disk.Remove(path.Join(data, base))) },
 		"the manifest": func(m *machine) { must(m.T, m.disk.Remove(path.Join(data, manifest))) },
 		"the folder": func(m *machine) {
 			for _, name := range m.names() {
