@@ -168,10 +168,12 @@ func (c *changer) sweeping() []string {
 }
 
 // keys are commands about keys whatever they hold. Deadlines stay among those that may
-// have them.
+// have them, and what is large among the few: else saves get longer and longer.
 func (c *changer) keys() []string {
 	from, to := c.key(), c.key()
-	if strings.HasPrefix(from, "due:") != strings.HasPrefix(to, "due:") {
+	if strings.HasPrefix(from, "large:") {
+		to = c.large()
+	} else if strings.HasPrefix(from, "due:") != strings.HasPrefix(to, "due:") {
 		to = from + ":other"
 	}
 	return [][]string{
@@ -181,9 +183,8 @@ func (c *changer) keys() []string {
 }
 
 func (c *changer) text() []string {
-	key, large := c.key(), strings.HasPrefix(c.key(), "large:")
-	offset := c.IntN(2000)
-	if large {
+	key, offset := c.key(), c.IntN(2000)
+	if strings.HasPrefix(key, "large:") {
 		offset = c.IntN(300_000)
 	}
 	return [][]string{
@@ -215,7 +216,7 @@ func (c *changer) between() []string {
 		{"HSET", hash, c.word(), c.word()}, {"HDEL", hash, c.word(), c.word()}, {"HINCRBY", hash, c.word(), n}, {"GETDEL", any},
 		{"ZRANGESTORE", zset, zset2, "0", n}, {"ZUNIONSTORE", zset, "2", zset2, set}, {"ZMPOP", "2", zset, zset2, "MAX", "COUNT", n + "1"},
 		{"ZREMRANGEBYRANK", zset, n, n + "1"}, {"BZPOPMIN", zset, zset2, "0.01"}, {"ZADD", zset, "XX", "CH", c.score(), c.word()},
-		{"BITOP", "XOR", c.key(), any, any}, {"BITFIELD", any, "SET", "u16", "#" + n + "00", n}, {"COPY", any, c.largeOf(c.IntN(5)), "REPLACE"},
+		{"BITOP", "XOR", c.large(), any, any}, {"BITFIELD", any, "SET", "u16", "#" + n + "00", n}, {"COPY", any, c.largeOf(c.IntN(5)), "REPLACE"},
 		c.grouped(), c.grouped(), c.grouped(), c.grouped(),
 	}[c.IntN(29)]
 }
