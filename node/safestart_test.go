@@ -63,6 +63,8 @@ func TestRestoreWithAOF(t *testing.T) {
 	has(t, disk.KeepAll(), "a", "newest", aofYes)
 	copyFile(t, disk, "/other/backup.rdb", "/data/dump.rdb")
 	refused(t, disk.KeepAll(), "it was put there since", aofYes)
+	refused(t, disk.KeepAll(), "dump.rdb (1 keys, ", aofYes)
+	refused(t, disk.KeepAll(), "appendonly.aof (0 keys in its base and ", aofYes)
 	has(t, disk.KeepAll(), "a", "newest", aofYes, "startup-data-check no")
 	removeAll(t, disk, "/data/appendonlydir")
 	has(t, disk.KeepAll(), "a", "old", aofYes)
@@ -125,6 +127,7 @@ func TestRestoreWithoutAOF(t *testing.T) {
 	has(t, disk.KeepAll(), "a", "old")
 	has(t, disk.KeepAll(), "a", "old", aofYes)
 	copyFile(t, disk, "/other/backup.rdb", "/data/backup.rdb")
+	refused(t, disk.KeepAll(), "backup.rdb (1 keys, ", "dbfilename third.rdb")
 	has(t, disk.KeepAll(), "a", "old", "dbfilename backup.rdb")
 }
 

@@ -80,10 +80,10 @@ func (m *Manager) logPassedOver(f *findings, from source) {
 	switch {
 	case from != fromAOF || f.rdb == nil || f.rdb.at <= f.aof.at:
 	case f.marker == nil:
-		m.logf(logger.Warning, "There is also %v, which is not loaded. It is younger than %v, and no run has left word of which has all of the data: "+
-			"if appendonly was turned off by CONFIG SET before the snapshot was taken, end this server, start with appendonly no, and turn it on with CONFIG SET.", f.rdb, f.aof)
+		m.logf(logger.Warning, "There is also %s, which is not loaded. It is younger than %s, and no run has left word of which has all of the data: "+
+			"if appendonly was turned off by CONFIG SET before the snapshot was taken, end this server, start with appendonly no, and turn it on with CONFIG SET.", f.rdb.brief(), f.aof.brief())
 	default:
-		m.logf(logger.Notice, "There is also %v, which is not loaded: %v has all of the data", f.rdb, f.aof)
+		m.logf(logger.Notice, "There is also %s, which is not loaded: %s has all of the data", f.rdb.brief(), f.aof.brief())
 	}
 }
 

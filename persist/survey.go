@@ -28,11 +28,25 @@ type dataFile struct {
 	// at is when it was last written, as far as it says itself, else as the file system
 	// says. Unix seconds.
 	at int64
+	// keys says how many keys it has, which takes as long as to read it; nil = that is not
+	// known.
+	keys func() string
 }
 
+// String is what a refusal says of it.
 func (d *dataFile) String() string {
-	return fmt.Sprintf("%s (%d bytes, of %s)", d.name, d.bytes, time.Unix(d.at, 0).UTC().Format(time.RFC3339))
+	if d.keys == nil {
+		return d.brief()
+	}
+	return fmt.Sprintf("%s (%s, %d bytes, of %s)", d.name, d.keys(), d.bytes, d.time())
 }
+
+// brief is String for a start that goes on: nothing is read for it.
+func (d *dataFile) brief() string {
+	return fmt.Sprintf("%s (%d bytes, of %s)", d.name, d.bytes, d.time())
+}
+
+func (d *dataFile) time() string { return time.Unix(d.at, 0).UTC().Format(time.RFC3339) }
 
 // findings are what lies in the folder.
 type findings struct {
@@ -66,7 +80,7 @@ func (m *Manager) survey() (*findings, error) {
 	info, err := m.env.FS.Stat(path)
 	switch {
 	case err == nil:
-		f.rdb = &dataFile{name: filepath.Base(path), bytes: info.Size(), at: m.createdAt(path, info)}
+		f.rdb = m.snapshotAt(path, info)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("the snapshot %s cannot be looked at: %w", path, err)
 	}
@@ -95,7 +109,50 @@ func (m *Manager) inspect(p aof.Place) (*dataFile, *aof.Set, error) {
 	if err != nil || len(set.Parts) == 0 || set.Empty() && len(set.Missing) == 0 {
 		return nil, set, err
 	}
-	return &dataFile{name: "append only file " + p.Name, bytes: set.Size(), at: m.lastWritten(set), empty: m.isEmpty(set)}, set, nil
+	return &dataFile{
+		name: "append only file " + p.Name, bytes: set.Size(), at: m.lastWritten(set), empty: m.isEmpty(set),
+		keys: func() string { return m.countBase(set) },
+	}, set, nil
+}
+
+func (m *Manager) snapshotAt(path string, info fs.FileInfo) *dataFile {
+	return &dataFile{
+		name: filepath.Base(path), bytes: info.Size(), at: m.createdAt(path, info),
+		keys: func() string { return m.countKeys(path) },
+	}
+}
+
+// countMax is how many keys are counted: that takes some seconds.
+const countMax = 10_000_000
+
+// countKeys says how many keys a snapshot has.
+func (m *Manager) countKeys(path string) string {
+	n := 0
+	err := m.readItems(path, func(it *rdb.Item) bool {
+		if it.Kind == rdb.Key {
+			n++
+		}
+		return n <= countMax
+	})
+	switch {
+	case err != nil:
+		return fmt.Sprintf("damaged, %d keys up to there", n)
+	case n > countMax:
+		return fmt.Sprintf("more than %d keys", countMax)
+	}
+	return fmt.Sprintf("%d keys", n)
+}
+
+// countBase says how many keys there are in the base of an append only file, and how much
+// comes behind it, of which only a load could tell.
+func (m *Manager) countBase(s *aof.Set) string {
+	base := "no base"
+	if b := s.Manifest.Base; b != nil && len(s.Parts) > 0 && s.Parts[0].Size > 0 {
+		if base = "commands"; strings.HasSuffix(b.Name, ".rdb") {
+			base = m.countKeys(s.Parts[0].Path)
+		}
+	}
+	return fmt.Sprintf("%s in its base and %d bytes of commands behind it", base, s.Size()-s.BaseSize())
 }
 
 // isEmpty tells whether there is nothing but a base without keys.
@@ -222,21 +279,20 @@ func (m *Manager) otherData(p aof.Place, dbfilename string) (list []dataFile, er
 		switch {
 		case name == dbfilename || name == p.Name || err != nil || strings.HasPrefix(name, tempPrefix):
 		case info.IsDir():
-			if set := m.setIn(p, name); set != "" {
-				list = append(list, dataFile{name: filepath.Join(name, set), at: info.ModTime().Unix()})
+			if set := m.setIn(p, name); set != nil {
+				list = append(list, *set)
 			}
-		case m.isData(path, info):
-			list = append(list, dataFile{name: name, bytes: info.Size(), at: m.createdAt(path, info)})
+		case strings.HasSuffix(name, ".aof") && info.Size() > 0:
+			list = append(list, dataFile{name: name, bytes: info.Size(), at: info.ModTime().Unix()})
+		case m.isSnapshot(path):
+			list = append(list, *m.snapshotAt(path, info))
 		}
 	}
 	return list, nil
 }
 
-// isData tells whether a file looks like data by its name, and has some in it.
-func (m *Manager) isData(path string, info fs.FileInfo) bool {
-	if strings.HasSuffix(path, ".aof") {
-		return info.Size() > 0
-	}
+// isSnapshot tells whether a file looks like a snapshot by its name, and has data in it.
+func (m *Manager) isSnapshot(path string) bool {
 	has := false
 	if strings.HasSuffix(path, ".rdb") {
 		has, _ = m.hasKeys(path) // one that nobody can read helps nobody
@@ -244,12 +300,12 @@ func (m *Manager) isData(path string, info fs.FileInfo) bool {
 	return has
 }
 
-// setIn is the name of a manifest in a folder, if it has one that names data, and is not
-// the one of the configuration.
-func (m *Manager) setIn(here aof.Place, folder string) string {
+// setIn is the append only file in a folder, if that has a manifest which names data, and
+// is not the one of the configuration.
+func (m *Manager) setIn(here aof.Place, folder string) *dataFile {
 	entries, err := m.env.FS.ReadDir(filepath.Join(here.Dir, folder))
 	if err != nil {
-		return ""
+		return nil
 	}
 	for _, e := range entries {
 		name, ok := strings.CutSuffix(e.Name(), ".manifest")
@@ -258,8 +314,9 @@ func (m *Manager) setIn(here aof.Place, folder string) string {
 			continue
 		}
 		if d, _, err := m.inspect(p); err == nil && d != nil && !d.empty {
-			return e.Name()
+			d.name = filepath.Join(folder, e.Name())
+			return d
 		}
 	}
-	return ""
+	return nil
 }
