@@ -83,6 +83,9 @@ func (g *guard) TakeBase(_, db int, _ *keyspace.Base) bool {
 	return false
 }
 
+// TakeAll implements keyspace.Barrier.
+func (g *guard) TakeAll(*keyspace.Keyspace) bool { return false }
+
 // BeforeSwap implements keyspace.Barrier.
 func (g *guard) BeforeSwap(a, b int) { g.flushed[a], g.flushed[b] = true, true }
 

@@ -26,6 +26,11 @@ type Barrier interface {
 	// TakeBase offers a shard's part of a database that is flushed, with all executors
 	// stopped. Who takes it gives it back by Held.ReleaseBase.
 	TakeBase(shard, db int, b *Base) bool
+	// TakeAll offers all that there is, with all executors stopped: another keyspace's
+	// content comes in its place (View.Adopt), and from now on nothing is told of changes.
+	// Who takes it finds it in old, by View.HoldFormer, and gives it back by View.DiscardAll.
+	// Who does not has nothing left that was taken.
+	TakeAll(old *Keyspace) bool
 	// BeforeSwap precedes the exchange of two databases, with all executors
 	// stopped: what was told of one before is the other's from now on.
 	BeforeSwap(a, b int)
@@ -51,13 +56,20 @@ func (v *View) editIn(sh *shard, db int, key []byte, c *object.Cell) {
 
 // Held is a shard that is held.
 type Held struct {
-	v  *View
-	sh *shard
+	v      *View
+	sh     *shard
+	former bool // it is one of a keyspace that goes as a whole
 }
 
 // Hold runs fn with shard i held, as roaming commands do.
 func (v *View) Hold(i int, fn func(Held)) {
-	v.roam(i, func(sh *shard) { fn(Held{v, sh}) })
+	v.roam(i, func(sh *shard) { fn(Held{v: v, sh: sh}) })
+}
+
+// HoldFormer is Hold for what was in shard i before another keyspace's content took its
+// place (Barrier.TakeAll). What is released there is freed with the rest.
+func (v *View) HoldFormer(old *Keyspace, i int, fn func(Held)) {
+	v.roam(i, func(*shard) { fn(Held{v, &old.shards[i], true}) })
 }
 
 // Find is the value of a key, dead or alive, not Ok if it is not there.
@@ -94,7 +106,9 @@ func (ks *Keyspace) CountApart(bytes int64) { ks.apart.Add(bytes) }
 
 // Release frees an entry that was taken, now or in the background.
 func (h Held) Release(ref arena.Ref) {
-	h.sh.apart--
+	if h.sh.apart--; h.former {
+		return
+	}
 	h.v.ks.bury(h.sh, object.Free(h.sh.heap, ref))
 }
 
@@ -139,8 +153,9 @@ func (v *View) offerBases(sh *shard, db int) {
 // ReleaseBase has a base that was taken freed in the background.
 func (h Held) ReleaseBase(b *Base) {
 	h.sh.apart--
-	h.v.ks.CountApart(-b.weight)
-	h.v.ks.buryDatabase(h.sh, b.d)
+	if h.v.ks.CountApart(-b.weight); !h.former {
+		h.v.ks.buryDatabase(h.sh, b.d)
+	}
 }
 
 // Len is the number of keys in the shard's part of a database.

@@ -51,6 +51,7 @@ type recorder struct {
 	ks   *Keyspace
 	kept map[spot]string // pre-images, by the databases of the epoch
 	was  []int           // the epoch's number of each database
+	all  bool            // nothing of it is left in the keyspace
 }
 
 func newRecorder(ks *Keyspace, databases int) *recorder {
@@ -70,7 +71,7 @@ func (r *recorder) BeforeChange(_ *View, shard, db int, hash uint64, key []byte,
 		panic(fmt.Sprintf("%q is told of with another hash", key))
 	}
 	s := spot{r.was[db], string(key)}
-	if _, ok := r.kept[s]; ok {
+	if _, ok := r.kept[s]; ok || r.all {
 		return nil
 	}
 	r.kept[s] = absent
@@ -93,11 +94,19 @@ func (r *recorder) TakeBase(_, db int, _ *Base) bool {
 	return false
 }
 
+func (r *recorder) TakeAll(*Keyspace) bool {
+	for s, image := range rawState(r.ks) {
+		r.keep(s, image)
+	}
+	r.all = true
+	return false
+}
+
 func (r *recorder) BeforeSwap(a, b int) { r.was[a], r.was[b] = r.was[b], r.was[a] }
 
 func (r *recorder) keep(s spot, image string) {
 	s.db = r.was[s.db]
-	if _, ok := r.kept[s]; !ok {
+	if _, ok := r.kept[s]; !ok && !r.all {
 		r.kept[s] = image
 	}
 }

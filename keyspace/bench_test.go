@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 const (
@@ -70,6 +71,55 @@ func BenchmarkScaling(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkAdopt is how long everybody waits when a data set takes the place of another,
+// both of so many keys. Run it with -benchtime 5x; most-ns is the longest.
+func BenchmarkAdopt(b *testing.B) {
+	for _, keys := range []int{1_000, 1_000_000, 5_000_000} {
+		for _, watched := range []int{0, 1000} {
+			b.Run(fmt.Sprintf("keys=%d/watched=%d", keys, watched), func(b *testing.B) { benchAdopt(b, keys, watched) })
+		}
+	}
+}
+
+func benchAdopt(b *testing.B, keys, watched int) {
+	ks := newTestKeyspace(b, 2, 16, 5)
+	v := ks.NewView(nil)
+	v.Now = 1
+	var w Watch
+	fill := func() *Keyspace {
+		s := ks.NewShadow()
+		sv := s.NewView(nil)
+		sv.Now = 1
+		var key []byte
+		for i := range keys {
+			key = fmt.Appendf(key[:0], "key:%012d", i)
+			sv.holding(key, func() { sv.SetString(key, benchValue, int64(i%2)*1_000_000, false) })
+		}
+		return s
+	}
+	alone(v, func() { v.Adopt(fill()) })
+	for i := range watched {
+		key := fmt.Appendf(nil, "key:%012d", i)
+		v.holding(key, func() { v.Watch(&w, key) })
+	}
+	var most, sum time.Duration
+	for range b.N {
+		b.StopTimer()
+		s := fill()
+		for v.FreeGraves(0, 1, 1_000_000) {
+		}
+		b.StartTimer()
+		began := time.Now()
+		alone(v, func() { v.Adopt(s) })
+		took := time.Since(began)
+		most, sum = max(most, took), sum+took
+	}
+	b.ReportMetric(float64(most), "most-ns")
+	b.ReportMetric(float64(sum)/float64(b.N), "mean-ns")
+	b.StopTimer()
+	v.Unwatch(&w)
 }
 
 // parallel runs op on the executors, each a thread of its own. cpu-ns/op is the

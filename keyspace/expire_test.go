@@ -115,6 +115,7 @@ func TestFlushLeavesNothing(t *testing.T) {
 		for range steps(t, 8000) {
 			m.step()
 		}
+		m.dropShadow()
 		m.ks.BeginExclusive(m.v)
 		if one {
 			for db := range m.dbs {

@@ -1,6 +1,7 @@
 package keyspace
 
 import (
+	"dozo/arena"
 	"dozo/container/entry"
 	"dozo/object"
 )
@@ -127,14 +128,14 @@ func (v *View) partlyDead(e entry.Entry) bool {
 	return next != 0 && next <= v.Horizon()
 }
 
-// gone tells whether a key's time is over, or that of all its fields.
-func (v *View) gone(sh *shard, e entry.Entry) bool {
+// gone tells whether the time of a key of the heap is over, or that of all its fields.
+func (v *View) gone(h *arena.Heap, e entry.Entry) bool {
 	if dead(e, v.Horizon()) {
 		return true
 	}
 	if !object.Encoding(e.Encoding()).Dated() {
 		return false
 	}
-	c := object.Cell{Heap: sh.heap, Entry: e}
+	c := object.Cell{Heap: h, Entry: e}
 	return object.AllDue(&c, v.Horizon())
 }

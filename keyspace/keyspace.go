@@ -63,7 +63,8 @@ type Keyspace struct {
 	newRand   func() env.Rand
 	solo      bool // one executor: shards need no locks
 	kit       object.Kit
-	buried    atomic.Int64 // in the graveyards of all shards
+	hasher    func(key []byte) uint64 // what tables hash keys again with
+	buried    atomic.Int64            // in the graveyards of all shards
 
 	// limits are read on each command and changed by CONFIG SET.
 	limits atomic.Pointer[Limits]
@@ -115,15 +116,20 @@ func New(o Options) *Keyspace {
 		arena: o.Arena, shards: make([]shard, n), shardBits: uint(bits.TrailingZeros(uint(n))),
 		seed: o.Seed, databases: o.Databases, newRand: o.NewRand, solo: o.Loops == 1,
 	}
+	ks.kit.Hash, ks.kit.PartDivisor, ks.hasher = ks.Hash, o.PartDivisor, ks.tableHash
+	ks.begin(Limits{Samples: 5})
+	return ks
+}
+
+// begin makes the shards empty ones.
+func (ks *Keyspace) begin(l Limits) {
 	for i := range ks.shards {
 		ks.shards[i].index = i
 		ks.shards[i].mu = newLock()
-		ks.shards[i].heap = o.Arena.NewHeap()
-		ks.shards[i].dbs = make([]*database, o.Databases)
+		ks.shards[i].heap = ks.arena.NewHeap()
+		ks.shards[i].dbs = make([]*database, ks.databases)
 	}
-	ks.kit.Hash, ks.kit.PartDivisor = ks.Hash, o.PartDivisor
-	ks.SetLimits(Limits{Samples: 5})
-	return ks
+	ks.SetLimits(l)
 }
 
 // Close frees everything. No View may be used afterwards.
@@ -168,7 +174,7 @@ func (ks *Keyspace) database(sh *shard, db int) *database {
 	if d := sh.dbs[db]; d != nil {
 		return d
 	}
-	d := &database{heap: sh.heap, table: hashtable.New(sh.heap, ks.tableHash)}
+	d := &database{heap: sh.heap, table: hashtable.New(sh.heap, ks.hasher)}
 	sh.dbs[db] = d
 	return d
 }

@@ -38,6 +38,7 @@ type twin struct {
 	rand env.Rand
 	// evicting is what Evict may take at the moment, nil when it does not run.
 	evicting func(k twinKey) bool
+	shadow   *shadowTwin // nil: nothing is loaded aside
 }
 
 func newTestKeyspace(t testing.TB, loops, databases int, seed uint64) *Keyspace {
@@ -66,6 +67,7 @@ func newTwin(t *testing.T, seed uint64) *twin {
 	for range 3 {
 		m.dbs = append(m.dbs, map[string]twinKey{})
 	}
+	t.Cleanup(m.dropShadow)
 	return m
 }
 
@@ -205,6 +207,8 @@ func (m *twin) stepSeldom() {
 		m.v.Now -= int64(m.n(3000))
 	case 3:
 		m.v.Now += int64(m.n(300_000))
+	case 4, 5, 6, 7:
+		m.stepShadow()
 	}
 }
 
@@ -368,6 +372,11 @@ func (m *twin) stepFlush() {
 		m.dbs[a], m.dbs[b] = m.dbs[b], m.dbs[a]
 		return
 	}
+	if m.shadow != nil && m.n(2) == 0 {
+		m.v.Adopt(m.shadow.ks)
+		m.dbs, m.shadow = m.shadow.dbs, nil
+		return
+	}
 	db := m.n(4) - 1
 	m.v.Flush(db)
 	for i := range m.dbs {
@@ -402,6 +411,7 @@ func (m *twin) same(c *object.Cell, key []byte, k twinKey) {
 
 // check compares everything.
 func (m *twin) check() {
+	m.dropShadow()
 	m.ks.BeginExclusive(m.v)
 	defer m.ks.EndExclusive(m.v)
 	for db := range m.dbs {

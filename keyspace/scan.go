@@ -40,7 +40,7 @@ func (v *View) Scan(cursor uint64, count int, emit func(e entry.Entry)) (next ui
 			for n < count && budget > 0 {
 				budget--
 				inner = d.table.Scan(inner, func(ref arena.Ref) {
-					if e := entry.At(v.ks.arena, ref); !v.gone(sh, e) {
+					if e := entry.At(v.ks.arena, ref); !v.gone(sh.heap, e) {
 						n++
 						emit(e)
 					}
@@ -91,7 +91,7 @@ func (v *View) randomIn(i int, dst []byte) (key []byte, ok bool) {
 			return
 		}
 		if ref := d.table.Random(v.Rand.Uint64()); ref != 0 {
-			if e := entry.At(v.ks.arena, ref); !v.gone(sh, e) {
+			if e := entry.At(v.ks.arena, ref); !v.gone(sh.heap, e) {
 				key, ok = append(dst, e.Key()...), true
 			}
 		}

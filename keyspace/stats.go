@@ -89,7 +89,7 @@ func (v *View) Cells(db int, fn func(c *object.Cell) bool) {
 		on := true
 		d.table.Each(func(ref arena.Ref) bool {
 			c := v.cell(sh, hashtable.Slot{}, entry.At(v.ks.arena, ref))
-			if !v.gone(sh, c.Entry) {
+			if !v.gone(sh.heap, c.Entry) {
 				on = fn(&c)
 			}
 			return on

@@ -266,7 +266,7 @@ func (v *View) DeleteIn(db int, key []byte) bool {
 		v.removeDead(sh, d, db, h, slot, e)
 		return false
 	}
-	if v.gone(sh, e) {
+	if v.gone(sh.heap, e) {
 		v.expireFields(sh, d, db, h, v.cell(sh, slot, e))
 		return false
 	}

@@ -432,7 +432,7 @@ func (v *View) End(w *Wait) {
 	}
 }
 
-// noteFlushed and noteSwapped are for databases as wholes, in exclusive mode.
+// noteFlushed, noteSwapped and noteReplaced are for databases as wholes, in exclusive mode.
 func (v *View) noteFlushed(sh *shard, db int) {
 	if sh.ends == 0 {
 		return
@@ -449,6 +449,12 @@ func (v *View) noteSwapped(sh *shard, a, b int) {
 		if k.db == a || k.db == b {
 			v.note(q)
 		}
+	}
+}
+
+func (v *View) noteReplaced(sh *shard) {
+	for _, q := range sh.waiting {
+		v.note(q)
 	}
 }
 

@@ -37,7 +37,7 @@ func (v *View) Watch(w *Watch, key []byte) {
 		}
 	}
 	k := watchKey{v.DB, string(key)}
-	expired := slot.Ok() && v.gone(sh, entry.At(v.ks.arena, slot.Ref()))
+	expired := slot.Ok() && v.gone(sh.heap, entry.At(v.ks.arena, slot.Ref()))
 	w.keys = append(w.keys, k)
 	if sh.watched == nil {
 		sh.watched = make(map[watchKey][]watcher)
@@ -151,37 +151,42 @@ func (sh *shard) touchExpired(db int, key []byte) {
 }
 
 // touchReplaced marks those who watch keys of a database whose content goes, and
-// that of another comes in its place (-1 = nothing does). A key that is dead in
-// the new content is as good as missing, unless the client saw it alive.
-func (v *View) touchReplaced(sh *shard, db, by int) {
+// another comes in its place (nil = nothing does).
+func (v *View) touchReplaced(sh *shard, db int, by *database) {
 	for k, list := range sh.watched {
-		if k.db != db {
-			continue
+		if k.db == db {
+			v.replaced(list, k.key, sh.dbs[db], by)
 		}
-		was, _ := v.look(sh, db, k.key)
-		is, isDead := v.look(sh, by, k.key)
-		if !was && !is {
-			continue
-		}
-		for i := range list {
-			w := &list[i]
-			if (w.expired || !was) && (!is || isDead) {
-				w.expired = is
-			} else {
-				w.Dirty.Store(true)
-			}
+	}
+}
+
+// replaced marks those who watch a key that has been in one database and will be in
+// another, or not. A key that is dead in the new content is as good as missing, unless
+// the client saw it alive.
+func (v *View) replaced(list []watcher, key string, in, by *database) {
+	was, _ := v.look(in, key)
+	is, isDead := v.look(by, key)
+	if !was && !is {
+		return
+	}
+	for i := range list {
+		w := &list[i]
+		if (w.expired || !was) && (!is || isDead) {
+			w.expired = is
+		} else {
+			w.Dirty.Store(true)
 		}
 	}
 }
 
 // look tells whether a key is in a database's table, and whether it is dead.
-func (v *View) look(sh *shard, db int, key string) (there, isDead bool) {
-	if db < 0 || sh.dbs[db] == nil {
+func (v *View) look(d *database, key string) (there, isDead bool) {
+	if d == nil {
 		return false, false
 	}
-	slot := sh.dbs[db].table.Find(v.ks.tableHash([]byte(key)), []byte(key))
+	slot := d.table.Find(v.ks.tableHash([]byte(key)), []byte(key))
 	if !slot.Ok() {
 		return false, false
 	}
-	return true, v.gone(sh, entry.At(v.ks.arena, slot.Ref()))
+	return true, v.gone(d.heap, entry.At(v.ks.arena, slot.Ref()))
 }

@@ -20,7 +20,7 @@ func (v *View) Flush(db int) int {
 		sh := &v.ks.shards[s]
 		for i := range v.ks.databases {
 			if db < 0 || i == db {
-				v.touchReplaced(sh, i, -1)
+				v.touchReplaced(sh, i, nil)
 				v.noteFlushed(sh, i)
 			}
 		}
@@ -66,8 +66,8 @@ func (v *View) Swap(a, b int) {
 	}
 	for s := range v.ks.shards {
 		sh := &v.ks.shards[s]
-		v.touchReplaced(sh, a, b)
-		v.touchReplaced(sh, b, a)
+		v.touchReplaced(sh, a, sh.dbs[b])
+		v.touchReplaced(sh, b, sh.dbs[a])
 		sh.dbs[a], sh.dbs[b] = sh.dbs[b], sh.dbs[a]
 		v.noteSwapped(sh, a, b)
 	}
@@ -98,7 +98,7 @@ func (v *View) Each(db int, fn func(e entry.Entry, ref arena.Ref) bool) {
 		}
 		on := true
 		d.table.Each(func(ref arena.Ref) bool {
-			if e := entry.At(v.ks.arena, ref); !v.gone(sh, e) {
+			if e := entry.At(v.ks.arena, ref); !v.gone(sh.heap, e) {
 				on = fn(e, ref)
 			}
 			return on

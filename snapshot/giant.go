@@ -178,6 +178,9 @@ func (p *part) giantAt(db int, key []byte) *giant {
 
 // Take takes a giant that is to be freed. (keyspace.Barrier)
 func (s *Snapshot) Take(v *keyspace.View, shard, db int, key []byte, ref arena.Ref) bool {
+	if s.former != nil {
+		return false
+	}
 	p := &s.parts[shard]
 	g := p.giantAt(s.was[db], key)
 	if g == nil {
@@ -191,6 +194,9 @@ func (s *Snapshot) Take(v *keyspace.View, shard, db int, key []byte, ref arena.R
 
 // Moved follows a giant to another name. (keyspace.Barrier)
 func (s *Snapshot) Moved(shard, db int, key []byte, toShard, toDB int, to []byte) {
+	if s.former != nil {
+		return
+	}
 	p := &s.parts[shard]
 	g := p.giantAt(s.was[db], key)
 	if g == nil {
@@ -211,14 +217,14 @@ func (s *Snapshot) walkGiants(v *keyspace.View, first, step, n int) (more bool) 
 		}
 		g := s.giants.head()
 		if g == nil {
-			s.finish()
+			s.finish(v)
 			return false
 		}
 		i := int(g.shard.Load())
 		if i%step != first {
 			return false
 		}
-		v.Hold(i, func(h keyspace.Held) {
+		s.hold(v, i, func(h keyspace.Held) {
 			if int(g.shard.Load()) == i { // else it has just moved
 				n -= g.write(h)
 			}
@@ -305,7 +311,7 @@ func (g *giant) drop(h keyspace.Held) {
 // dropGiants gives back what giants have that were not written. No other executor runs.
 func (s *Snapshot) dropGiants(v *keyspace.View) {
 	for _, g := range s.giants.list[s.giants.turn:] {
-		v.Hold(int(g.shard.Load()), g.drop)
+		s.hold(v, int(g.shard.Load()), g.drop)
 	}
 	s.giants.turn = len(s.giants.list)
 }

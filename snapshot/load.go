@@ -84,9 +84,14 @@ const (
 	loadAhead     = 8  // keys
 )
 
-// Load reads a file into a keyspace that nobody else changes meanwhile. Executors may
-// count keys, but do no background work in it. After an error, which of the file is a
-// rdb.FileError, the keyspace has a part of what is in the file, and is to be emptied.
+// Load reads a file into a keyspace that nobody else changes meanwhile: while it starts, or
+// a shadow, beside which the executors go on. In the first case they may count keys, but do
+// no background work. After an error, which of the file is a rdb.FileError, the keyspace has
+// a part of what is in the file, and is to be emptied, or discarded.
+//
+// The stream is read as it arrives, and no further than the next bytes of the file need. When
+// the context ends so does the load, within a few ms; who gives a stream that can keep a Read
+// waiting, as a connection does, closes it then.
 func Load(ctx context.Context, src io.Reader, o LoadOptions) (*Loaded, error) {
 	o.Workers = min(max(o.Workers, 1), o.Keyspace.Shards())
 	if o.Progress == nil {
@@ -112,17 +117,20 @@ func Load(ctx context.Context, src io.Reader, o LoadOptions) (*Loaded, error) {
 	return &l.got, nil
 }
 
-// stoppable is a stream that ends with an error when the context does.
+// stoppable is a stream that ends with an error when the context does, which is why.
 type stoppable struct {
 	ctx context.Context
 	io.Reader
 }
 
-func (s stoppable) Read(p []byte) (int, error) {
-	if err := s.ctx.Err(); err != nil {
-		return 0, err
+func (s stoppable) Read(p []byte) (n int, err error) {
+	if s.ctx.Err() == nil {
+		n, err = s.Reader.Read(p)
 	}
-	return s.Reader.Read(p)
+	if s.ctx.Err() != nil { // maybe the stream was closed for it
+		return 0, context.Cause(s.ctx)
+	}
+	return n, err
 }
 
 // loader is a load under way: the reader's side of it.

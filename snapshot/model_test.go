@@ -37,6 +37,7 @@ type history struct {
 	ks   *keyspace.Keyspace
 	v    *keyspace.View
 	rand env.Rand
+	next []byte // a file of what is adopted next
 }
 
 func newHistory(t *testing.T, seed uint64) *history {
@@ -494,6 +495,9 @@ func (w *history) oneSnapshot(round int) {
 		if w.n(700) == 0 {
 			w.exclusively(func() { w.v.Flush(w.n(databases)) })
 		}
+		if w.n(900) == 0 {
+			w.adopt()
+		}
 		s.Step(w.v, 0, 1, w.n(2000))
 		if err := f.take(false); err != nil {
 			w.t.Fatal(err)
@@ -543,6 +547,9 @@ func (w *history) flushes(seed uint64) {
 		s.Step(w.v, 0, 1, w.n(8000))
 		w.exclusively(func() { w.v.Flush(w.n(databases+1) - 1) })
 		w.exclusively(func() { w.v.Swap(w.n(databases), w.n(databases)) })
+		if w.n(4) == 0 {
+			w.adopt()
+		}
 		for range w.n(100) {
 			w.step()
 		}
@@ -561,6 +568,7 @@ func (w *history) flushes(seed uint64) {
 	if n := w.ks.Apart(); n != 0 {
 		w.t.Errorf("%d bytes count as a snapshot's that has ended", n)
 	}
+	w.used() // no grave may be left
 }
 
 func (w *history) exclusively(fn func()) {

@@ -25,7 +25,8 @@
 // the epoch is written once, in the state of the epoch, and no other.
 //
 // What a flush takes out of the keyspace belongs to the snapshot until it has been written
-// down: nothing changes there any more, so the walk just goes on in it.
+// down: nothing changes there any more, so the walk just goes on in it. So it is, for all
+// that there was at once, when the content of another keyspace comes in its place.
 //
 // Records of one shard and database are gathered into chunks, which go into a queue.
 // The walk pauses while the queue is full; pre-images cannot wait and go beyond it. Any
@@ -103,11 +104,12 @@ type Snapshot struct {
 
 	queue   queue
 	giants  giants
-	walking atomic.Int32 // parts that are not through
-	whole   atomic.Bool  // all is written down
-	over    atomic.Bool  // it was given up, or ended
-	keys    atomic.Int64 // records made
-	kept    atomic.Int64 // of them pre-images
+	walking atomic.Int32       // parts that are not through
+	whole   atomic.Bool        // all is written down
+	over    atomic.Bool        // it was given up, or ended
+	former  *keyspace.Keyspace // what was taken as a whole; it changes in exclusive mode only
+	keys    atomic.Int64       // records made
+	kept    atomic.Int64       // of them pre-images
 }
 
 // Begin begins a snapshot of what there is now: view.Now is its epoch. No other
@@ -183,15 +185,33 @@ func (s *Snapshot) End(v *keyspace.View) {
 	s.ks.SetBarrier(nil)
 	for i := range s.parts {
 		s.parts[i].forget()
-		v.Hold(i, s.parts[i].leaveBases)
+		s.hold(v, i, s.parts[i].leaveBases)
 	}
 	s.dropGiants(v)
+	s.dropFormer(v)
 }
 
-// finish says that all is written down.
-func (s *Snapshot) finish() {
+// finish says that all is written down. No shard is held.
+func (s *Snapshot) finish(v *keyspace.View) {
 	s.whole.Store(true)
 	s.queue.close(nil)
+	s.dropFormer(v)
+}
+
+// hold runs fn with a shard held as it was at the epoch but for what was told of.
+func (s *Snapshot) hold(v *keyspace.View, i int, fn func(keyspace.Held)) {
+	if s.former != nil {
+		v.HoldFormer(s.former, i, fn)
+	} else {
+		v.Hold(i, fn)
+	}
+}
+
+// dropFormer gives back what was taken as a whole. Several executors may.
+func (s *Snapshot) dropFormer(v *keyspace.View) {
+	if s.former != nil {
+		v.DiscardAll(s.former)
+	}
 }
 
 // Step walks on through the shards of one executor (every step-th from first), about n
@@ -207,7 +227,7 @@ func (s *Snapshot) Step(v *keyspace.View, first, step, n int) (more bool) {
 			if n <= 0 {
 				return true
 			}
-			v.Hold(i, func(h keyspace.Held) { n -= p.walk(v, h, n) })
+			s.hold(v, i, func(h keyspace.Held) { n -= p.walk(v, h, n) })
 		}
 	}
 	if s.walking.Load() > 0 || s.Walked() {
@@ -218,7 +238,7 @@ func (s *Snapshot) Step(v *keyspace.View, first, step, n int) (more bool) {
 
 // BeforeChange keeps a key as it is, unless it has been written down. (keyspace.Barrier)
 func (s *Snapshot) BeforeChange(v *keyspace.View, shard, db int, hash uint64, key []byte, old *object.Cell) *object.Kit {
-	if s.Walked() {
+	if s.Walked() || s.former != nil {
 		return nil
 	}
 	if g := s.parts[shard].keep(v, s.was[db], hash, key, old); g != nil {
@@ -244,7 +264,7 @@ func (f *flushed) release(h keyspace.Held) {
 // TakeBase takes what a flush leaves of a database that the walk has not left behind: it
 // goes on there. (keyspace.Barrier)
 func (s *Snapshot) TakeBase(shard, db int, base *keyspace.Base) bool {
-	if s.Walked() {
+	if s.Walked() || s.former != nil {
 		return false
 	}
 	p, was, f := &s.parts[shard], s.was[db], &flushed{base: base}
@@ -261,8 +281,21 @@ func (s *Snapshot) TakeBase(shard, db int, base *keyspace.Base) bool {
 	return f.users > 0
 }
 
+// TakeAll takes everything, unless all is written down: what comes in its place is none of
+// the snapshot's. (keyspace.Barrier)
+func (s *Snapshot) TakeAll(old *keyspace.Keyspace) bool {
+	if s.whole.Load() || s.former != nil {
+		return false
+	}
+	s.former = old
+	return true
+}
+
 // BeforeSwap follows the databases to their new numbers. (keyspace.Barrier)
 func (s *Snapshot) BeforeSwap(a, b int) {
+	if s.former != nil {
+		return
+	}
 	s.was[a], s.was[b] = s.was[b], s.was[a]
 	s.now[s.was[a]], s.now[s.was[b]] = a, b
 }
