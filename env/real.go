@@ -27,6 +27,7 @@ const (
 	ReadOnly  = os.O_RDONLY
 	Create    = os.O_WRONLY | os.O_CREATE | os.O_TRUNC // a new file, in place of one that is there
 	CreateNew = os.O_WRONLY | os.O_CREATE | os.O_EXCL  // a file that must not exist yet
+	Scratch   = os.O_RDWR | os.O_CREATE | os.O_TRUNC   // the same, to be read, too
 	Append    = os.O_WRONLY | os.O_APPEND              // at the end of a file that is there
 	AppendNew = CreateNew | os.O_APPEND                // always at the end of a file that must not exist yet
 )

@@ -1,6 +1,6 @@
 // Package replication decides what replicas and their primaries say to each other. It is
 // machines: they are told what happened and when, and say what is to be done; they have
-// no socket, no goroutine, no clock and no file, so that a test plays years of bad luck in
+// no socket, no goroutine, no clock and no file (but for Spool), so that a test plays years of bad luck in
 // a second. On the wire they do what Redis 7.2 does (PSYNC2), and understand whoever does.
 //
 // # Lineage
@@ -62,6 +62,17 @@
 //
 // Who must not come now is told NOMASTERLINK, upon which replicas of every make try again
 // a little later: that is how a full resync is put off for a reason.
+//
+// # Spool
+//
+// A Spool is the body of a snapshot that replicas share (spool.go); it is no machine, but
+// memory, a file and a goroutine that reads it back. Its owner writes to it what Snapshot
+// asked for, makes a SpoolReader for each Attach, and calls
+//
+//	r.Begin(t.Preamble, t.Trailer)   on Transfer: it is an eventloop.Source now
+//	s.Release()                      on Release
+//	s.Fail(err)                      on CancelSnapshot, or when the snapshot failed
+//	p.DontJoin(number)               when NewReader says ErrReleased
 //
 // # Failover
 //

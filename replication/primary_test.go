@@ -159,6 +159,8 @@ func (s *primaryStory) act(word string, args []string, id uint64, r *Replica) []
 		return p.SnapshotBegan(id, at, err, now)
 	case "ended":
 		return p.SnapshotEnded(id, int64(number(args, "size")), err, now)
+	case "dont-join":
+		return p.DontJoin(id)
 	case "sent":
 		return p.Sent(r, now)
 	case "gone":

@@ -82,6 +82,16 @@ func (p *Primary) transfer(r *Replica, now time.Duration) {
 	p.do(t)
 }
 
+// DontJoin: the beginning of a snapshot's body is not kept any more, so that nobody else can
+// have it.
+func (p *Primary) DontJoin(number uint64) []Order {
+	p.out = p.out[:0]
+	if number == p.shot.number {
+		p.release()
+	}
+	return p.out
+}
+
 // SnapshotBegan: the position that an ordered snapshot will be of, or why there is none.
 // The log is kept from there on at the moment of the call, or more of it.
 func (p *Primary) SnapshotBegan(number uint64, at Position, err error, now time.Duration) []Order {
