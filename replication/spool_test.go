@@ -273,19 +273,23 @@ func TestSpoolFails(t *testing.T) {
 	empty(t, s, disk)
 }
 
-// hungFile does not answer until it is let go.
+// hungFile does not answer until it is let go: reads if reads is set, or writes.
 type hungFile struct {
 	env.File
-	hung chan bool
+	reads, writes chan bool
 }
 
 func (h hungFile) Write(p []byte) (int, error) {
-	<-h.hung
+	if h.writes != nil {
+		<-h.writes
+	}
 	return h.File.Write(p)
 }
 
 func (h hungFile) ReadAt(p []byte, at int64) (int, error) {
-	<-h.hung
+	if h.reads != nil {
+		<-h.reads
+	}
 	return h.File.ReadAt(p, at)
 }
 
@@ -300,7 +304,7 @@ func TestSpoolHungDisk(t *testing.T) {
 	write(t, s, data)
 	hung := make(chan bool)
 	s.mu.Lock()
-	s.file = hungFile{s.file, hung}
+	s.file = hungFile{s.file, hung, nil}
 	s.mu.Unlock()
 	late, lateWoken := newReader(t, s)
 	late.Begin("", "")
@@ -338,7 +342,7 @@ func TestSpoolReleaseWhileWriting(t *testing.T) {
 	write(t, s, data[:6*testBlock])
 	hung := make(chan bool)
 	s.mu.Lock()
-	s.file = hungFile{s.file, hung}
+	s.file = hungFile{s.file, nil, hung}
 	s.mu.Unlock()
 	go func() {
 		s.Write(data[6*testBlock:])
