@@ -94,8 +94,8 @@
 // source is set is not served to the end, for there may be none.
 //
 // Sources send when the replies of a round have left, and little in a round in which
-// there were others, so that who asks does not wait much longer for their sake: a
-// fifth, measured in CPU time. A source that fails while its peer does not read is
+// there were others, so that who asks does not wait much longer for their sake: 64 KiB,
+// or as much as makes a long round longer by a fifth. A source that fails while its peer does not read is
 // found out at the next tick.
 //
 // # Gates
