@@ -213,7 +213,7 @@ func TestCrashInUpgrade(t *testing.T) {
 			return err
 		}
 		defer s.Close()
-		s.Tidy()
+		s.Tidy(false)
 		return s.Upgrade()
 	}
 	fresh := func() (*faultfs.Mem, *faultfs.FS) {

@@ -5,7 +5,7 @@
 //
 //	place := aof.Place{FS: env.FS, Dir: dir, Folder: "appendonlydir", Name: "appendonly.aof"}
 //	store, err := aof.Open(place)            // locked; store.Set() says what is there
-//	store.Tidy()
+//	store.Tidy(false)
 //	err = store.Upgrade()                    // if there is an old single file
 //	err = store.Load(aof.LoadOptions{Truncated: true, Preamble: loadRDB, Command: execute})
 //

@@ -101,7 +101,7 @@ func boot(t testing.TB, disk *faultfs.Mem, settings Settings) (*world, []got) {
 	d.gate = d.log.Gate("aof")
 	d.store, err = Open(d.place)
 	must(t, err)
-	d.store.Tidy()
+	d.store.Tidy(false)
 	loaded := load(t, d.store)
 	d.log.Activate(0)
 	d.events = &events{took: map[string]int{}}

@@ -106,7 +106,7 @@ func count(t *testing.T, dir string) {
 	log := oplog.New(a, oplog.Options{})
 	store, err := Open(Place{FS: real.FS, Dir: dir, Folder: "appendonlydir", Name: "appendonly.aof"})
 	must(t, err)
-	store.Tidy()
+	store.Tidy(false)
 	counts, err := countsOf(store)
 	must(t, err)
 	log.Activate(0)

@@ -23,6 +23,7 @@ type Rewrite struct {
 
 	mu      sync.Mutex
 	publish bool
+	alone   bool // without an incr file
 	abort   error
 
 	// The writer's own.
@@ -101,6 +102,15 @@ func (r *Rewrite) Publish() error {
 	r.mu.Unlock()
 	r.w.signal.Notify()
 	return r.Err()
+}
+
+// PublishAlone is Publish for a base that is not gone on with: no incr file follows it. The
+// writer stays Starting, and can only be turned off.
+func (r *Rewrite) PublishAlone() error {
+	r.mu.Lock()
+	r.alone = true
+	r.mu.Unlock()
+	return r.Publish()
 }
 
 // Abort gives the rewrite up, and waits for it. The error becomes Err's; it does
@@ -194,6 +204,9 @@ func (w *Writer) beginAt(r *Rewrite, keep int64) {
 // finish makes the base the first file to load.
 func (w *Writer) finish(r *Rewrite) {
 	began := w.Clock.Monotonic()
+	if r.isAlone() && w.cur == nil {
+		w.dropSpare()
+	}
 	base, incr, err := w.exchange(r)
 	if err != nil {
 		for _, name := range []string{base, incr} {
@@ -208,10 +221,13 @@ func (w *Writer) finish(r *Rewrite) {
 	if w.spare != nil {
 		w.adopt(incr)
 	}
-	w.rest = w.Store.sizeWithout(w.cur.name)
-	w.baseSize.Store(w.rest + w.cur.size)
-	w.advance(w.cur)
-	w.publishNumbers()
+	if w.cur != nil {
+		w.rest = w.Store.sizeWithout(w.cur.name)
+		w.baseSize.Store(w.rest + w.cur.size)
+		w.advance(w.cur)
+		w.publishNumbers()
+	}
+	w.sweeping = false // what could not be removed is tried again
 	w.sweep()
 	w.ended(r, nil)
 }
@@ -234,6 +250,9 @@ func (w *Writer) exchange(r *Rewrite) (base, incr string, err error) {
 	s := w.Store
 	m := s.manifest.clone()
 	keep := r.keep
+	if w.cur == nil {
+		keep = math.MaxInt64 // nor would any go with a base that is alone
+	}
 	if w.spare != nil {
 		keep = math.MaxInt64
 		if err := w.sync(w.spare); err != nil {
@@ -262,12 +281,24 @@ func (w *Writer) exchange(r *Rewrite) (base, incr string, err error) {
 // that the manifest names stay in use.
 func (w *Writer) giveUp(r *Rewrite, err error) {
 	if w.spare != nil {
-		w.spare.close()
-		_ = w.Store.FS.Remove(w.Store.path(w.spare.name))
-		w.spare = nil
+		w.Logger.Logf(notice, "Removing the temp incr aof file %s", w.spare.name)
+		w.dropSpare()
 	}
 	_ = w.Store.FS.Remove(r.Path())
 	w.ended(r, err)
+}
+
+// dropSpare gives up the file that would have gone with the new base.
+func (w *Writer) dropSpare() {
+	w.spare.close()
+	_ = w.Store.FS.Remove(w.Store.path(w.spare.name))
+	w.spare = nil
+}
+
+func (r *Rewrite) isAlone() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.alone
 }
 
 func (w *Writer) ended(r *Rewrite, err error) {
@@ -285,9 +316,11 @@ func (w *Writer) ended(r *Rewrite, err error) {
 // takes its time. They leave the manifest when they are gone.
 func (w *Writer) sweep() {
 	gone := w.Store.manifest.History
-	if len(gone) == 0 {
+	if len(gone) == 0 || w.sweeping || w.Store.unsettled || w.settings.Load().KeepHistory {
 		return
 	}
+	w.sweeping = true
+	w.removing.Store(true)
 	fsys, paths := w.Store.FS, make([]string, len(gone))
 	for i, f := range gone {
 		paths[i] = w.Store.path(f.Name)
@@ -296,9 +329,18 @@ func (w *Writer) sweep() {
 	w.background.Go(func() {
 		for _, p := range paths {
 			if err := fsys.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return // at the next start
+				w.removing.Store(false)
+				return // after the next rewrite, or at the next start
 			}
 		}
-		w.ask(func(r *requests) { r.forget = gone })
+		w.forget(gone)
 	})
+}
+
+// forget has files leave the manifest that are gone, also of a writer that ends.
+func (w *Writer) forget(gone []FileInfo) {
+	w.mu.Lock()
+	w.asked.forget = append(w.asked.forget, gone...)
+	w.mu.Unlock()
+	w.signal.Notify()
 }

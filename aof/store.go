@@ -245,8 +245,8 @@ func (s *Store) Upgrade() error {
 
 // Tidy removes what is of no use any more: history files, what was under way when
 // a process ended, and extra files without a byte. Errors do not matter: the next
-// time will do.
-func (s *Store) Tidy() (removed []string) {
+// time will do. keepHistory leaves history files for who copies them.
+func (s *Store) Tidy(keepHistory bool) (removed []string) {
 	list, err := s.FS.ReadDir(s.folder())
 	if err != nil {
 		return nil
@@ -259,6 +259,9 @@ func (s *Store) Tidy() (removed []string) {
 		if useless && s.FS.Remove(s.path(e.Name())) == nil {
 			removed = append(removed, e.Name())
 		}
+	}
+	if keepHistory {
+		return removed
 	}
 	for _, f := range s.manifest.History {
 		if s.FS.Remove(s.path(f.Name)) == nil {

@@ -244,7 +244,7 @@ func TestTidy(t *testing.T) {
 		"appendonly.aof.2.base.aof": set("1"), "appendonly.aof.1.base.aof": set("9"), "temp-appendonly.aof.manifest": "x", "temp-other": "y", "appendonly.aof.5.incr.aof": "", "appendonly.aof.6.incr.aof": "z",
 	})
 	s := open(t, disk)
-	removed := s.Tidy()
+	removed := s.Tidy(false)
 	if !slices.Equal(removed, []string{"appendonly.aof.5.incr.aof", "temp-appendonly.aof.manifest", "appendonly.aof.1.base.aof"}) {
 		t.Errorf("removed %q", removed)
 	}

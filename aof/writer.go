@@ -43,6 +43,7 @@ type Settings struct {
 	Policy           Policy
 	Timestamps       bool // aof-timestamp-enabled
 	NoFsyncOnRewrite bool // no-appendfsync-on-rewrite
+	KeepHistory      bool // aof-disable-auto-gc: old files stay, for who copies them
 	// BeforeWrite is called before each write to the file, for tests that need the
 	// disk to be slow; nil = nothing is.
 	BeforeWrite func()
@@ -93,6 +94,7 @@ type Writer struct {
 	baseSize     atomic.Int64 // of those, as of the last rewrite
 	delayed      atomic.Int64
 	needsRewrite atomic.Bool
+	removing     atomic.Bool // history files, which the manifest still names
 	writes       meter
 	syncs        meter
 
@@ -110,6 +112,7 @@ type Writer struct {
 	lookedAt   time.Duration
 	gathering  gathering
 	background sync.WaitGroup // removals, and fsyncs that nobody waits for
+	sweeping   bool           // history files are being removed (removing), or could not be
 	launch     func(*flight)  // has an fsync made: fly, but in tests
 }
 
@@ -183,6 +186,7 @@ type Stats struct {
 	BaseSize      int64 // aof_base_size
 	DelayedFsync  int64 // aof_delayed_fsync: how often more than 2 s were at risk
 	Rewriting     bool
+	Removing      bool // files that a rewrite has made history of, which the manifest still names
 	NeedsRewrite  bool // the fault lasts until there is a new base
 	Writes, Syncs Latency
 }
@@ -195,7 +199,7 @@ func (w *Writer) Stats() Stats {
 	return Stats{
 		State: w.State(), Fault: w.Fault(), Written: w.written.Load(), Durable: w.durable.Load(),
 		Size: w.size.Load(), BaseSize: w.baseSize.Load(), DelayedFsync: w.delayed.Load(),
-		Rewriting: rewriting, NeedsRewrite: w.needsRewrite.Load(), Writes: w.writes.read(), Syncs: w.syncs.read(),
+		Rewriting: rewriting, Removing: w.removing.Load(), NeedsRewrite: w.needsRewrite.Load(), Writes: w.writes.read(), Syncs: w.syncs.read(),
 	}
 }
 
@@ -261,10 +265,14 @@ func (w *Writer) Run() {
 		}
 	}
 	w.background.Wait()
+	w.mu.Lock()
+	gone := w.asked.forget
+	w.mu.Unlock()
+	_ = w.Store.forgetHistory(gone) // else at the next start
 }
 
-// Stop ends Run soon, without writing or syncing anything more: Flush first. An
-// fsync under way is waited for by nobody but Run.
+// Stop ends Run soon, without writing or syncing anything more of the log: Flush first.
+// An fsync under way is waited for by nobody but Run.
 func (w *Writer) Stop() {
 	w.mu.Lock()
 	w.stopped = true
@@ -320,6 +328,7 @@ func (w *Writer) step() bool {
 	w.asked = requests{}
 	w.mu.Unlock()
 	if stopped {
+		w.forget(asked.forget) // Run sees to it
 		w.end(&asked, rewrite)
 		return false
 	}
@@ -342,6 +351,11 @@ func (w *Writer) step() bool {
 	}
 	if len(asked.forget) > 0 {
 		_ = w.Store.forgetHistory(asked.forget) // else at the next start
+		w.sweeping = false
+		w.removing.Store(false)
+	}
+	if w.cur != nil {
+		w.sweep()
 	}
 	w.dropMarks()
 	w.publishNumbers()

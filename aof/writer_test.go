@@ -489,6 +489,48 @@ func TestTimestampsTurnedOn(t *testing.T) {
 	}
 }
 
+// TestKeptHistory: with aof-disable-auto-gc the old files stay, by the manifest too, over
+// a restart; they go when that ends.
+func TestKeptHistory(t *testing.T) {
+	keep := Settings{Policy: Always, KeepHistory: true}
+	d := started(t, keep)
+	for range 2 {
+		d.append(0, 1, "v")
+		d.step()
+		must(t, d.rewrite())
+	}
+	kept := func(want int) {
+		t.Helper()
+		if got := strings.Count(d.manifest(), "type h"); got != want {
+			t.Errorf("%d history files, want %d, in\n%s", got, want, d.manifest())
+		}
+	}
+	kept(4)
+	d.store.Tidy(true)
+	if d.incr(1); !strings.Contains(d.manifest(), "incr.aof seq 1 type h") {
+		t.Error(d.manifest())
+	}
+	d.w.Configure(Settings{Policy: Always})
+	d.step() // removes them, and the next notes that they are gone
+	d.step()
+	kept(0)
+	if _, err := d.disk.ReadFile(d.place.path(IncrName("appendonly.aof", 1))); err == nil {
+		t.Error("an old file is still there")
+	}
+}
+
+// TestHistoryOfTheLast: a writer that ends right after a rewrite leaves no files in the
+// manifest that are gone.
+func TestHistoryOfTheLast(t *testing.T) {
+	d := started(t, Settings{Policy: Always})
+	must(t, d.rewrite())
+	d.w.Stop()
+	d.w.Run()
+	if strings.Contains(d.manifest(), "type h") {
+		t.Errorf("the manifest is\n%s", d.manifest())
+	}
+}
+
 func (d *world) dropAllMarks() {
 	d.t.Helper()
 	if n := len(d.w.marks.list); n > 2 {

@@ -357,7 +357,23 @@ func TestRewriteAfterTurningOff(t *testing.T) {
 	m.refuses("BGREWRITEAOF", "already in progress")
 	unblock()
 	m.untilInfo("aof_rewrite_in_progress", "0")
+	manifest := func() string {
+		content, err := m.disk.ReadFile("/data/appendonlydir/appendonly.aof.manifest")
+		noError(t, err)
+		return string(content)
+	}
+	if got, want := manifest(), "file appendonly.aof.2.base.rdb seq 2 type b\n"; got != want {
+		t.Errorf("the manifest is %q, want %q", got, want)
+	}
 	has(t, m.disk.CrashClone(1), "a", "2", aofYes, "startup-data-check no")
+	m.do("CONFIG SET appendonly yes")
+	m.untilInfo("aof_rewrite_in_progress", "0")
+	if got := manifest(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "incr.aof seq 1 type i\n") {
+		t.Errorf("the manifest is %q", got)
+	}
+	m.do("SET a 3")
+	m.do("WAITAOF 1 0 0")
+	has(t, m.disk.CrashClone(1), "a", "3", aofYes)
 }
 
 // TestTimestampsOfTheBase: a base of commands begins with its time, and so does an incr
@@ -377,4 +393,57 @@ func TestTimestampsOfTheBase(t *testing.T) {
 	m.do("BGREWRITEAOF")
 	m.untilInfo("aof_rewrite_in_progress", "0")
 	begins("2.base.aof")
+}
+
+// TestWantedWhileRewrittenOnce: an append only file that is wanted at the very end of
+// BGREWRITEAOF with appendonly no is begun all the same.
+func TestWantedWhileRewrittenOnce(t *testing.T) {
+	m := started(t, newDisk(t))
+	m.do("SET a 1")
+	arrived, goOn := make(chan struct{}), make(chan struct{})
+	m.fs.Inject(faultfs.Fault{Op: faultfs.Rename, Path: "*.base.rdb", Times: 1, Wait: func() { close(arrived); <-goOn }})
+	m.do("BGREWRITEAOF")
+	<-arrived // it is decided that the base stays alone
+	m.do("CONFIG SET appendonly yes")
+	m.do("SET a 2")
+	close(goOn)
+	m.untilInfo("aof_starting", "0")
+	m.do("SET a 3")
+	m.do("WAITAOF 1 0 0")
+	has(t, m.disk.CrashClone(1), "a", "3", aofYes)
+}
+
+// TestTestersDelayEnds: rdb-key-save-delay holds for the save that runs, too.
+func TestTestersDelayEnds(t *testing.T) {
+	m := started(t, newDisk(t), "rdb-key-save-delay 10000000")
+	m.do("SET a 1")
+	m.do("SET b 1")
+	m.do("BGSAVE")
+	if m.info("rdb_bgsave_in_progress") != "1" {
+		t.Error("the save is over at once")
+	}
+	m.do("CONFIG SET rdb-key-save-delay 0")
+	m.untilInfo("rdb_bgsave_in_progress", "0")
+	v, err := m.DoErr("INFO", "stats")
+	if noError(t, err); testutil.InfoField(v.Str, "total_forks") != "1" {
+		t.Errorf("total_forks:%s", testutil.InfoField(v.Str, "total_forks"))
+	}
+}
+
+// TestLimitIsToldOf: when rewrites fail again and again the log says that the next one
+// waits, and how long; one asked for by hand does not wait.
+func TestLimitIsToldOf(t *testing.T) {
+	m := started(t, newDisk(t), aofYes, "auto-aof-rewrite-percentage 1", "auto-aof-rewrite-min-size 1kb")
+	m.fs.Inject(faultfs.Fault{Op: faultfs.Sync, Path: theBase, Err: syscall.EIO})
+	for range 3 {
+		m.do("BGREWRITEAOF")
+		m.untilInfo("aof_rewrite_in_progress", "0")
+	}
+	m.do("SET a " + strings.Repeat("x", 2000))
+	m.until("word of the limit", func() bool {
+		return strings.Contains(m.log.String(), "triggered the limit, will retry in 1 minutes")
+	})
+	m.fs.Heal()
+	m.do("BGREWRITEAOF")
+	m.untilInfo("aof_rewrites_consecutive_failures", "0")
 }

@@ -19,6 +19,7 @@ type appendFile struct {
 	store  *aof.Store
 	writer *aof.Writer
 	once   bool          // BGREWRITEAOF with appendonly no: it is not gone on with
+	alone  bool          // ... and its base is published so: one that is wanted now is begun anew
 	ended  chan struct{} // closed when nobody writes it and its lock is free
 }
 
@@ -27,6 +28,7 @@ type rewrites struct {
 	scheduled bool // one, when nothing else runs
 	failed    bool // the last one
 	failures  int  // in a row
+	toldOf    int  // so many failures the log has told of, and of the wait that follows
 	seconds   int64
 	count     int64 // begun
 	lastTry   time.Duration
@@ -40,7 +42,7 @@ type rewrites struct {
 func (m *Manager) settingsOf(v *config.Values) aof.Settings {
 	return aof.Settings{
 		Policy: aof.Policy(v.Int(config.AppendFsync)), Timestamps: v.Bool(config.AOFTimestampEnabled),
-		NoFsyncOnRewrite: v.Bool(config.NoAppendFsyncOnRewrite), BeforeWrite: m.beforeWrite,
+		NoFsyncOnRewrite: v.Bool(config.NoAppendFsyncOnRewrite), KeepHistory: v.Bool(config.AOFDisableAutoGC), BeforeWrite: m.beforeWrite,
 	}
 }
 
@@ -60,7 +62,7 @@ func (m *Manager) openAOF() (*appendFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	store.Tidy()
+	store.Tidy(m.cfg.Bool(config.AOFDisableAutoGC))
 	w := aof.NewWriter(aof.Options{
 		Store: store, Log: m.log, Gate: m.gate, Clock: m.env.Clock, Logger: m.logger, Events: aofEvents{m},
 	}, m.settingsOf(m.cfg.Values()))
@@ -194,11 +196,11 @@ func (m *Manager) closed(v *keyspace.View) {
 }
 
 // awaitsClosing tells whether a rewrite was asked for that begins as soon as the former
-// append only file is closed. Nobody else has to do anything for it any more, so INFO calls
-// it one in progress: who has asked for it and waits until there is none gets the new file.
-// Under mu.
+// append only file is closed, or ends with that. Nobody else has to do anything for it any
+// more, so INFO calls it one in progress: who has asked for it and waits until there is none
+// gets the new file. Under mu.
 func (m *Manager) awaitsClosing() bool {
-	return m.closing != nil && (m.rewrites.scheduled || m.cfg.Bool(config.AppendOnly))
+	return m.closing != nil && (m.closing.once || m.rewrites.scheduled || m.cfg.Bool(config.AppendOnly))
 }
 
 // considerTurningOn begins an append only file that could not be begun when it was
@@ -296,7 +298,7 @@ func (m *Manager) rewriteOnce(v *keyspace.View) error {
 func (m *Manager) turnOffUnlessWanted(a *appendFile, again bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.aof == a && a.once && !m.cfg.Bool(config.AppendOnly) {
+	if m.aof == a && (a.alone || a.once && !m.cfg.Bool(config.AppendOnly)) {
 		m.turnOff()
 		m.rewrites.scheduled = again
 		m.setGates(m.cfg.Values())
@@ -374,17 +376,11 @@ func (m *Manager) considerRewrite(v *keyspace.View, now time.Duration) {
 		m.considerOnce(v)
 		return
 	}
-	if r.failures > 0 && now-r.lastTry < rewriteBackoff(r.failures) {
+	growth, grown := m.hasGrown()
+	if !r.scheduled && !grown && !m.aof.writer.Stats().NeedsRewrite || m.mustNotRetry(now) {
 		return
 	}
-	st, c := m.aof.writer.Stats(), m.cfg.Values()
-	if !r.scheduled && !st.NeedsRewrite {
-		percent := c.Int(config.AutoAOFRewritePercentage)
-		base := max(st.BaseSize, 1)
-		growth := st.Size*100/base - 100
-		if st.State != aof.On || percent == 0 || st.Size < c.Int(config.AutoAOFRewriteMinSize) || growth < percent {
-			return
-		}
+	if grown {
 		m.logf(logger.Notice, "Starting automatic rewriting of AOF on %d%% growth", growth)
 	}
 	if err := m.beginRewrite(v); err != nil {
@@ -392,6 +388,30 @@ func (m *Manager) considerRewrite(v *keyspace.View, now time.Duration) {
 		r.lastTry = now
 		m.logf(logger.Warning, "The AOF cannot be rewritten: %v", err)
 	}
+}
+
+// hasGrown tells by how many percent the append only file is larger than its last base
+// was, and whether that is too much. Under mu.
+func (m *Manager) hasGrown() (growth int64, grown bool) {
+	st, c := m.aof.writer.Stats(), m.cfg.Values()
+	percent := c.Int(config.AutoAOFRewritePercentage)
+	growth = st.Size*100/max(st.BaseSize, 1) - 100
+	return growth, st.State == aof.On && percent != 0 && st.Size >= c.Int(config.AutoAOFRewriteMinSize) && growth >= percent
+}
+
+// mustNotRetry tells whether it is too early for a rewrite that is due: the last ones have
+// failed. When the wait is long the log tells of it, once. Under mu.
+func (m *Manager) mustNotRetry(now time.Duration) bool {
+	r := &m.rewrites
+	wait := rewriteBackoff(r.failures)
+	if r.failures == 0 || now-r.lastTry >= wait {
+		return false
+	}
+	if wait >= time.Minute && r.toldOf != r.failures {
+		r.toldOf = r.failures
+		m.logf(logger.Warning, "Background AOF rewrite has repeatedly failed and triggered the limit, will retry in %d minutes", wait/time.Minute)
+	}
+	return true
 }
 
 // considerOnce is considerRewrite with appendonly no.

@@ -126,6 +126,7 @@ type saved struct {
 func New(o Options) *Manager {
 	m := &Manager{env: o.Env, cfg: o.Config, logger: o.Logger, log: o.Log, gate: o.Log.Gate("aof"), pid: o.PID}
 	m.startedIn, m.startedAs = dataDir(m.cfg.Values()), m.cfg.String(config.DBFilename)
+	m.delay.Store(m.cfg.Int(config.RDBKeySaveDelay))
 	m.saved.at, m.saved.since, m.saved.seconds, m.rewrites.seconds = m.now(), m.env.Clock.Monotonic(), -1, -1
 	return m
 }
@@ -138,9 +139,13 @@ func (m *Manager) Attach(s *server.Server) {
 		return nil
 	})
 	m.cfg.OnChangeOf([]*config.Directive{
-		config.AppendOnly, config.AppendFsync, config.AOFTimestampEnabled, config.NoAppendFsyncOnRewrite,
+		config.AppendOnly, config.AppendFsync, config.AOFTimestampEnabled, config.NoAppendFsyncOnRewrite, config.AOFDisableAutoGC,
 	}, m.configured)
 	m.cfg.OnSettled([]*config.Directive{config.AppendOnly}, m.settled)
+	m.cfg.OnChangeOf([]*config.Directive{config.RDBKeySaveDelay}, func(_, next *config.Values) error {
+		m.slowDown(next.Int(config.RDBKeySaveDelay))
+		return nil
+	})
 	m.cfg.OnSettled([]*config.Directive{config.Dir, config.DBFilename}, m.moved)
 }
 
@@ -166,6 +171,13 @@ func (m *Manager) Step(v *keyspace.View, first, step, n int) (more bool) {
 		return m.slowStep(s, v, first, step)
 	}
 	return s.Step(v, first, step, n)
+}
+
+// slowDown sets rdb-key-save-delay, also for the save that runs: so it can be ended.
+func (m *Manager) slowDown(micros int64) {
+	m.delay.Store(micros)
+	m.resumeAt.Store(0)
+	m.host.Wake()
 }
 
 // slowStep is rdb-key-save-delay, by which tests make a save last: a little is walked,
@@ -299,6 +311,7 @@ func (m *Manager) aofStatus(st *server.PersistenceStatus) {
 		return
 	}
 	s := m.aof.writer.Stats()
+	st.Rewriting = st.Rewriting || s.Removing // who copies the files then finds all that the manifest names
 	st.AOFFault = s.Fault != nil
 	st.AOFSize, st.AOFBaseSize, st.AOFDelayed = s.Size, s.BaseSize, s.DelayedFsync
 	st.AOFPending = int64(m.log.Offset() - s.Written)

@@ -106,7 +106,6 @@ func (m *Manager) start(j *job, v *keyspace.View, o snapshot.Options) bool {
 	if !j.share(s) {
 		return false
 	}
-	m.delay.Store(m.cfg.Int(config.RDBKeySaveDelay))
 	m.resumeAt.Store(0)
 	m.walked.Store(j.snap)
 	m.jobs = append(m.jobs, j)
@@ -228,7 +227,7 @@ func (m *Manager) noteSaved(j *job) {
 func (j *job) writeBase() error {
 	err := j.writeBaseFile()
 	if err == nil {
-		err = j.rewrite.Publish()
+		err = j.publish()
 	} else {
 		j.rewrite.Abort(err)
 	}
@@ -236,6 +235,19 @@ func (j *job) writeBase() error {
 		_ = j.m.env.FS.Remove(j.rewrite.Path()) // it may not be there; the first error is what counts
 	}
 	return err
+}
+
+// publish has the base take its place: of an append only file that is not gone on with
+// nothing else does.
+func (j *job) publish() error {
+	j.m.mu.Lock()
+	alone := j.of.once
+	j.of.alone = alone
+	j.m.mu.Unlock()
+	if alone {
+		return j.rewrite.PublishAlone()
+	}
+	return j.rewrite.Publish()
 }
 
 // writeBaseFile writes the base to a temporary file.

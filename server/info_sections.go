@@ -162,11 +162,16 @@ func (t *infoText) fragmentation(m *memoryUse) {
 	}
 }
 
-func (t *infoText) persistence() {
-	var p PersistenceStatus
-	if t.srv.opts.Persistence != nil {
-		p = t.srv.opts.Persistence.Status()
+// persistenceStatus is all zero for a server that keeps nothing.
+func (s *Server) persistenceStatus() (p PersistenceStatus) {
+	if s.opts.Persistence != nil {
+		p = s.opts.Persistence.Status()
 	}
+	return p
+}
+
+func (t *infoText) persistence() {
+	p := t.srv.persistenceStatus()
 	t.ints("loading", number(p.Loading))
 	t.zeros("async_loading")
 	t.ints("current_cow_peak current_cow_size current_cow_size_age", p.SaveHeldPeak, p.SaveHeld, 0)
@@ -248,7 +253,10 @@ func (t *infoText) stats() {
 	t.ints("total_eviction_exceeded_time current_eviction_exceeded_time", millis(s.shortage.total+current), millis(current))
 	t.ints("keyspace_hits keyspace_misses", sum.keys.Hits, sum.keys.Misses)
 	t.pubsubStats()
-	t.zeros("latest_fork_usec total_forks migrate_cached_sockets slave_expires_tracked_keys")
+	p := s.persistenceStatus()
+	t.zeros("latest_fork_usec")
+	t.ints("total_forks", p.Saves+p.Rewrites) // what is written in the background; nothing forks
+	t.zeros("migrate_cached_sockets slave_expires_tracked_keys")
 	t.ints("active_defrag_hits active_defrag_misses active_defrag_key_hits active_defrag_key_misses",
 		sum.keys.DefragHits, sum.keys.DefragMisses, sum.keys.DefragKeyHits, sum.keys.DefragKeyMisses)
 	currently, total := s.defragTimes()
