@@ -135,3 +135,27 @@ func TestUnsaid(t *testing.T) {
 	m.untilInfo("aof_starting", "0")
 	m.untilWord(runFile, isOn)
 }
+
+// TestClosedWhileRewriting: a node that is closed without a shutdown gives up what it
+// writes, and does not begin what was to follow: it would wait for that.
+func TestClosedWhileRewriting(t *testing.T) {
+	m := started(t, newDisk(t), aofYes)
+	m.do("DEBUG POPULATE 100 key 20")
+	m.do("CONFIG SET rdb-key-save-delay 200000")
+	m.do("BGREWRITEAOF")
+	m.do("BGSAVE SCHEDULE")
+	unblock := m.block(faultfs.Create, "temp-*.run") // so that the end takes some time
+	m.do("CONFIG SET dbfilename other.rdb")
+	closed := make(chan error, 1)
+	go func() { closed <- m.node.Close() }()
+	m.until("the end of the rewrite", func() bool {
+		log := m.log.String()
+		return strings.Contains(log, "Background AOF rewrite given up") || strings.Contains(log, "the writer was stopped")
+	})
+	time.Sleep(300 * time.Millisecond) // some ticks
+	unblock()
+	noError(t, <-closed)
+	if log := m.log.String(); strings.Contains(log, "Background saving started") {
+		t.Errorf("a save was begun at the end\n%s", log)
+	}
+}

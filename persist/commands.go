@@ -303,7 +303,7 @@ func (m *Manager) flushAOF(server.ShutdownMode) error {
 // Close ends what is being written. The server may have ended before.
 func (m *Manager) Close() {
 	m.mu.Lock()
-	m.ending = true
+	m.ending, m.quiet = true, true
 	m.mu.Unlock()
 	if s := m.walked.Load(); s != nil {
 		s.Cancel(errEnding)
