@@ -23,7 +23,6 @@ func (m *machine) both() {
 	m.until("both", func() bool {
 		return m.info("rdb_bgsave_in_progress") == "1" && m.info("aof_rewrite_in_progress") == "1"
 	})
-	m.do("CONFIG SET rdb-key-save-delay 0")
 }
 
 // TestFlushEndsBoth: FLUSHALL ends a save of what it has removed, and the rewrite that
@@ -36,6 +35,7 @@ func TestFlushEndsBoth(t *testing.T) {
 		noError(t, err)
 		m.both()
 		m.do("FLUSHALL")
+		m.do("CONFIG SET rdb-key-save-delay 0")
 		m.do("SET a after")
 		m.until("the second rewrite", func() bool {
 			return m.info("aof_rewrites") == strconv.Itoa(before+2) && m.info("aof_rewrite_in_progress") == "0" && m.info("aof_rewrite_scheduled") == "0"
