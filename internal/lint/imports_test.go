@@ -30,6 +30,7 @@ var importTable = []layer{
 	{folder: "arena", modules: []string{sys}},
 	{folder: "container", imports: "arena text"},
 	{folder: "eventloop", imports: "env", modules: []string{sys}},
+	{folder: "grouptime"},
 	// Data.
 	{folder: "object", imports: "arena container text"},
 	{folder: "keyspace", imports: "object container arena env", modules: []string{"github.com/zeebo/xxh3"}},
@@ -48,7 +49,7 @@ var importTable = []layer{
 	{folder: "replication", imports: "client command oplog rdb snapshot resp env text"},
 	{folder: "lease", imports: "client env"},
 	// Processes.
-	{folder: "server", imports: "eventloop resp command acl pubsub config env text logger arena keyspace object container oplog rdb", modules: []string{
+	{folder: "server", imports: "eventloop resp command acl pubsub config env text logger arena keyspace object container oplog rdb grouptime", modules: []string{
 		sys, "github.com/HdrHistogram/hdrhistogram-go",
 	}},
 	{folder: "persist", imports: "server snapshot oplog aof rdb command keyspace config env logger resp text"},
