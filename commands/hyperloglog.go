@@ -171,6 +171,10 @@ func pfcount(c *command.Context) error {
 			return err
 		}
 	}
+	if c.Follows && !c.Timeless { // what is read stays as the primary has it
+		c.Out.Int(int64(n))
+		return nil
+	}
 	cell := c.Edit(key)
 	room := cell.Grow(0) // raw from now on, whoever made it
 	if !ok {

@@ -25,7 +25,7 @@ func (v *View) Add(key []byte, ref arena.Ref) object.Cell {
 // Store gives a draft to the key that it was begun for, in place of what was
 // there, with a deadline (0 = none). It tells whether the key is new.
 func (v *View) Store(key []byte, d *object.Draft, deadline int64) (added bool) {
-	old, sh, base := v.lookup(v.DB, key)
+	old, sh, base := v.lookupEdit(v.DB, key)
 	h := v.ks.tableHash(key)
 	if old.Ok() {
 		v.remove(sh, base, v.DB, h, old.Slot, old.Entry)

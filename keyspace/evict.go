@@ -162,7 +162,7 @@ func (v *View) evict(l *Limits, c candidate) (gone bool) {
 			return
 		}
 		gone = true
-		if e := entry.At(v.ks.arena, at.Ref()); dead(e, v.Now) {
+		if e := entry.At(v.ks.arena, at.Ref()); dead(e, v.Now) && !v.Follows {
 			v.Stats.Expired++
 			v.removeAs(sh, d, db, h, at, e, Expired)
 		} else {

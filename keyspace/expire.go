@@ -62,6 +62,9 @@ func (v *View) Expire(first, step, max int) (more bool) {
 	if invariants.Enabled {
 		v.mustBeInside("expiry")
 	}
+	if v.Follows {
+		return false // the wheels wait for the day on which this node leads
+	}
 	own := (len(v.ks.shards) - first + step - 1) / step
 	for idle := 0; idle < own; v.expireNext++ {
 		if max <= 0 {
@@ -237,6 +240,11 @@ func (v *View) redate(d *database, h uint64, e entry.Entry, old times) {
 	switch {
 	case t.next == 0:
 		return
+	}
+	if v.Follows && !v.Timeless {
+		d.noteOwn(e.Key(), t.next)
+	}
+	switch {
 	case old.next != 0 && t.next >= old.next:
 		e.SetStamp(old.stamp)
 		return

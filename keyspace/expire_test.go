@@ -9,6 +9,7 @@ import (
 	"dozo/arena"
 	"dozo/container/entry"
 	"dozo/internal/invariants"
+	"dozo/object"
 )
 
 // undue counts the keys that should be there but are not, or the reverse.
@@ -206,21 +207,27 @@ func TestKeepDead(t *testing.T) {
 			v.SetString([]byte("other"), []byte("new"), 0, false)
 			v.Move([]byte("other"), 0, key)
 		},
+		"Add": func(v *View, key []byte) {
+			v.Add(key, newString(v.Place(key).Heap, key, []byte("new"), object.Attrs{}, false))
+		},
 	} {
-		ks := newTestKeyspace(t, 1, 1, 9)
-		v := ks.NewView(nil)
-		ks.BeginExclusive(v)
-		key := []byte("key")
-		v.SetString(key, []byte("old"), 10, false)
-		v.Now, v.KeepDead = 10, true
-		if c := v.Find(key); c.Ok() || v.Len(0) != 1 || v.SetDeadline(key, 20) {
-			t.Errorf("%s: the dead key is seen, or gone", name)
+		for _, follows := range []bool{false, true} {
+			ks := newTestKeyspace(t, 1, 1, 9)
+			v := ks.NewView(nil)
+			ks.BeginExclusive(v)
+			key := []byte("key")
+			v.SetString(key, []byte("old"), 10, false)
+			v.Now, v.KeepDead = 10, !follows
+			v.SetFollows(follows)
+			if c := v.Find(key); c.Ok() || v.Len(0) != 1 {
+				t.Errorf("%s: the dead key is seen, or gone", name)
+			}
+			write(v, key)
+			if c := v.Find(key); !c.Ok() || c.Len() != 3 || v.Len(0) != 1 {
+				t.Errorf("%s: the new key is not seen, or the old one is still there", name)
+			}
+			checkKeyspace(t, ks)
+			ks.EndExclusive(v)
 		}
-		write(v, key)
-		if c := v.Find(key); !c.Ok() || c.Len() != 3 || v.Len(0) != 1 {
-			t.Errorf("%s: the new key is not seen, or the old one is still there", name)
-		}
-		checkKeyspace(t, ks)
-		ks.EndExclusive(v)
 	}
 }

@@ -20,13 +20,13 @@ import (
 const fieldsPerLookup = 64
 
 // expireFields removes fields of a hash that are due, when a lookup meets it, and
-// returns where the hash is then: nowhere if none is left.
-func (v *View) expireFields(sh *shard, d *database, db int, h uint64, c object.Cell) object.Cell {
+// returns where the hash is then: nowhere if none is left. keep says that they stay.
+func (v *View) expireFields(sh *shard, d *database, db int, h uint64, c object.Cell, keep bool) object.Cell {
 	if first := object.FieldsDue(v.ks.arena, c.Entry); first == 0 || first > v.Horizon() {
 		return c
 	}
 	switch {
-	case !v.KeepDead:
+	case !keep:
 		v.dropFields(sh, d, db, h, &c, fieldsPerLookup)
 	case object.AllDue(&c, v.Horizon()):
 		c = object.Cell{}
@@ -129,13 +129,15 @@ func (v *View) partlyDead(e entry.Entry) bool {
 }
 
 // gone tells whether the time of a key of the heap is over, or that of all its fields.
-func (v *View) gone(h *arena.Heap, e entry.Entry) bool {
-	if dead(e, v.Horizon()) {
+func (v *View) gone(h *arena.Heap, e entry.Entry) bool { return v.goneAt(h, e, v.Horizon()) }
+
+func (v *View) goneAt(h *arena.Heap, e entry.Entry, now int64) bool {
+	if dead(e, now) {
 		return true
 	}
 	if !object.Encoding(e.Encoding()).Dated() {
 		return false
 	}
 	c := object.Cell{Heap: h, Entry: e}
-	return object.AllDue(&c, v.Horizon())
+	return object.AllDue(&c, now)
 }

@@ -107,6 +107,7 @@ type database struct {
 	// compactDue is how many records are still to be looked at for those that
 	// were added beyond the bound.
 	compactDue int
+	own        map[string]int64 // see follow.go
 }
 
 // New makes an empty keyspace.

@@ -110,7 +110,7 @@ func (v *View) Digest() (all object.Digest) {
 		v.Cells(db, func(c *object.Cell) bool {
 			var d object.Digest
 			d.Mix(c.Entry.Key())
-			c.Digest(&d, v.Now)
+			c.Digest(&d, v.Horizon())
 			all.Xor(d[:])
 			return true
 		})

@@ -32,6 +32,9 @@ type View struct {
 	// only read at a time when nothing may change. Who writes all the same replaces
 	// them.
 	KeepDead bool
+	// Follows says that somebody else removes keys whose time is over, a primary: to all
+	// who read they are hidden, and stay. See follow.go.
+	Follows bool
 	// Timeless says that the time of no key is over: what a log holds is executed, and
 	// the removals of keys are in it.
 	Timeless bool
@@ -129,20 +132,31 @@ func (v *View) cell(sh *shard, slot hashtable.Slot, e entry.Entry) object.Cell {
 // lookup finds a living key in any database. A dead one is removed, unless dead
 // ones are kept.
 func (v *View) lookup(db int, key []byte) (object.Cell, *shard, *database) {
+	return v.reach(db, key, v.KeepDead || v.Follows)
+}
+
+// lookupEdit is lookup for who is about to change the key: what a primary will remove
+// later may go now, as in Redis.
+func (v *View) lookupEdit(db int, key []byte) (object.Cell, *shard, *database) {
+	return v.reach(db, key, v.KeepDead)
+}
+
+// reach is lookup; keep says that what is dead stays.
+func (v *View) reach(db int, key []byte, keep bool) (object.Cell, *shard, *database) {
 	sh, d, h, slot := v.locate(db, key)
 	if !slot.Ok() {
 		return object.Cell{}, sh, d
 	}
 	e := entry.At(v.ks.arena, slot.Ref())
 	if dl := e.Deadline(); dl != 0 && dl <= v.Horizon() {
-		if !v.KeepDead {
+		if !keep {
 			v.removeDead(sh, d, db, h, slot, e)
 		}
 		return object.Cell{}, sh, d
 	}
 	c := v.cell(sh, slot, e)
 	if c.Encoding().Dated() {
-		c = v.expireFields(sh, d, db, h, c)
+		c = v.expireFields(sh, d, db, h, c, keep)
 	}
 	return c, sh, d
 }
@@ -229,7 +243,7 @@ func (v *View) Touch(c *object.Cell) {
 
 // Edit looks a key up that is about to be changed in place.
 func (v *View) Edit(key []byte) object.Cell {
-	c, sh, _ := v.lookup(v.DB, key)
+	c, sh, _ := v.lookupEdit(v.DB, key)
 	if c.Ok() {
 		if v.ks.barrier != nil {
 			v.editIn(sh, v.DB, key, &c)
@@ -245,7 +259,7 @@ func (v *View) Edit(key []byte) object.Cell {
 // removed after: the cell of Edit is out of date then. It does not count as another use.
 // (Peek would do but for a snapshot, which would not hear of what the cell is changed by.)
 func (v *View) EditAgain(key []byte) object.Cell {
-	c, sh, _ := v.lookup(v.DB, key)
+	c, sh, _ := v.lookupEdit(v.DB, key)
 	if c.Ok() && v.ks.barrier != nil {
 		v.editIn(sh, v.DB, key, &c)
 	}
@@ -267,7 +281,7 @@ func (v *View) DeleteIn(db int, key []byte) bool {
 		return false
 	}
 	if v.gone(sh.heap, e) {
-		v.expireFields(sh, d, db, h, v.cell(sh, slot, e))
+		v.expireFields(sh, d, db, h, v.cell(sh, slot, e), v.KeepDead)
 		return false
 	}
 	v.remove(sh, d, db, h, slot, e)
@@ -278,7 +292,7 @@ func (v *View) DeleteIn(db int, key []byte) bool {
 // and tells whether the key is new. The value is encoded as SET encodes it
 // unless raw, which never makes it an integer.
 func (v *View) SetString(key, val []byte, deadline int64, raw bool) (added bool) {
-	c, sh, d := v.lookup(v.DB, key)
+	c, sh, d := v.lookupEdit(v.DB, key)
 	at := object.Attrs{Deadline: deadline, Age: v.freshAge()}
 	if !c.Ok() {
 		v.insert(sh, v.DB, v.ks.tableHash(key), key, newString(sh.heap, key, val, at, raw), deadline)
@@ -302,7 +316,7 @@ func (v *View) SetString(key, val []byte, deadline int64, raw bool) (added bool)
 // SetZeros gives a key a raw string of n zero bytes, whatever it held, without a
 // deadline, and returns it to be filled in.
 func (v *View) SetZeros(key []byte, n int) (c object.Cell, added bool) {
-	c, sh, d := v.lookup(v.DB, key)
+	c, sh, d := v.lookupEdit(v.DB, key)
 	h := v.ks.tableHash(key)
 	at := object.Attrs{Age: v.freshAge()}
 	if !c.Ok() {
@@ -343,7 +357,7 @@ func newString(h *arena.Heap, key, val []byte, at object.Attrs, raw bool) arena.
 // insert puts a new entry in its table.
 func (v *View) insert(sh *shard, db int, h uint64, key []byte, ref arena.Ref, deadline int64) {
 	d := v.ks.database(sh, db)
-	if v.KeepDead {
+	if (v.KeepDead || v.Follows) && !v.Timeless {
 		if old := d.table.Find(h, key); old.Ok() { // it may have been alive at a snapshot's epoch
 			v.remove(sh, d, db, h, old, entry.At(v.ks.arena, old.Ref()))
 		}
@@ -371,7 +385,7 @@ func (v *View) put(sh *shard, h uint64, key []byte, ref arena.Ref) object.Cell {
 // SetDeadline changes when a living key dies (0 = never) and tells whether the
 // key was there.
 func (v *View) SetDeadline(key []byte, deadline int64) bool {
-	c, sh, d := v.lookup(v.DB, key)
+	c, sh, d := v.lookupEdit(v.DB, key)
 	if !c.Ok() {
 		return false
 	}
@@ -433,7 +447,16 @@ func (v *View) Move(from []byte, toDB int, to []byte) {
 // Changed tells watchers that the key was changed by a command.
 func (v *View) Changed(db int, key []byte) {
 	sh := &v.ks.shards[v.ks.shardOf(v.ks.Hash(key))]
-	if len(sh.watched) != 0 {
+	if len(sh.watched) == 0 {
+		return
+	}
+	// To who saw it dead nothing has changed while it is, nor when a primary removes it.
+	switch there, isDead := v.look(sh.dbs[db], string(key)); {
+	case !there:
+		sh.touchExpired(db, key)
+	case isDead:
+		sh.touchHidden(db, key)
+	default:
 		sh.touchWatched(db, key)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"dozo/container/entry"
+	"dozo/object"
 )
 
 // Watch is what one client watches with WATCH. It belongs to the client's
@@ -150,6 +151,15 @@ func (sh *shard) touchExpired(db int, key []byte) {
 	}
 }
 
+// touchHidden marks everyone who saw a key alive that is dead, and was changed.
+func (sh *shard) touchHidden(db int, key []byte) {
+	for _, w := range sh.watched[watchKey{db, string(key)}] {
+		if !w.expired {
+			w.Dirty.Store(true)
+		}
+	}
+}
+
 // touchReplaced marks those who watch keys of a database whose content goes, and
 // another comes in its place (nil = nothing does).
 func (v *View) touchReplaced(sh *shard, db int, by *database) {
@@ -188,5 +198,12 @@ func (v *View) look(d *database, key string) (there, isDead bool) {
 	if !slot.Ok() {
 		return false, false
 	}
-	return true, v.gone(d.heap, entry.At(v.ks.arena, slot.Ref()))
+	// Also while a primary's FLUSHALL or SWAPDB is obeyed, which is timeless: watchers
+	// are clients, to whom time goes by.
+	c := object.Cell{Heap: d.heap, Entry: entry.At(v.ks.arena, slot.Ref())}
+	if v.goneAt(d.heap, c.Entry, v.Now) {
+		return true, true
+	}
+	// A hash that HDEL has just emptied is about to go.
+	return true, c.Type() == object.Hash && object.HashValue{Cell: &c}.Size() == 0
 }

@@ -112,7 +112,8 @@ type Snapshot struct {
 	kept    atomic.Int64       // of them pre-images
 }
 
-// Begin begins a snapshot of what there is now: view.Now is its epoch. No other
+// Begin begins a snapshot of what there is now: view.Now is its epoch. What is over and
+// waits for its removal by a primary (View.Follows) is in it. No other
 // executor runs, and there is no other snapshot. Nothing is walked through yet.
 func Begin(v *keyspace.View, o Options) *Snapshot {
 	ks := v.Keyspace()
@@ -123,7 +124,7 @@ func Begin(v *keyspace.View, o Options) *Snapshot {
 		o.GiantFrom = giantFrom()
 	}
 	s := &Snapshot{
-		ks: ks, epoch: v.Now, opts: o, parts: make([]part, ks.Shards()),
+		ks: ks, epoch: v.Lost(), opts: o, parts: make([]part, ks.Shards()),
 		sizes: make([]Database, ks.Databases()), was: make([]int, ks.Databases()), now: make([]int, ks.Databases()),
 	}
 	for db := range s.sizes {
