@@ -161,12 +161,13 @@ func (m *Manager) loadRDB(ctx context.Context, f *findings) error {
 }
 
 // loadFrom loads what is in RDB format. The base of an append only file keeps keys whose
-// time is over: the commands behind it know them.
+// time is over: the commands behind it know them; so does a node that follows, whose primary
+// removes them.
 func (m *Manager) loadFrom(ctx context.Context, l *loading, file io.Reader, size int64, base bool) (*snapshot.Loaded, error) {
 	c := m.cfg.Values()
 	got, err := snapshot.Load(ctx, file, snapshot.LoadOptions{
 		Keyspace: m.host.Keyspace(), Limits: &m.host.Settings().Limits, Workers: int(c.Int(config.IOThreads)),
-		Size: size, Now: m.env.Clock.Wall().Milliseconds(), KeepExpired: base,
+		Size: size, Now: m.env.Clock.Wall().Milliseconds(), KeepExpired: base || m.host.Follows(),
 		Deep: c.Int(config.SanitizeDumpPayload) == config.SanitizeYes, SkipChecksum: !c.Bool(config.RDBChecksum),
 		Progress: &l.progress, Replace: l.replace,
 		Fact: func(name, value string) { m.logFact(l, name, value) }, Pause: func() { m.pause(ctx) },

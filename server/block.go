@@ -62,11 +62,20 @@ func (w *worker) unblock(cl *Client, byError bool) {
 	if cl.freed {
 		return
 	}
+	if byError {
+		w.unblockAs(cl, "UNBLOCKED client unblocked via CLIENT UNBLOCK")
+	} else {
+		w.unblockAs(cl, "")
+	}
+}
+
+// unblockAs ends a wait that was claimed with an error, "" = as if its time were over.
+func (w *worker) unblockAs(cl *Client, fault string) {
 	b := cl.block.waiter
 	out := resp.Writer{Proto: cl.proto}
-	if byError {
-		w.stats.countError("UNBLOCKED")
-		out.Error("UNBLOCKED client unblocked via CLIENT UNBLOCK")
+	if fault != "" {
+		w.stats.countError(fault)
+		out.Error(fault)
 	} else {
 		cl.block.timedOut(&out)
 	}
@@ -74,7 +83,7 @@ func (w *worker) unblock(cl *Client, byError bool) {
 		w.push(cl, out.Buf)
 	}
 	w.endBlock(cl)
-	w.accountWait(cl, b, 0, byError)
+	w.accountWait(cl, b, 0, fault != "")
 	cl.conn.Kick()
 }
 

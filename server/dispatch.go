@@ -24,6 +24,7 @@ const (
 	attnLoading                         // the data set is being loaded
 	attnClients                         // maxmemory-clients is set
 	attnMisconf                         // what is written could not be kept
+	attnFollows                         // the node follows a primary
 )
 
 var (
@@ -41,11 +42,18 @@ func (w *worker) execute(cl *Client, args [][]byte) bool {
 		}
 	}
 	cl.last = cmd
-	if cl.flags&unusual != 0 || attention(w.srv.attention.Load()) != 0 || cmd.Flags&(command.Protected|command.NoMulti) != 0 {
+	state := attention(w.srv.attention.Load())
+	if cl.flags&unusual != 0 || state != 0 && !state.spares(cmd) || cmd.Flags&(command.Protected|command.NoMulti) != 0 {
 		return w.executeSlow(cl, cmd, args)
 	}
 	w.run(cl, cmd, args)
 	return true
+}
+
+// spares tells whether a command takes the fast path all the same: one that only reads
+// finds nothing to check on a node that follows.
+func (a attention) spares(cmd *command.Command) bool {
+	return a == attnFollows && cmd.Flags&command.ReadOnly != 0
 }
 
 // resolve finds the subcommand of a container and answers what cannot be run.
@@ -168,7 +176,7 @@ func runsInsideMulti(cmd *command.Command) bool {
 }
 
 // permit makes every check that can refuse a command before it runs. Users'
-// permissions join it with ACL, refusals of replicas with replication.
+// permissions join it with ACL.
 func (w *worker) permit(cl *Client, cmd *command.Command, args [][]byte) error {
 	if cmd.Flags&command.Protected != 0 {
 		if err := w.srv.permitProtected(cl, cmd); err != nil {
@@ -186,6 +194,9 @@ func (w *worker) permit(cl *Client, cmd *command.Command, args [][]byte) error {
 	}
 	if err := w.permitWrite(cl, cmd); err != nil {
 		return err
+	}
+	if w.srv.refusesWrites() && cl.mayChange(cmd)&command.Write != 0 {
+		return errReadOnly
 	}
 	if cl.has(subscribed) && cl.proto == 2 && !allowedSubscribed(cmd) {
 		return command.ReplyError("ERR Can't execute '" + cmd.FullName + "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context")
@@ -429,7 +440,7 @@ var (
 // met the key. As a change that asks for a snapshot it does not count: a restart
 // would lose the key as well.
 func (w *worker) Removed(db int, key []byte, why keyspace.Reason) {
-	if w.srv.log.Active() {
+	if w.srv.records() {
 		verb := "DEL"
 		if w.srv.lazyRemoval(why) {
 			verb = "UNLINK"
@@ -451,7 +462,7 @@ func (w *worker) Removed(db int, key []byte, why keyspace.Reason) {
 
 // FieldExpired implements keyspace.Events: the log gets an HDEL.
 func (w *worker) FieldExpired(db int, key, field []byte) {
-	if w.srv.log.Active() {
+	if w.srv.records() {
 		w.logRemoval(db, []byte("HDEL"), key, field)
 	}
 }

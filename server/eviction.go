@@ -39,10 +39,10 @@ func evictBudget(v *config.Values) time.Duration {
 // makeRoom evicts until memory is within its limit or the time for it is used up;
 // false when nothing can go. The caller holds no shard.
 func (w *worker) makeRoom() (ok bool) {
-	if w.srv.pausing() {
+	if w.srv.pausing() || w.srv.sparesMemory() {
 		return true
 	}
-	w.ctx.Effects.Enabled = w.srv.log.Active()
+	w.ctx.Effects.Enabled = w.srv.records()
 	begin, budget := w.srv.clock.Monotonic(), w.srv.live.Load().evictBudget
 	for {
 		ok = w.view.Evict(evictSlice)
@@ -58,11 +58,11 @@ func (w *worker) makeRoom() (ok bool) {
 // evictBetween goes on with what commands have left to do, and has the loop come
 // back to it at once while there is more.
 func (w *worker) evictBetween() {
-	if w.srv.pausing() || w.srv.attends(attnLoading) {
+	if w.srv.pausing() || w.srv.sparesMemory() || w.srv.attends(attnLoading) {
 		return
 	}
 	w.mono = w.watch.Read()
-	w.view.Now = millis(w.mono + w.wallOffset)
+	w.tellTime()
 	if w.makeRoom() && w.ks.Over() > 0 {
 		w.loop.WakeBy(w.loop.Now())
 	}

@@ -256,7 +256,7 @@ func (t *infoText) stats() {
 	p := s.persistenceStatus()
 	t.zeros("latest_fork_usec")
 	t.ints("total_forks", p.Saves+p.Rewrites) // what is written in the background; nothing forks
-	t.zeros("migrate_cached_sockets slave_expires_tracked_keys")
+	t.ints("migrate_cached_sockets slave_expires_tracked_keys", 0, t.ownKeys())
 	t.ints("active_defrag_hits active_defrag_misses active_defrag_key_hits active_defrag_key_misses",
 		sum.keys.DefragHits, sum.keys.DefragMisses, sum.keys.DefragKeyHits, sum.keys.DefragKeyMisses)
 	currently, total := s.defragTimes()
@@ -269,6 +269,14 @@ func (t *infoText) stats() {
 	t.loopStats()
 	t.ints("acl_access_denied_auth", sum.authFailures)
 	t.zeros("acl_access_denied_cmd acl_access_denied_key acl_access_denied_channel")
+}
+
+// ownKeys is how many keys a replica that clients write to removes itself.
+func (t *infoText) ownKeys() int64 {
+	if t.srv.attends(attnLoading) {
+		return 0 // somebody else is at the keys
+	}
+	return int64(t.view.OwnKeys())
 }
 
 // loopStats tells what the event loops do. Their time is that of rounds from the

@@ -129,7 +129,7 @@ func (s *Server) NoteLatency(event string, took time.Duration) { s.noteLatency(e
 // Only alone.
 func (s *Server) Record() {
 	for _, w := range s.workers {
-		w.ctx.Effects.Enabled = s.log.Active()
+		w.ctx.Effects.Enabled = s.records()
 	}
 }
 

@@ -41,7 +41,7 @@ func (s *Server) ReplayHere(v *keyspace.View, fn func(v *keyspace.View, exec fun
 func (w *worker) replayAll(fn func(v *keyspace.View, exec func(db int, args [][]byte) error)) {
 	now, ctx, out := w.view.Now, w.ctx, w.out
 	w.out = resp.Writer{Proto: 2}
-	w.view.Now, w.view.Timeless = millis(w.srv.clock.Wall()), true
+	w.view.Now, w.view.Timeless = w.srv.Time(), true
 	w.ctx.Effects = command.Effects{}
 	fn(w.view, w.replay)
 	w.view.Now, w.view.Timeless = now, false

@@ -108,6 +108,7 @@ type Server struct {
 	overClients   bool // maxmemory-clients is passed and nobody can be evicted
 	jobs          fileJobs
 
+	time    groupTime      // has its own lock
 	latency latencyMonitor // has its own lock
 	defrag  defragger
 	drift   driftWatch // has its own lock
@@ -134,6 +135,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.table = table
 	s.started = s.clock.Monotonic()
+	s.time.init(s.clock)
 	random := o.Env.NewRand()
 	s.runID, s.replID = randomHex(random, 40), randomHex(random, 40)
 	if err := s.bindConfig(); err != nil {

@@ -26,6 +26,8 @@ type liveSettings struct {
 	// clientLimit is how much memory all clients may take together; 0 = no limit.
 	clientLimit int64
 	evictBudget time.Duration // how long a command may evict
+	// What a node that follows refuses, and whether it has no limit of memory.
+	replicaReadOnly, replicaIgnoresMemory bool
 }
 
 // bindConfig takes the values over, now and whenever they change.
@@ -41,6 +43,7 @@ func (s *Server) bindConfig() error {
 		config.Timeout, config.HZ, config.MaxClients, config.ProtectedMode, config.RequirePass,
 		config.ClientOutputBufferLimit, config.LazyfreeLazyExpire, config.LazyfreeLazyEviction,
 		config.TCPKeepalive, config.LogLevel, config.MaxMemory, config.MaxMemoryClients, config.MaxMemoryEvictionTenacity,
+		config.ReplicaReadOnly, config.ReplicaIgnoreMaxMemory,
 	}, s.hook(s.applyLive))
 	c.OnChangeOf([]*config.Directive{
 		config.ProtoMaxBulkLen, config.HLLSparseMaxBytes, config.RDBCompression, config.RDBChecksum,
@@ -88,6 +91,9 @@ func (s *Server) applyLive(v *config.Values) {
 
 		clientLimit: clientLimit(v),
 		evictBudget: evictBudget(v),
+
+		replicaReadOnly:      v.Bool(config.ReplicaReadOnly),
+		replicaIgnoresMemory: v.Bool(config.ReplicaIgnoreMaxMemory),
 	}
 	s.live.Store(live)
 	s.attend(attnClients, live.clientLimit != 0)

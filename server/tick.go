@@ -57,8 +57,12 @@ func (w *worker) call(fn func(*worker)) {
 
 // Tick does the periodic work of one loop; the first also that of the server.
 func (w *worker) Tick(_ *eventloop.Loop, _ time.Duration) {
-	w.readClocks()
-	w.view.Now = millis(w.mono + w.wallOffset)
+	w.watch.Calibrate()
+	w.mono = w.watch.Read()
+	if w.index == 0 {
+		w.srv.time.adjust(w.srv.clock)
+	}
+	w.tellTime()
 	paused := false
 	w.gated(func() {
 		w.thread = threadTimes()
@@ -95,9 +99,13 @@ func (w *worker) expire(budget time.Duration) {
 	if w.srv.settings.Load().ActiveExpireStop || w.srv.attends(attnPaused) {
 		return
 	}
+	expire := func() bool { return w.view.Expire(w.index, len(w.srv.workers), expireSlice) }
+	if w.srv.attends(attnFollows) {
+		expire = func() bool { return w.view.ExpireOwn(w.index, len(w.srv.workers)) }
+	}
 	begin, took, more := w.srv.clock.Monotonic(), time.Duration(0), true
 	for more && took < budget {
-		w.gated(func() { more = w.view.Expire(w.index, len(w.srv.workers), expireSlice) })
+		w.gated(func() { more = expire() })
 		took = w.srv.clock.Monotonic() - begin
 		if more && took >= expireYield {
 			w.expirePending = true
@@ -146,7 +154,7 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	if w.expirePending {
 		w.expirePending = false
 		w.mono = w.watch.Read()
-		w.view.Now = millis(w.mono + w.wallOffset)
+		w.tellTime()
 		w.expire(expireYield)
 	}
 	if len(w.servedHere) != 0 || w.view.HasRechecks() {

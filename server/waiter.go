@@ -173,7 +173,7 @@ func (w *worker) accountWait(cl *Client, b *waiter, took time.Duration, failed b
 // held is still held.
 func (w *worker) serveReady() {
 	if w.view.HasReady() {
-		w.view.Now = millis(w.mono + w.wallOffset) // a long step may have outlived its own keys
+		w.tellTime() // a long step may have outlived its own keys
 		w.view.ServeReady()
 	}
 }
@@ -192,8 +192,8 @@ func (w *worker) recheck(b *waiter) {
 		return
 	}
 	w.mono = w.watch.Read()
-	w.view.Now = millis(w.mono + w.wallOffset)
-	w.ctx.Effects.Enabled = w.srv.log.Active()
+	w.tellTime()
+	w.ctx.Effects.Enabled = w.srv.records()
 	w.ctx.NotifyMask = command.Event(w.srv.notifyMask.Load())
 	var set keyspace.LockSet
 	w.ks.AddWaited(&set, &b.Wait)

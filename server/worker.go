@@ -76,10 +76,8 @@ type worker struct {
 	// beside is the memory of connections as far as counted; read by all.
 	beside atomic.Int64
 
-	// wallOffset is wall time less monotonic time, renewed each tick.
-	wallOffset time.Duration
-	mono       time.Duration // when the last command ended, or the batch began
-	watch      env.Stopwatch // for mono between commands
+	mono  time.Duration // when the last command ended, or the batch began
+	watch env.Stopwatch // for mono between commands
 
 	// The notes of package-level comment in notes.go.
 	waitingNotes atomic.Int64 // bytes of notes that wait for this worker
@@ -107,15 +105,8 @@ func newWorker(s *Server, index int) *worker {
 	w.stats.init(len(s.table.ByID()))
 	w.watch = env.NewStopwatch(s.clock)
 	w.local.subs = pubsub.NewLocal[*Client](s.hub, index)
-	w.readClocks()
-	return w
-}
-
-// readClocks renews the distance between the two clocks.
-func (w *worker) readClocks() {
-	w.watch.Calibrate()
 	w.mono = w.watch.Read()
-	w.wallOffset = w.srv.clock.Wall() - w.mono
+	return w
 }
 
 // Open begins a connection's life, or refuses it.
@@ -303,7 +294,7 @@ func (w *worker) endOverlong(cl *Client) {
 func (w *worker) beginBatch(cl *Client) {
 	w.current = cl
 	w.mono = w.watch.Read()
-	w.view.Now = int64((w.mono + w.wallOffset) / time.Millisecond)
+	w.tellTime()
 	w.out.Buf, w.out.Proto = cl.conn.Out, cl.proto
 	w.ctx.Session = cl
 	if s := w.srv.settings.Load(); s != w.ctx.Set {
@@ -312,7 +303,7 @@ func (w *worker) beginBatch(cl *Client) {
 			w.limitParser(other)
 		}
 	}
-	w.ctx.Effects.Enabled = w.srv.log.Active()
+	w.ctx.Effects.Enabled = w.srv.records()
 	w.ctx.OutMax = w.outputMax(cl)
 }
 
