@@ -2,6 +2,7 @@ package command
 
 import (
 	"slices"
+	"strings"
 
 	"dozo/resp"
 	"dozo/text"
@@ -291,7 +292,7 @@ func (a *Arg) write(out *resp.Writer) {
 		out.Int(int64(a.KeySpec - 1))
 		n++
 	}
-	field("token", a.Token)
+	field("token", strings.ToUpper(a.Token)) // as 7.2, whatever case is usual
 	field("since", a.Since)
 	field("deprecated_since", a.Until)
 	if flags := a.flags(); len(flags) != 0 {

@@ -153,3 +153,16 @@ func TestCommandDescribesAll(t *testing.T) {
 		t.Errorf("COMMAND DOCS describes %d commands", len(docs.Elems)/2)
 	}
 }
+
+// TestTokensOfDocs: COMMAND DOCS shows tokens in capitals, as 7.2 does, also where people
+// write them small.
+func TestTokensOfDocs(t *testing.T) {
+	table, err := NewTable(Introspection, []Spec{{Name: "FAR", Since: "1.0.0", Complexity: "O(1)", Summary: "Tells.", Syntax: "word:string unit=<'m' | 'km'>", Handler: demo[0].Handler, Group: Generic}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs := string(call(table, 3, "COMMAND", "DOCS", "FAR"))
+	if !strings.Contains(docs, "$2\r\nKM\r\n") {
+		t.Errorf("COMMAND DOCS: %q", docs)
+	}
+}

@@ -42,7 +42,7 @@ var entryCommands = []command.Spec{
 	},
 	{
 		Name: "XDEL", Handler: xdel, Group: command.Stream, Since: "5.0.0", Complexity: "O(1) an entry, however long the stream is",
-		Syntax:  "key ID:string [ID:string ...]",
+		Syntax:  "key id:string [id:string ...]",
 		Flags:   command.Write | command.Fast,
 		Keys:    []command.KeySpec{command.At(1, command.RW|command.Delete)},
 		Summary: "Takes entries out of a stream and counts them.",

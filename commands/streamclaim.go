@@ -46,7 +46,7 @@ var claimCommands = []command.Spec{
 	},
 	{
 		Name: "XCLAIM", Handler: xclaim, Group: command.Stream, Since: "5.0.0", Complexity: "O(log N) for N pending entries of the group",
-		Syntax:  "key group consumer min-idle-time:string ID:string [ID:string ...] [IDLE ms] [TIME unix-time-milliseconds] [RETRYCOUNT count] force=[FORCE] justid=[JUSTID] lastid=[LASTID lastid]",
+		Syntax:  "key group consumer min-idle-time:string id:string [id:string ...] [IDLE ms] [TIME unix-time-milliseconds] [RETRYCOUNT count] force=[FORCE] justid=[JUSTID] lastid=[LASTID lastid]",
 		Flags:   command.Write | command.Fast,
 		Keys:    []command.KeySpec{command.At(1, command.RW|command.Update)},
 		Tips:    []string{"nondeterministic_output"},

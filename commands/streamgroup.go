@@ -19,7 +19,7 @@ var (
 var groupCommands = []command.Spec{
 	{
 		Name: "XACK", Handler: xack, Group: command.Stream, Since: "5.0.0", Complexity: "O(1) an ID",
-		Syntax:  "key group ID:string [ID:string ...]",
+		Syntax:  "key group id:string [id:string ...]",
 		Flags:   command.Write | command.Fast,
 		Keys:    []command.KeySpec{command.At(1, command.RW|command.Update)},
 		Summary: "Takes entries off what is pending in a group, and counts them.",

@@ -30,7 +30,7 @@ var (
 var readCommands = []command.Spec{
 	{
 		Name: "XREAD", Handler: xread, Group: command.Stream, Since: "5.0.0", Complexity: "O(M) a stream for M entries that are replied",
-		Syntax:   "[COUNT count] [BLOCK milliseconds] STREAMS <key [key ...] ID:string [ID:string ...]>",
+		Syntax:   "[COUNT count] [BLOCK milliseconds] STREAMS <key [key ...] id:string [id:string ...]>",
 		Flags:    command.Blocking | command.ReadOnly,
 		Keys:     []command.KeySpec{command.After("STREAMS", 1, -1, 1, 2, command.RO|command.Access)},
 		FindKeys: streamsOf,
@@ -38,7 +38,7 @@ var readCommands = []command.Spec{
 	},
 	{
 		Name: "XREADGROUP", Handler: xreadgroup, Group: command.Stream, Since: "5.0.0", Complexity: "O(M) a stream for M entries that are replied",
-		Syntax:   "group-block=<GROUP <group consumer>> [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS <key [key ...] ID:string [ID:string ...]>",
+		Syntax:   "group-block=<GROUP <group consumer>> [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS <key [key ...] id:string [id:string ...]>",
 		Flags:    command.Blocking | command.Write,
 		Keys:     []command.KeySpec{command.After("STREAMS", 4, -1, 1, 2, command.RO|command.Access)},
 		FindKeys: streamsOf,

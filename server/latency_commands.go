@@ -34,7 +34,7 @@ var latencyCommands = []command.Spec{{
 		},
 		{
 			Name: "HISTOGRAM", Handler: latencyHistogram, Group: command.Server, Since: "7.0.0", Complexity: "O(N) for N commands",
-			Syntax:  "[COMMAND:string [COMMAND:string ...]]",
+			Syntax:  "[command:string [command:string ...]]",
 			Flags:   command.Admin | command.NoScript | command.Loading | command.Stale | command.Exclusive,
 			Tips:    []string{"nondeterministic_output", "request_policy:all_nodes", "response_policy:special"},
 			Summary: "Tells how the durations of commands are distributed.",
