@@ -336,3 +336,28 @@ func TestSymlinks(t *testing.T) {
 		t.Errorf("a is %q", got)
 	}
 }
+
+// TestTwoOfOneSnapshotName: servers that save nothing by themselves may share a folder and
+// the snapshot's name, each with an append only file of its own. The word of the one that
+// runs is not taken for that of the other's last run, nor written over, and what it saves
+// is left alone.
+func TestTwoOfOneSnapshotName(t *testing.T) {
+	disk := newDisk(t)
+	first := started(t, disk, aofYes, "rdb-key-save-delay 10000000")
+	first.do("SET a 1")
+	first.do("SET b 1")
+	first.do("BGSAVE")
+	first.untilWord(runFile, `"aof": true`)
+	second := started(t, disk, aofYes, "appendfilename second.aof")
+	second.do("SET a 2")
+	second.untilInfo("aof_starting", "0")
+	first.do("CONFIG SET rdb-key-save-delay 0")
+	first.untilInfo("rdb_bgsave_in_progress", "0")
+	if first.info("rdb_last_bgsave_status") != "ok" {
+		t.Errorf("the save has failed\n%s", first.log)
+	}
+	first.untilWord(runFile, `"aof_name": "appendonly.aof"`)
+	second.stop("SHUTDOWN NOSAVE")
+	disk = first.stop("SHUTDOWN NOSAVE")
+	has(t, disk.KeepAll(), "a", "1", aofYes)
+}

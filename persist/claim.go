@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
+	"strings"
 
+	"dozo/aof"
 	"dozo/config"
 	"dozo/env"
 	"dozo/logger"
@@ -23,6 +26,9 @@ import (
 type claim struct {
 	path string
 	lock io.Closer // nil = it is not ours
+	// taken tells that it is another server's: so is the marker that lies there, which
+	// that server goes by. takenAtStart is the same of the name of the start.
+	taken, takenAtStart bool
 }
 
 // claimSnapshot claims the snapshot's name at the start.
@@ -35,8 +41,17 @@ func (m *Manager) claimSnapshot() error {
 		return fmt.Errorf("the snapshot %s is in use by another server, and the two would replace each other's data: give this one another dir or dbfilename, "+
 			"or turn its saves off (save \"\"). `startup-data-check no` starts all the same: %w", m.claim.path, err)
 	}
+	m.claim.takenAtStart = true
 	m.warnOfOther()
 	return nil
+}
+
+// speaksOf tells whether a snapshot's marker is this server's to write.
+func (c *claim) speaksOf(snapshot, atStart string) bool {
+	if snapshot == filepath.Base(c.path) && c.taken {
+		return false
+	}
+	return snapshot != atStart || !c.takenAtStart
 }
 
 // claimMoved claims the name that CONFIG SET has given.
@@ -58,20 +73,23 @@ func (m *Manager) snapshotPath() string { return m.cfg.Path(config.DBFilename) }
 func (m *Manager) claimNow() (err error) {
 	m.claim.path = m.snapshotPath()
 	m.claim.lock, err = m.env.FS.Lock(lockOf(m.claim.path))
+	m.claim.taken = errors.Is(err, env.ErrLocked)
 	return err
 }
 
 func lockOf(snapshot string) string { return snapshot + ".lock" }
 
-// inUse tells whether another server has claimed a snapshot: then it is that server's
-// data, and none that a wrong configuration has lost sight of. The claim that is tried for
+// inUse tells whether another server has claimed a snapshot, or writes the append only file
+// of a manifest: then it is that server's data, and none that a wrong configuration has lost
+// sight of. The claim that is tried for
 // that could meet the owner's own at its start; so it is tried only where the answer
 // decides whether this server starts at all.
-func (m *Manager) inUse(snapshot string) bool {
-	if _, err := m.env.FS.Stat(lockOf(snapshot)); err != nil {
+func (m *Manager) inUse(path string) bool {
+	path = lockOf(strings.TrimSuffix(path, aof.ManifestName("")))
+	if _, err := m.env.FS.Stat(path); err != nil {
 		return false
 	}
-	lock, err := m.env.FS.Lock(lockOf(snapshot))
+	lock, err := m.env.FS.Lock(path)
 	if err == nil {
 		_ = lock.Close() // nothing was written to it
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"dozo/aof"
@@ -189,12 +190,14 @@ func (m *Manager) tell(dir string, k *marker) bool {
 	return err == nil
 }
 
-// markerNames are the files of a run's markers.
-func (m *Manager) markerNames(present string) []string {
-	if present == m.startedAs {
-		return []string{markerName(present)}
+// markerNames are the files of a run's markers: none is another server's. Under marking.
+func (m *Manager) markerNames(present string) (names []string) {
+	for _, snapshot := range slices.Compact([]string{m.startedAs, present}) {
+		if m.claim.speaksOf(snapshot, m.startedAs) {
+			names = append(names, markerName(snapshot))
+		}
 	}
-	return []string{markerName(m.startedAs), markerName(present)}
+	return names
 }
 
 // moved is called at the end of a CONFIG SET by which the snapshot is kept elsewhere. Word of

@@ -93,6 +93,9 @@ func (m *Manager) survey() (*findings, error) {
 	if f.marker, err = readMarker(m.env.FS, p.Dir, filepath.Base(path)); err != nil {
 		return nil, err
 	}
+	if m.claim.taken { // it is the word of a server that runs, not of the last run
+		f.marker = nil
+	}
 	if m.stayedHere(f.marker, p) {
 		f.marker = &marker{Version: markerVersion, RunID: f.marker.RunID, At: f.marker.At, AOF: true, AOFFolder: p.Folder, AOFName: p.Name}
 	}
