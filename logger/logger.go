@@ -5,9 +5,13 @@
 //
 // ROLE is M (master), S (replica), X (sentinel) or C (child); LEVEL one of . - *
 // # for debug, verbose, notice and warning.
+//
+// LIMITATIONS: while what the lines are written to is stuck nobody waits for it; what has
+// not been written when the process ends then is lost.
 package logger
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -43,9 +47,21 @@ type Logger struct {
 	level atomic.Int32
 	role  atomic.Int32
 
-	mu  sync.Mutex
-	out io.Writer
+	out     io.Writer // the goroutine's, while one drains
+	mu      sync.Mutex
+	pending []byte
+	dropped int           // lines, since the last one that was not
+	drained chan struct{} // closed when nothing is pending; nil = nothing is
+	slow    bool          // nobody waits any more for what is pending
 }
+
+const (
+	// patience is how long a line is waited for. Who logs may be a loop that has clients
+	// waiting: a file on a disk that hangs, or a pipe that nobody reads, must not stop it.
+	patience = 100 * time.Millisecond
+	// pendingMax bounds what waits, in bytes; further lines are dropped, and counted.
+	pendingMax = 1 << 20
+)
 
 // New is a logger for a process, writing lines of at least the level to out.
 func New(out io.Writer, clock env.Clock, pid int, level Level) *Logger {
@@ -83,11 +99,62 @@ func (l *Logger) Logf(level Level, format string, args ...any) {
 // oneLine keeps a text that came from outside from faking further lines.
 func oneLine(s string) string { return strings.NewReplacer("\r", " ", "\n", " ").Replace(s) }
 
-// Raw writes text as it is, for banners and reports of several lines.
+// Raw writes text as it is, for banners and reports of several lines. It has been written
+// when Raw returns, unless that takes long: then it is written when it can be.
 func (l *Logger) Raw(text string) {
+	drained := l.add(text)
+	if drained == nil {
+		return
+	}
+	enough, stop := context.WithTimeout(context.Background(), patience)
+	defer stop()
+	select {
+	case <-drained:
+	case <-enough.Done():
+		l.mu.Lock()
+		l.slow = l.drained == drained
+		l.mu.Unlock()
+	}
+}
+
+// add has a text written. It gives what to wait for, nil if that is in vain.
+func (l *Logger) add(text string) <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, _ = io.WriteString(l.out, text) // there is nowhere to report it
+	if len(l.pending) > pendingMax {
+		l.dropped++
+		return nil
+	}
+	if l.dropped > 0 {
+		l.pending = fmt.Appendf(l.pending, "... %d lines are missing here: the log could not be written for a while\n", l.dropped)
+		l.dropped = 0
+	}
+	l.pending = append(l.pending, text...)
+	if l.drained == nil {
+		l.drained = make(chan struct{})
+		go l.drain()
+	}
+	if l.slow {
+		return nil
+	}
+	return l.drained
+}
+
+// drain writes what is pending until nothing is.
+func (l *Logger) drain() {
+	for {
+		l.mu.Lock()
+		text := l.pending
+		l.pending = nil
+		if len(text) == 0 {
+			close(l.drained)
+			l.drained, l.slow = nil, false
+			l.mu.Unlock()
+			return
+		}
+		l.mu.Unlock()
+		_, _ = l.out.Write(text) // there is nowhere to report it
+	}
 }
 
 // ParseLevel reads a value of `loglevel`.
