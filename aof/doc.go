@@ -59,11 +59,11 @@
 // LIMITATIONS
 //   - Every end of the log that others can see is taken for the end of a unit.
 //     What is appended raw (oplog.AppendRaw) must therefore be whole units.
-//   - With everysec and no, kill -9 loses what was not written yet. That is what
-//     came in the last moment, unless a write waits for a slow disk (the system may
-//     have it wait for an fsync of the same file), or the file is changed: at the
-//     beginning and the end of a rewrite, and after a failure, what is in the old
-//     files is synced first.
+//   - With everysec and no, kill -9 loses what was not written yet: nothing that
+//     was answered where replies wait for the gate Taken. That waits for a slow disk
+//     if the system has a write wait for an fsync of the same file, or the file is
+//     changed: at the beginning and the end of a rewrite, and after a failure, what is
+//     in the old files is synced first.
 //   - What a file system keeps of unsynced data after a power failure is expected
 //     to be a beginning of it, or zeros; a file with a hole in its last part is
 //     refused, and dozo check aof --fix cuts it there.

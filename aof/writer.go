@@ -65,6 +65,7 @@ type Options struct {
 	Store  *Store
 	Log    *oplog.Log
 	Gate   *oplog.Gate // advanced to what is durable
+	Taken  *oplog.Gate // advanced to what the system has, which keeps it if the process is killed; nil = nobody asks
 	Clock  env.Clock
 	Logger *logger.Logger
 	Events Events
@@ -424,6 +425,9 @@ func (w *Writer) advance(s *stream) {
 		return
 	}
 	if s == w.cur {
+		if w.Taken != nil {
+			w.Taken.Advance(s.read.Era(), s.whole.pos)
+		}
 		w.durable.Store(s.synced.pos)
 		if !w.Store.unsettled {
 			w.Gate.Advance(s.read.Era(), settled)

@@ -1,6 +1,7 @@
 package eventloop
 
 import (
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -139,6 +140,10 @@ func (l *Loop) crashed() {
 // sleep waits for work, not at all if there is some at hand.
 func (l *Loop) sleep() {
 	timeout := l.timeout()
+	if timeout > 0 && len(l.held) > 0 {
+		runtime.Gosched() // who opens the gates may need no more than this processor, and to be let in
+		timeout = l.timeout()
+	}
 	if timeout > 0 {
 		l.inbox.asleep.Store(true)
 		if l.inbox.count.Load() > 0 || l.gatesMoved() {

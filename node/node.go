@@ -228,7 +228,7 @@ func (n *Node) build() (err error) {
 		Arena: n.arena, Loops: loops, Databases: int(o.Config.Int(config.Databases)),
 		Seed: o.Env.NewRand().Uint64(), NewRand: o.Env.NewRand, PartDivisor: partDivisor(),
 	})
-	n.log = oplog.New(n.arena, oplog.Options{})
+	n.log = oplog.New(n.arena, oplog.Options{DeferWake: true})
 	n.persist = persist.New(persist.Options{Env: o.Env, Config: o.Config, Logger: n.logger, Log: n.log, PID: o.PID})
 	n.server, err = server.New(server.Options{
 		Env: o.Env, Config: o.Config, Keyspace: n.ks, Log: n.log, Logger: n.logger,

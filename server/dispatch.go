@@ -391,7 +391,7 @@ func (w *worker) commit(cl *Client, cmd *command.Command, args [][]byte) {
 	}
 	end, logged := w.logEffects()
 	if logged {
-		cl.lastWrite = end
+		w.noteOwnWrite(cl, cmd.Flags, end)
 	}
 	if w.srv.replies != nil {
 		w.settle(cl, cmd, args, end, logged)
@@ -402,10 +402,18 @@ func (w *worker) commit(cl *Client, cmd *command.Command, args [][]byte) {
 func (w *worker) commitExec(cl *Client) {
 	end, logged := w.logEffects()
 	if logged {
-		cl.lastWrite = end
+		w.noteOwnWrite(cl, cl.tx.flags, end)
 	}
 	if w.srv.replies != nil {
 		w.settleExec(cl, end, logged)
+	}
+}
+
+// noteOwnWrite notes where what a client's call has logged ends.
+func (w *worker) noteOwnWrite(cl *Client, flags command.Flags, end uint64) {
+	cl.lastWrite = end
+	if w.wroteMark < 0 && changes(flags) {
+		w.wroteMark = w.replyMark
 	}
 }
 

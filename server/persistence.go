@@ -192,9 +192,7 @@ func (w *worker) finish(cl *Client, reply func(out *resp.Writer) error) {
 	if !cl.block.muted {
 		mark := len(cl.conn.Out)
 		w.push(cl, out.Buf)
-		if r := w.srv.replies; r != nil && r.gate.Passed() < cl.lastWrite {
-			cl.conn.HoldFrom(mark, cl.lastWrite)
-		}
+		w.holdFrom(cl, mark, cl.lastWrite)
 	}
 	w.endBlock(cl)
 	w.accountWait(cl, nil, 0, err != nil)

@@ -10,6 +10,11 @@ import (
 
 // Replies that wait for the log.
 //
+// There are two kinds of gates. With GateWrites only replies to writes wait: for what is
+// done at once, such as handing the log to the system, which keeps it when the process is
+// killed. Of what a client has sent in one go the replies from the first write on wait
+// together, for the last write. What follows is about the other kind.
+//
 // While a gate is set (GateReplies) no reply shows what the gate has not passed:
 // neither the reply to the write itself, nor one that shows what the write made. What
 // a reply depends on is one offset of the log (oplog/gate.go says why that is
@@ -48,8 +53,9 @@ import (
 //   - INFO, MEMORY STATS, SLOWLOG and other reports show numbers and calls as they
 //     are. They are asked when something is wrong with the disk.
 //   - A reply from before the gate came is not held, nor is one after it has gone. One
-//     that was held when it went (CONFIG SET appendfsync everysec) leaves when it would
-//     have, and those behind it on its connection after it.
+//     that was held when it went (CONFIG SET appendonly no) leaves when it would
+//     have, and those behind it on its connection after it. One that was held when
+//     another gate took its place (CONFIG SET appendfsync everysec) waits for that one.
 //   - A client that has left does not learn what became of its writes; they stay.
 
 // replyGate is what replies wait for.
@@ -60,7 +66,7 @@ type replyGate struct {
 	floor atomic.Uint64
 	// ends has the end of the last write to any key whose hash begins with the bits
 	// of the index. It belongs to the shard of these keys.
-	ends []uint64
+	ends []uint64 // nil: reads do not wait
 }
 
 // endsBits is how many bits of a hash index replyGate.ends: all shards' parts are
@@ -73,12 +79,18 @@ const (
 // GateReplies makes replies wait until the gate has passed what they show; nil ends
 // that. What waits then goes on waiting, since it was to be durable: see ReleaseReplies.
 // It is called alone, or before Start. The gate is of the server's log.
-func (s *Server) GateReplies(g *oplog.Gate) {
-	if s.replies != nil && s.replies.gate == g {
-		return
-	}
-	if old := s.replies; old != nil {
-		s.replies, s.formerGate = nil, old // what waits may also wait for one before it
+func (s *Server) GateReplies(g *oplog.Gate) { s.setGate(g, true) }
+
+// GateWrites makes replies to writes wait until the gate has passed these writes, in
+// place of what GateReplies has set. What waits for a former gate waits for this one.
+func (s *Server) GateWrites(g *oplog.Gate) { s.setGate(g, false) }
+
+func (s *Server) setGate(g *oplog.Gate, reads bool) {
+	if old := s.gating(); old != nil {
+		if old.gate == g && reads == (s.replies != nil) {
+			return
+		}
+		s.replies, s.writes, s.formerGate = nil, nil, old // what waits may also wait for one before it
 	}
 	if g == nil {
 		return
@@ -87,20 +99,33 @@ func (s *Server) GateReplies(g *oplog.Gate) {
 		old.cancel() // it releases nothing any more
 		s.formerGate = nil
 	}
-	r := &replyGate{gate: g, ends: make([]uint64, 1<<endsBits)}
+	r := &replyGate{gate: g}
 	r.floor.Store(s.log.Offset())
 	for _, l := range s.group.Loops() {
 		l.Restrain(g.Passed())
 	}
 	r.cancel = g.Subscribe(s.release)
 	s.release(g.Passed())
+	if !reads {
+		s.writes = r
+		return
+	}
+	r.ends = make([]uint64, 1<<endsBits)
 	s.replies = r
+}
+
+// gating is the gate that replies wait for; nil = none.
+func (s *Server) gating() *replyGate {
+	if s.replies != nil {
+		return s.replies
+	}
+	return s.writes
 }
 
 // ReleaseReplies has everything leave that waits for a gate that is gone: what it waits
 // for will not come. It is called alone.
 func (s *Server) ReleaseReplies() {
-	if old := s.formerGate; old != nil && s.replies == nil {
+	if old := s.formerGate; old != nil && s.gating() == nil {
 		s.formerGate = nil
 		old.cancel()
 		s.release(s.log.Offset())
@@ -112,8 +137,9 @@ func (s *Server) ReleaseReplies() {
 // before. It is called alone, or before Start.
 func (s *Server) BeginHistory(at uint64) {
 	var gate *oplog.Gate
-	if s.replies != nil {
-		gate = s.replies.gate
+	reads := s.replies != nil
+	if g := s.gating(); g != nil {
+		gate = g.gate
 	}
 	s.GateReplies(nil)
 	s.ReleaseReplies()
@@ -124,7 +150,7 @@ func (s *Server) BeginHistory(at uint64) {
 		}
 	}
 	s.Record()
-	s.GateReplies(gate)
+	s.setGate(gate, reads)
 }
 
 // release lets replies leave that depend on no more than offset.
@@ -186,6 +212,20 @@ func (w *worker) settleExec(cl *Client, end uint64, logged bool) {
 		}
 	}
 	w.holdReply(cl, end)
+}
+
+// settleBatch has the replies to what a client has sent in one go wait for its writes.
+func (w *worker) settleBatch(cl *Client) {
+	if w.wroteMark >= 0 && w.srv.writes != nil {
+		w.holdFrom(cl, w.wroteMark, cl.lastWrite)
+	}
+}
+
+// holdFrom keeps replies to a client until the gate that there is has passed end.
+func (w *worker) holdFrom(cl *Client, mark int, end uint64) {
+	if r := w.srv.gating(); r != nil && r.gate.Passed() < end {
+		cl.conn.HoldFrom(mark, end)
+	}
 }
 
 // holdReply keeps the replies written since the command began until the gate has

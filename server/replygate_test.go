@@ -320,33 +320,36 @@ func TestGateComesAndGoes(t *testing.T) {
 
 // TestGatedConnections: what else happens to a connection while its replies wait.
 func TestGatedConnections(t *testing.T) {
-	eachGated(t, func(t *testing.T, g *gated) {
-		muted, quits, resets, leaves, subs := g.dial(), g.dial(), g.dial(), g.dial(), g.dial()
-		g.send(muted, "CLIENT REPLY SKIP", "SET m 1", "ECHO after")
-		g.send(quits, "SET q 1", "QUIT")
-		g.send(resets, "MULTI", "SET r 1", "EXEC", "RESET", "PING")
-		g.gets(resets, "+OK", "+QUEUED")
-		g.send(leaves, "SET l 1", "PING")
-		g.send(subs, "SET s 1", "SUBSCRIBE c")
-		g.until("all of them", func() bool { return g.done("SET m", "SET q", "SET r", "SET l", "SET s") })
-		_ = leaves.Net().(*net.TCPConn).CloseWrite()
-		publisher := g.dial()
-		g.until("a subscriber", func() bool { return g.do(publisher, "PUBLISH c x") == ":1\r\n" })
-		for _, c := range []*testutil.Conn{muted, quits, resets, leaves, subs} {
-			g.waits(c, "a connection")
+	eachGated(t, gatedConnections)
+	t.Run("writes", func(t *testing.T) { eachWriteGated(t, gatedConnections) })
+}
+
+func gatedConnections(t *testing.T, g *gated) {
+	muted, quits, resets, leaves, subs := g.dial(), g.dial(), g.dial(), g.dial(), g.dial()
+	g.send(muted, "CLIENT REPLY SKIP", "SET m 1", "ECHO after")
+	g.send(quits, "SET q 1", "QUIT")
+	g.send(resets, "MULTI", "SET r 1", "EXEC", "RESET", "PING")
+	g.gets(resets, "+OK", "+QUEUED")
+	g.send(leaves, "SET l 1", "PING")
+	g.send(subs, "SET s 1", "SUBSCRIBE c")
+	g.until("all of them", func() bool { return g.done("SET m", "SET q", "SET r", "SET l", "SET s") })
+	_ = leaves.Net().(*net.TCPConn).CloseWrite()
+	publisher := g.dial()
+	g.until("a subscriber", func() bool { return g.do(publisher, "PUBLISH c x") == ":1\r\n" })
+	for _, c := range []*testutil.Conn{muted, quits, resets, leaves, subs} {
+		g.waits(c, "a connection")
+	}
+	g.pass()
+	g.gets(muted, "$5 after")
+	g.gets(quits, "+OK", "+OK")
+	g.gets(resets, "*1 +OK", "+RESET", "+PONG")
+	g.gets(leaves, "+OK", "+PONG")
+	g.gets(subs, "+OK", "*3 $9 subscribe $1 c :1", "*3 $7 message $1 c $1 x")
+	for _, c := range []*testutil.Conn{quits, leaves} {
+		if raw, err := c.ReadRaw(); err == nil {
+			t.Errorf("%q instead of the end", raw)
 		}
-		g.pass()
-		g.gets(muted, "$5 after")
-		g.gets(quits, "+OK", "+OK")
-		g.gets(resets, "*1 +OK", "+RESET", "+PONG")
-		g.gets(leaves, "+OK", "+PONG")
-		g.gets(subs, "+OK", "*3 $9 subscribe $1 c :1", "*3 $7 message $1 c $1 x")
-		for _, c := range []*testutil.Conn{quits, leaves} {
-			if raw, err := c.ReadRaw(); err == nil {
-				t.Errorf("%q instead of the end", raw)
-			}
-		}
-	})
+	}
 }
 
 // done tells whether the log has all these beginnings of lines.

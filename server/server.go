@@ -85,9 +85,11 @@ type Server struct {
 	slowMu  sync.Mutex
 	slowlog slowlog
 	// replies holds replies back, when the configuration asks for it; else nil. What was
-	// held when that ended is released by formerGate. synced is what the log's file has
+	// held when that ended is released by formerGate. writes is the gate where only
+	// replies to writes are held. synced is what the log's file has
 	// durable, once it has everything (syncedAll); nil without one. All change alone.
 	replies, formerGate *replyGate
+	writes              *replyGate
 	synced              *oplog.Gate
 	syncedAll           bool
 

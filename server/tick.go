@@ -130,6 +130,7 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	if d := w.mono - l.Now(); d > 0 {
 		w.busy.Store(w.busy.Load() + int64(d))
 	}
+	w.srv.log.Wake() // once for all that the round has written
 	if w.srv.attends(attnMaxMemory) && w.ks.Over() > 0 && !w.srv.attends(attnLoading) {
 		w.gated(w.evictBetween)
 	}

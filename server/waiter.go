@@ -103,7 +103,7 @@ func (w *worker) serveCall(b *waiter, ready []int) bool {
 		}
 	}
 	if end, logged := w.logEffects(); logged {
-		b.wrote = end
+		b.wrote, b.shown = end, end
 	}
 	if w.srv.replies != nil {
 		w.settleServed(b, ready)
@@ -141,9 +141,7 @@ func (w *worker) deliver(b *waiter) {
 	if !cl.block.muted {
 		mark := len(cl.conn.Out)
 		w.push(cl, b.reply)
-		if r := w.srv.replies; r != nil && r.gate.Passed() < b.shown {
-			cl.conn.HoldFrom(mark, b.shown)
-		}
+		w.holdFrom(cl, mark, b.shown)
 	}
 	cl.lastWrite = max(cl.lastWrite, b.wrote)
 	w.endBlock(cl)

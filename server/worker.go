@@ -43,6 +43,9 @@ type worker struct {
 	current *Client // whose batch is being executed
 	// batchLen is how many bytes the batch under way began with.
 	batchLen int
+	// wroteMark is where in the output the replies begin that follow the first write of
+	// the batch; -1 = it has written nothing.
+	wroteMark int
 	// served are the clients to recount at the end of the round.
 	served  []*Client
 	recent  recentPeaks
@@ -296,6 +299,7 @@ func (w *worker) beginBatch(cl *Client) {
 	w.mono = w.watch.Read()
 	w.tellTime()
 	w.out.Buf, w.out.Proto = cl.conn.Out, cl.proto
+	w.wroteMark = -1
 	w.ctx.Session = cl
 	if s := w.srv.settings.Load(); s != w.ctx.Set {
 		w.ctx.Set = s
@@ -310,6 +314,7 @@ func (w *worker) beginBatch(cl *Client) {
 func (w *worker) endBatch(cl *Client) {
 	cl.conn.Out = w.out.Buf
 	w.out.Buf = nil
+	w.settleBatch(cl)
 	w.current = nil
 	cl.lastUsed = w.mono
 	w.handOut()
