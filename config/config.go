@@ -43,6 +43,7 @@ type Config struct {
 	mu        sync.Mutex
 	hooks     []*hook
 	settled   []*hook
+	prepares  []*hook // under mu
 	rewriters map[string]func() []string
 	changes   map[int]Changed // who set what since Load, by the directive's index
 	adjusted  map[int]adjusted
@@ -169,6 +170,15 @@ func (c *Config) OnChangeOf(ds []*Directive, fn func(old, new *Values) error) {
 	c.hooks = append(c.hooks, &hook{on: ds, run: fn})
 }
 
+// OnPrepare has fn called before a CONFIG SET that changes one of ds: for what must be had
+// from the disk first. It is called off the loops (Change.Prepare); an error refuses the
+// change. It is not called where nobody can wait: what is missing then is had later.
+func (c *Config) OnPrepare(ds []*Directive, fn func(old, next *Values) error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.prepares = append(c.prepares, &hook{on: ds, run: fn})
+}
+
 // OnSettled has fn called when a CONFIG SET that was to change one of ds has come to
 // its end: for what cannot be taken back, and so must not be done while the change
 // can still be refused by a hook, or by the disk. fn gets the values of before and
@@ -239,18 +249,28 @@ func splitWords(d *Directive, text string) []string {
 // place resolves a folder name against the current one and checks that it is
 // there.
 func (c *Config) place(from, to string) (string, error) {
+	to, _ = resolved(from, to)
+	return to, c.isFolder(to)
+}
+
+// resolved is a folder name without a look at the disk.
+func resolved(from, to string) (string, error) {
 	if !filepath.IsAbs(to) {
 		to = filepath.Join(from, to)
 	}
-	to = filepath.Clean(to)
-	info, err := c.options.FS.Stat(to)
+	return filepath.Clean(to), nil
+}
+
+// isFolder is nil if there is such a folder.
+func (c *Config) isFolder(name string) error {
+	info, err := c.options.FS.Stat(name)
 	if err != nil {
-		return "", systemError(err)
+		return systemError(err)
 	}
 	if !info.IsDir() {
-		return "", errNotDirectory
+		return errNotDirectory
 	}
-	return to, nil
+	return nil
 }
 
 // WarnTo names who is told what cannot be returned as an error, and tells what

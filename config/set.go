@@ -27,12 +27,18 @@ var ErrLoading error = refusal("LOADING Redis is loading the dataset in memory")
 var ErrBusy error = refusal("BUSY another change of the configuration is being written to disk: try again when it is done")
 
 // Set is CONFIG SET: all the pairs, or none of them. Hooks of what changed run
-// in the order of the pairs. An error's text is the reply, code included. With
-// config-set-persist it waits for the disk; who cannot wait uses Begin.
+// in the order of the pairs. An error's text is the reply, code included. It may wait for
+// the disk; who cannot wait uses Draft, or Begin.
 func (c *Config) Set(pairs []Pair, who Caller) error {
 	c.changing.Lock()
-	ch, err := c.begin(pairs, who)
+	ch, err := c.draft(pairs, who)
 	if err != nil {
+		return err
+	}
+	if err := ch.Prepare(); err != nil {
+		return ch.End(err)
+	}
+	if err := ch.Apply(); err != nil {
 		return err
 	}
 	if ch.Persists() {
@@ -41,8 +47,8 @@ func (c *Config) Set(pairs []Pair, who Caller) error {
 	return ch.End(err)
 }
 
-// Change is a CONFIG SET under way: its values are running, and what is left is
-// to write them to disk if that is asked for. Until End no other can begin.
+// Change is a CONFIG SET under way. Once it is applied its values are running, and what
+// is left is to write them to disk if that is asked for. Until End no other can begin.
 type Change struct {
 	c         *Config
 	old, next *Values
@@ -52,22 +58,39 @@ type Change struct {
 	before    map[int]Changed // what changes had for ds
 	who       Caller
 	at        int // the pair that an error is about
+	applied   bool
 }
 
-// Begin is the part of Set that needs no disk. If it succeeds the caller calls
-// Persist, if Persists says so, from any goroutine, and then End, from where Begin
-// was called, since both run hooks. It never waits: ErrBusy means that another
-// change has not come to its End.
-func (c *Config) Begin(pairs []Pair, who Caller) (*Change, error) {
+// Draft is a change of which nothing has happened. The caller calls Prepare, if Prepares
+// says so, from any goroutine, Apply, Persist in the same way, and then End; Apply and End
+// from where Draft was called, since they run hooks. After an error nothing but End
+// follows. Draft never waits: ErrBusy means that another change has not come to its End.
+func (c *Config) Draft(pairs []Pair, who Caller) (*Change, error) {
 	if !c.changing.TryLock() {
 		return nil, ErrBusy
 	}
-	return c.begin(pairs, who)
+	return c.draft(pairs, who)
 }
 
-// begin is Begin with the lock taken; an error gives it back.
-func (c *Config) begin(pairs []Pair, who Caller) (*Change, error) {
-	ch, err := c.apply(pairs, who)
+// Begin is a Draft that is applied at once, for callers that keep others waiting: it looks
+// at no more of the disk than whether a folder is there.
+func (c *Config) Begin(pairs []Pair, who Caller) (*Change, error) {
+	ch, err := c.Draft(pairs, who)
+	if err != nil {
+		return nil, err
+	}
+	if err := ch.findFolders(); err != nil {
+		return nil, ch.End(err)
+	}
+	if err := ch.Apply(); err != nil {
+		return nil, err
+	}
+	return ch, nil
+}
+
+// draft is Draft with the lock taken; an error gives it back.
+func (c *Config) draft(pairs []Pair, who Caller) (*Change, error) {
+	ch, err := c.plan(pairs, who)
 	if err != nil {
 		c.changing.Unlock()
 		return nil, err
@@ -75,7 +98,7 @@ func (c *Config) begin(pairs []Pair, who Caller) (*Change, error) {
 	return ch, nil
 }
 
-func (c *Config) apply(pairs []Pair, who Caller) (*Change, error) {
+func (c *Config) plan(pairs []Pair, who Caller) (*Change, error) {
 	old := c.running.Load()
 	ds, err := admit(old, pairs, who)
 	if err != nil {
@@ -85,13 +108,58 @@ func (c *Config) apply(pairs []Pair, who Caller) (*Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	ch := &Change{c: c, old: old, next: next, ds: ds, pairs: pairs, who: who}
-	c.publish(next)
+	return &Change{c: c, old: old, next: next, ds: ds, pairs: pairs, who: who}, nil
+}
+
+// Prepares tells whether the change needs something from the disk before it is applied.
+func (ch *Change) Prepares() bool {
+	if slices.Contains(ch.ds, Dir) {
+		return true
+	}
+	return slices.ContainsFunc(ch.preparations(), ch.concerns)
+}
+
+// Prepare gets it. It waits for the disk.
+func (ch *Change) Prepare() error {
+	if err := ch.findFolders(); err != nil {
+		return err
+	}
+	for _, h := range ch.preparations() {
+		if !ch.concerns(h) {
+			continue
+		}
+		if err := h.run(ch.old, ch.next); err != nil {
+			ch.at = slices.IndexFunc(ch.ds, func(d *Directive) bool { return slices.Contains(h.on, d) })
+			return err
+		}
+	}
+	return nil
+}
+
+func (ch *Change) preparations() []*hook {
+	ch.c.mu.Lock()
+	defer ch.c.mu.Unlock()
+	return ch.c.prepares
+}
+
+// findFolders looks whether the folders are there that the change names.
+func (ch *Change) findFolders() error {
+	if ch.at = max(slices.Index(ch.ds, Dir), 0); !slices.Contains(ch.ds, Dir) {
+		return nil
+	}
+	return ch.c.isFolder(ch.next.String(Dir))
+}
+
+// Apply makes the values the running ones. An error ends the change, and is the reply.
+func (ch *Change) Apply() error {
+	ch.c.publish(ch.next)
+	ch.applied = true
 	if err := ch.runHooks(); err != nil {
-		return nil, ch.undo(err)
+		defer ch.c.changing.Unlock()
+		return ch.undo(err)
 	}
 	ch.remember()
-	return ch, nil
+	return nil
 }
 
 // publish makes v the running values.
@@ -121,11 +189,24 @@ func (ch *Change) changes(d *Directive) bool { return !ch.old.all[d.index].same(
 // result is the reply.
 func (ch *Change) End(err error) error {
 	defer ch.c.changing.Unlock()
-	if err != nil {
+	if err != nil && ch.applied {
 		return ch.undo(err)
 	}
 	ch.settle()
+	if err != nil {
+		return ch.refused(err)
+	}
 	return nil
+}
+
+// refused is the reply to a change that is not made.
+func (ch *Change) refused(why error) error {
+	return setFailed(strings.ToLower(ch.pairs[ch.at].Name), why)
+}
+
+// concerns tells whether a hook waits for something that changes.
+func (ch *Change) concerns(h *hook) bool {
+	return slices.ContainsFunc(h.on, func(d *Directive) bool { return slices.Contains(ch.ds, d) && ch.changes(d) })
 }
 
 // settle tells those who wait for the end of a change.
@@ -135,7 +216,7 @@ func (ch *Change) settle() {
 	hooks, now := c.settled, c.running.Load()
 	c.mu.Unlock()
 	for _, h := range hooks {
-		if slices.ContainsFunc(h.on, func(d *Directive) bool { return slices.Contains(ch.ds, d) && ch.changes(d) }) {
+		if ch.concerns(h) {
 			_ = h.run(ch.old, now) // it gives no error
 		}
 	}
@@ -159,7 +240,7 @@ func (ch *Change) undo(why error) error {
 	c.mu.Unlock()
 	ch.rollBack(v)
 	ch.settle()
-	return setFailed(strings.ToLower(ch.pairs[ch.at].Name), why)
+	return ch.refused(why)
 }
 
 func setFailed(name string, why error) error {
@@ -204,7 +285,7 @@ func (v *Values) Allows(guard *Directive, local bool) bool { return allows(v.Int
 func (c *Config) assign(old *Values, ds []*Directive, pairs []Pair) (*Values, error) {
 	next := old.clone()
 	for i, d := range ds {
-		v, err := c.parse(next, d, splitWords(d, pairs[i].Value))
+		v, err := d.kind.parse(input{args: splitWords(d, pairs[i].Value), old: next.all[d.index], place: resolved})
 		if err != nil {
 			return nil, setFailed(strings.ToLower(pairs[i].Name), err)
 		}

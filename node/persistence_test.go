@@ -273,8 +273,10 @@ func TestRefusedShutdown(t *testing.T) {
 	m.do("SET b 1")
 	m.do("BGSAVE")
 	m.fs.Inject(faultfs.Fault{Op: faultfs.Sync | faultfs.Write | faultfs.Create, Path: "*.incr.aof", Err: syscall.EIO})
-	_, err := m.DoErr("SET", "c", "1")
-	noError(t, err)
+	writer := m.dial() // gets no answer before it is healed
+	writer.Queue("SET", "c", "1")
+	noError(t, writer.Flush())
+	m.untilInfo("aof_last_write_status", "err")
 	m.refuses("SHUTDOWN", "Errors trying to SHUTDOWN")
 	if m.info("rdb_bgsave_in_progress") != "1" {
 		t.Error("the save was given up for nothing")

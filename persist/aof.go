@@ -56,17 +56,12 @@ func (m *Manager) SlowAOF(pause func()) {
 	}
 }
 
-// openAOF locks the folder of the append only file and makes a writer that is off.
-func (m *Manager) openAOF() (*appendFile, error) {
-	store, err := aof.Open(m.place())
-	if err != nil {
-		return nil, err
-	}
-	store.Tidy(m.cfg.Bool(config.AOFDisableAutoGC))
+// newAppendFile makes a writer that is off, for a folder that was opened.
+func (m *Manager) newAppendFile(store *aof.Store) *appendFile {
 	w := aof.NewWriter(aof.Options{
-		Store: store, Log: m.log, Gate: m.gate, Clock: m.env.Clock, Logger: m.logger, Events: aofEvents{m},
+		Store: store, Log: m.log, Gate: m.gate, Taken: m.taken, Clock: m.env.Clock, Logger: m.logger, Events: aofEvents{m},
 	}, m.settingsOf(m.cfg.Values()))
-	return &appendFile{store: store, writer: w, ended: make(chan struct{})}, nil
+	return &appendFile{store: store, writer: w, ended: make(chan struct{})}
 }
 
 // run lets the writer write. Under mu.
@@ -113,6 +108,8 @@ func (m *Manager) settled(_, now *config.Values) {
 	defer m.mu.Unlock()
 	switch on := now.Bool(config.AppendOnly); {
 	case m.aof == nil:
+		m.rewrites.missing = m.rewrites.missing && on
+		m.dropOpened()
 	case on:
 		m.aof.once = false
 		m.leaveWordSoon()
@@ -124,17 +121,19 @@ func (m *Manager) settled(_, now *config.Values) {
 }
 
 // turnOn begins an append only file. It is complete only when its base is written. While
-// the former one is still being closed it is begun after that (closed). Only alone, under
-// mu.
+// the former one is still being closed it is begun after that (closed), and in a
+// transaction when its folder was opened. Only alone, under mu.
 func (m *Manager) turnOn(v *keyspace.View) error {
 	if m.closing != nil {
 		m.logf(logger.Notice, "The append only file is turned on again when its end has reached the disk")
 		return nil
 	}
-	a, err := m.openAOF()
-	if err != nil {
-		return err
+	if !m.isOpened() {
+		m.rewrites.missing, m.rewrites.turnOnAt = true, 0
+		m.openSoon()
+		return nil
 	}
+	a := m.newAppendFile(m.takeOpened())
 	m.record()
 	m.run(a)
 	switch {
@@ -195,12 +194,13 @@ func (m *Manager) closed(v *keyspace.View) {
 	}
 }
 
-// awaitsClosing tells whether a rewrite was asked for that begins as soon as the former
-// append only file is closed, or ends with that. Nobody else has to do anything for it any
-// more, so INFO calls it one in progress: who has asked for it and waits until there is none
-// gets the new file. Under mu.
-func (m *Manager) awaitsClosing() bool {
-	return m.closing != nil && (m.closing.once || m.rewrites.scheduled || m.cfg.Bool(config.AppendOnly))
+// awaitsFolder tells whether a rewrite was asked for that begins as soon as the former
+// append only file is closed, or ends with that, or as soon as the folder is opened. Nobody
+// else has to do anything for it any more, so INFO calls it one in progress: who has asked
+// for it and waits until there is none gets the new file. Under mu.
+func (m *Manager) awaitsFolder() bool {
+	due := m.rewrites.scheduled || m.cfg.Bool(config.AppendOnly)
+	return m.closing != nil && (m.closing.once || due) || m.aof == nil && m.folder.opening && due
 }
 
 // considerTurningOn begins an append only file that could not be begun when it was
@@ -211,6 +211,10 @@ func (m *Manager) considerTurningOn(v *keyspace.View) {
 		return
 	}
 	if r.missing = m.aof == nil && m.closing == nil && m.cfg.Bool(config.AppendOnly); !r.missing {
+		return
+	}
+	if !m.isOpened() {
+		m.openSoon()
 		return
 	}
 	if err := m.turnOn(v); err != nil {
@@ -233,7 +237,7 @@ func (m *Manager) wanted(v *config.Values) bool {
 
 // setGates has replies wait for the disk, if that is wanted. Only alone, under mu.
 func (m *Manager) setGates(v *config.Values) {
-	var local, replies *oplog.Gate
+	var local *oplog.Gate
 	complete := m.wanted(v) && m.aof != nil && m.aof.writer.State() == aof.On
 	if complete && !m.complete {
 		m.ungated = m.log.Offset()
@@ -242,11 +246,15 @@ func (m *Manager) setGates(v *config.Values) {
 	if m.complete = complete; m.wanted(v) {
 		local = m.gate
 	}
-	if complete && v.Int(config.AppendFsync) == config.FsyncAlways {
-		replies = m.gate
-	}
 	m.host.SetLocalGate(local, complete)
-	m.host.GateReplies(replies)
+	switch {
+	case !complete:
+		m.host.GateReplies(nil)
+	case v.Int(config.AppendFsync) == config.FsyncAlways:
+		m.host.GateReplies(m.gate)
+	default:
+		m.host.GateWrites(m.taken)
+	}
 }
 
 // reliable tells whether the append only file is all that was asked for, so that INFO may
@@ -275,16 +283,14 @@ func (e aofEvents) Changed() {
 }
 
 // rewriteOnce writes an append only file that is not gone on with: BGREWRITEAOF with
-// appendonly no. Only alone, under mu, with no job.
+// appendonly no. Its folder was opened. Only alone, under mu, with no job.
 func (m *Manager) rewriteOnce(v *keyspace.View) error {
-	a, err := m.openAOF()
-	if err != nil {
-		return err
-	}
+	a := m.newAppendFile(m.takeOpened())
 	a.once = true
 	m.record()
 	m.run(a)
-	if err = m.beginRewrite(v); err == nil {
+	err := m.beginRewrite(v)
+	if err == nil {
 		j := m.rewriting()
 		j.done = append(j.done, func(err error) { m.turnOffUnlessWanted(a, errors.Is(err, errFlushed)) })
 		return nil
@@ -417,6 +423,10 @@ func (m *Manager) mustNotRetry(now time.Duration) bool {
 // considerOnce is considerRewrite with appendonly no.
 func (m *Manager) considerOnce(v *keyspace.View) {
 	if !m.rewrites.scheduled || m.closing != nil {
+		return
+	}
+	if !m.isOpened() {
+		m.openSoon()
 		return
 	}
 	m.rewrites.scheduled = false

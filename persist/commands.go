@@ -75,26 +75,37 @@ func (m *Manager) bgrewriteaof(c *command.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch busy := len(m.jobs) > 0; {
-	case m.rewriting() != nil, m.quiet, m.awaitsClosing():
+	case m.rewriting() != nil, m.quiet, m.awaitsFolder(), len(m.folder.asked) > 0:
 		return errRewriting
 	case busy, m.host.InTransaction(), m.closing != nil:
 		m.rewrites.scheduled = true
 		m.rewrites.failures = 0
 		c.Out.SimpleString("Background append only file rewriting scheduled")
+	case m.aof != nil:
+		if err := m.beginRewrite(c.View); err != nil {
+			return m.noteRewriteOnce(err)
+		}
+		c.Out.SimpleString(rewriteStarted)
 	default:
-		err := error(nil)
-		if m.aof != nil {
-			err = m.beginRewrite(c.View)
-		} else {
-			err = m.rewriteOnce(c.View)
-		}
-		if err != nil {
-			m.logf(logger.Warning, "The AOF cannot be rewritten: %v", err)
-			return errRewriteFails
-		}
-		c.Out.SimpleString("Background append only file rewriting started")
+		m.rewriteWhenOpened(c)
 	}
 	return nil
+}
+
+const rewriteStarted = "Background append only file rewriting started"
+
+// rewriteWhenOpened is BGREWRITEAOF with appendonly no. Only alone, under mu.
+func (m *Manager) rewriteWhenOpened(c *command.Context) {
+	finish := c.Blocker.Postpone()
+	m.folder.asked = append(m.folder.asked, func(err error) {
+		finish(func(out *resp.Writer) error {
+			if err == nil {
+				out.SimpleString(rewriteStarted)
+			}
+			return err
+		})
+	})
+	m.openSoon()
 }
 
 // save is SAVE. Others go on meanwhile; what is saved is the moment of the call. While the
@@ -314,6 +325,7 @@ func (m *Manager) Close() {
 	}
 	m.mu.Unlock()
 	m.writers.Wait()
+	m.closeFolder()
 	m.unclaim()
 }
 

@@ -253,10 +253,12 @@ const pauseSlice = 5 * time.Millisecond
 // loadWithAOF loads the append only file, or, if there is none, the snapshot, of which
 // it is made then; and begins to write it.
 func (m *Manager) loadWithAOF(ctx context.Context, f *findings, from source) error {
-	a, err := m.openAOF()
+	store, err := aof.Open(m.place())
 	if err != nil {
 		return err
 	}
+	store.Tidy(m.cfg.Bool(config.AOFDisableAutoGC))
+	a := m.newAppendFile(store)
 	if from == fromAOF {
 		err = m.loadAOF(ctx, a.store)
 	} else if from == fromRDB {

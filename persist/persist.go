@@ -53,7 +53,9 @@ type Manager struct {
 	host   *server.Server
 
 	log  *oplog.Log
-	gate *oplog.Gate // what the append only file has on the disk
+	gate *oplog.Gate // what the append only file has on the disk,
+	// and what it has handed to the system
+	taken *oplog.Gate
 
 	// functions are libraries of functions, as they were found, to be written back.
 	functions libraries
@@ -99,6 +101,7 @@ type Manager struct {
 	quiet     bool          // nor while the last save is being made
 	aof       *appendFile
 	closing   *appendFile // one that was turned off, until its lock is free
+	folder    folder      // of one to come
 	complete  bool        // aof is, and replies go by it,
 	ungated   uint64      // which those before this offset of the log did not
 	said      bool        // the marker on the disk says that aof is complete
@@ -124,7 +127,7 @@ type saved struct {
 
 // New makes a manager. The start counts as a save.
 func New(o Options) *Manager {
-	m := &Manager{env: o.Env, cfg: o.Config, logger: o.Logger, log: o.Log, gate: o.Log.Gate("aof"), pid: o.PID}
+	m := &Manager{env: o.Env, cfg: o.Config, logger: o.Logger, log: o.Log, gate: o.Log.Gate("aof"), taken: o.Log.Gate("aof-write"), pid: o.PID}
 	m.startedIn, m.startedAs = dataDir(m.cfg.Values()), m.cfg.String(config.DBFilename)
 	m.delay.Store(m.cfg.Int(config.RDBKeySaveDelay))
 	m.saved.at, m.saved.since, m.saved.seconds, m.rewrites.seconds = m.now(), m.env.Clock.Monotonic(), -1, -1
@@ -141,6 +144,7 @@ func (m *Manager) Attach(s *server.Server) {
 	m.cfg.OnChangeOf([]*config.Directive{
 		config.AppendOnly, config.AppendFsync, config.AOFTimestampEnabled, config.NoAppendFsyncOnRewrite, config.AOFDisableAutoGC,
 	}, m.configured)
+	m.cfg.OnPrepare([]*config.Directive{config.AppendOnly}, m.prepare)
 	m.cfg.OnSettled([]*config.Directive{config.AppendOnly}, m.settled)
 	m.cfg.OnChangeOf([]*config.Directive{config.RDBKeySaveDelay}, func(_, next *config.Values) error {
 		m.slowDown(next.Int(config.RDBKeySaveDelay))
@@ -212,7 +216,7 @@ func (m *Manager) Tick(v *keyspace.View) {
 	if m.considerTurningOn(v); len(m.jobs) == 0 {
 		m.considerRewrite(v, now)
 	}
-	if m.canShare() {
+	if m.canShare() && !(m.awaitsFolder() && m.scheduled) { // what was asked for together shares a snapshot
 		m.considerSave(v, now)
 	}
 }
@@ -302,7 +306,7 @@ func (m *Manager) aofStatus(st *server.PersistenceStatus) {
 	st.RewriteScheduled = r.scheduled || m.aof == nil && m.wanted(m.cfg.Values()) // it is turned on when the former one is closed
 	st.RewriteFailed = r.failed
 	st.LastRewriteSeconds, st.RewriteSeconds = r.seconds, -1
-	if m.awaitsClosing() {
+	if m.awaitsFolder() {
 		st.Rewriting, st.RewriteSeconds = true, 0
 	}
 	st.Rewrites, st.RewriteFailures = r.count, int64(r.failures)

@@ -64,8 +64,9 @@ type findings struct {
 }
 
 // place is where the configuration has the append only file.
-func (m *Manager) place() aof.Place {
-	v := m.cfg.Values()
+func (m *Manager) place() aof.Place { return m.placeOf(m.cfg.Values()) }
+
+func (m *Manager) placeOf(v *config.Values) aof.Place {
 	return aof.Place{
 		FS: m.env.FS, Dir: filepath.Dir(v.Path(config.DBFilename)),
 		Folder: v.String(config.AppendDirname), Name: v.String(config.AppendFilename),

@@ -78,14 +78,10 @@ func configSet(c *command.Context) error {
 	for i := 2; i < len(c.Args); i += 2 {
 		set.pairs = append(set.pairs, config.Pair{Name: string(c.Args[i]), Value: string(c.Args[i+1])})
 	}
-	if c.CanBlock() && (s.jobs.changing || set.mayPersist()) {
-		return s.runJob(c, set.job())
+	if !c.CanBlock() {
+		return set.now(c.Out)
 	}
-	if err := set.now(); err != nil {
-		return err
-	}
-	c.Out.OK()
-	return nil
+	return s.runJob(c, set.job())
 }
 
 // configChange is a call of CONFIG SET.
@@ -94,21 +90,12 @@ type configChange struct {
 	pairs []config.Pair
 	who   config.Caller
 	begun *config.Change
-	err   error // of writing it to disk
-}
-
-// mayPersist tells whether the change may have to be written to disk.
-func (ch *configChange) mayPersist() bool {
-	for _, p := range ch.pairs {
-		if config.Lookup(p.Name) == config.ConfigSetPersist {
-			return true
-		}
-	}
-	return ch.s.cfg.Bool(config.ConfigSetPersist)
+	ended bool  // by an error, which is err
+	err   error // of the disk, or of the hooks
 }
 
 // now makes the change on the spot.
-func (ch *configChange) now() error {
+func (ch *configChange) now(out *resp.Writer) error {
 	begun, err := ch.s.cfg.Begin(ch.pairs, ch.who)
 	if err != nil {
 		return err
@@ -116,38 +103,61 @@ func (ch *configChange) now() error {
 	if begun.Persists() {
 		err = begun.PersistSoon()
 	}
-	if err = begun.End(err); err == nil {
-		ch.s.tellDrift(ch.pairs)
+	if err = begun.End(err); err != nil {
+		return err
 	}
-	return err
+	ch.s.tellDrift(ch.pairs)
+	return replyOK(out)
 }
 
-// job makes the change with the file written off the loops. Meanwhile its values
-// are running, as those of a write that is not durable yet; if they cannot be
-// written they are taken back before the client hears of it.
+// job makes the change with all that concerns the disk done off the loops. While the file
+// is written its values are running, as those of a write that is not durable yet; if they
+// cannot be written they are taken back before the client hears of it.
 func (ch *configChange) job() *fileJob {
+	prepared := false
 	return &fileJob{
 		change: true,
 		begin: func() (err error) {
-			ch.begun, err = ch.s.cfg.Begin(ch.pairs, ch.who)
+			if ch.begun, err = ch.s.cfg.Draft(ch.pairs, ch.who); err == nil && !ch.begun.Prepares() {
+				prepared = true
+				err = ch.begun.Apply()
+			}
 			return err
 		},
+		idle: func() bool { return prepared && !ch.begun.Persists() },
 		work: func() {
-			if ch.begun.Persists() {
+			if prepared {
 				ch.err = ch.begun.Persist()
+			} else {
+				ch.err = ch.begun.Prepare()
 			}
 		},
-		end: func() error {
-			err := ch.begun.End(ch.err)
-			if err != nil {
-				ch.s.logf(Warning, "%s", dropCode(err.Error()))
-				return err
+		goesOn: func() bool {
+			if prepared || ch.err != nil {
+				return false
 			}
-			ch.s.tellDrift(ch.pairs)
-			return nil
+			prepared = true
+			ch.err = ch.begun.Apply()
+			ch.ended = ch.err != nil
+			return !ch.ended && ch.begun.Persists()
 		},
+		end:   ch.end,
 		reply: replyOK,
 	}
+}
+
+// end is what follows, alone.
+func (ch *configChange) end() error {
+	err := ch.err
+	if !ch.ended {
+		err = ch.begun.End(err)
+	}
+	if err != nil {
+		ch.s.logf(Warning, "%s", dropCode(err.Error()))
+		return err
+	}
+	ch.s.tellDrift(ch.pairs)
+	return nil
 }
 
 // configRewrite writes the file.

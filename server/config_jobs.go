@@ -17,7 +17,8 @@ import (
 // LIMITATIONS: in a transaction nobody can wait. There CONFIG REWRITE (which is how
 // Sentinel sends it) and CONFIG SET with config-set-persist work on the spot, and
 // stall the server while the disk does; when others are writing they give up after
-// half a second. CONFIG DRIFT answers by what was read last.
+// half a second. CONFIG SET dir looks on the spot whether the folder is there. CONFIG DRIFT
+// answers by what was read last.
 
 // fileJob is a call of CONFIG that needs files.
 type fileJob struct {
@@ -25,6 +26,10 @@ type fileJob struct {
 	begin func() error
 	// work is done off the loops.
 	work func()
+	// idle tells, alone and after begin, that there is none; nil = there is some.
+	idle func() bool
+	// goesOn is asked alone, after the work, whether there is more of it; nil = there is not.
+	goesOn func() bool
 	// end is done alone again; an error is the reply.
 	end   func() error
 	reply func(out *resp.Writer) error
@@ -50,6 +55,12 @@ func (s *Server) runJob(c *command.Context, j *fileJob) error {
 	if err := j.begin(); err != nil {
 		return err
 	}
+	if j.isIdle() {
+		if err := j.end(); err != nil {
+			return err
+		}
+		return j.reply(c.Out)
+	}
 	j.finish = c.Blocker.Postpone()
 	s.startJob(j)
 	return nil
@@ -60,7 +71,13 @@ func (s *Server) startJob(j *fileJob) {
 	s.jobs.changing = s.jobs.changing || j.change
 	go func() {
 		j.work()
-		s.Alone(func(*keyspace.View) { s.endJob(j) })
+		s.Alone(func(*keyspace.View) {
+			if j.goesOn != nil && j.goesOn() {
+				s.startJob(j)
+			} else {
+				s.endJob(j)
+			}
+		})
 	}()
 }
 
@@ -77,11 +94,15 @@ func (s *Server) endJob(j *fileJob) {
 		s.jobs.waiting = s.jobs.waiting[1:]
 		if err := next.begin(); err != nil {
 			next.answer(err)
+		} else if next.isIdle() {
+			next.answer(next.end())
 		} else {
 			s.startJob(next)
 		}
 	}
 }
+
+func (j *fileJob) isIdle() bool { return j.idle != nil && j.idle() }
 
 // answer ends the wait of the client.
 func (j *fileJob) answer(err error) {

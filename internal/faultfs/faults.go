@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 	"sync"
 
 	"dozo/env"
@@ -26,6 +27,9 @@ const (
 	Remove
 	Mkdir
 	SyncDir
+	Look // at a name: Stat, Lstat, ReadDir, Resolve
+	Lock
+	Rights // Chmod, CopyOwner
 
 	// Changes are the calls that a folder refuses which may not be written to.
 	Changes = Create | Rename | Remove | Mkdir
@@ -33,8 +37,9 @@ const (
 
 // Fault says which calls fail and how. A call that several match meets the oldest.
 type Fault struct {
-	Op   Op
-	Path string // a pattern for the last part of the path, or for all of it; "" is any
+	Op    Op
+	Path  string // a pattern for the last part of the path, or for all of it; "" is any
+	Under string // a folder in which the path must lie; "" is any
 
 	Skip  int // so many matching calls pass first
 	Times int // so many fail then; 0 is all
@@ -99,7 +104,7 @@ func (s *FS) meet(op Op, name string) *Fault {
 // match finds the fault and counts the call for it.
 func (s *FS) match(op Op, name string) *Fault {
 	for _, f := range s.faults {
-		if f.Op&op == 0 || f.Path != "" && !fits(f.Path, name) {
+		if f.Op&op == 0 || f.Path != "" && !fits(f.Path, name) || !strings.HasPrefix(name, f.Under) {
 			continue
 		}
 		if f.Skip > 0 {
@@ -191,26 +196,61 @@ func (s *FS) ReadFile(name string) ([]byte, error) {
 	return s.inner.ReadFile(name)
 }
 
-// Stat never meets a fault.
-func (s *FS) Stat(name string) (fs.FileInfo, error) { return s.inner.Stat(name) }
+// Stat tells about a file.
+func (s *FS) Stat(name string) (fs.FileInfo, error) {
+	if err := s.failed(Look, "stat", name); err != nil {
+		return nil, err
+	}
+	return s.inner.Stat(name)
+}
 
-// ReadDir never meets a fault.
-func (s *FS) ReadDir(name string) ([]fs.DirEntry, error) { return s.inner.ReadDir(name) }
+// ReadDir lists a folder.
+func (s *FS) ReadDir(name string) ([]fs.DirEntry, error) {
+	if err := s.failed(Look, "readdir", name); err != nil {
+		return nil, err
+	}
+	return s.inner.ReadDir(name)
+}
 
-// Lstat never meets a fault.
-func (s *FS) Lstat(name string) (fs.FileInfo, error) { return s.inner.Lstat(name) }
+// Lstat tells about a file, or a link.
+func (s *FS) Lstat(name string) (fs.FileInfo, error) {
+	if err := s.failed(Look, "lstat", name); err != nil {
+		return nil, err
+	}
+	return s.inner.Lstat(name)
+}
 
-// Resolve never meets a fault.
-func (s *FS) Resolve(name string) (string, error) { return s.inner.Resolve(name) }
+// Resolve follows links.
+func (s *FS) Resolve(name string) (string, error) {
+	if err := s.failed(Look, "resolve", name); err != nil {
+		return "", err
+	}
+	return s.inner.Resolve(name)
+}
 
-// Chmod never meets a fault.
-func (s *FS) Chmod(name string, perm fs.FileMode) error { return s.inner.Chmod(name, perm) }
+// Chmod changes a file's mode.
+func (s *FS) Chmod(name string, perm fs.FileMode) error {
+	if err := s.failed(Rights, "chmod", name); err != nil {
+		return err
+	}
+	return s.inner.Chmod(name, perm)
+}
 
-// CopyOwner never meets a fault.
-func (s *FS) CopyOwner(name string, info fs.FileInfo) error { return s.inner.CopyOwner(name, info) }
+// CopyOwner changes a file's owner.
+func (s *FS) CopyOwner(name string, info fs.FileInfo) error {
+	if err := s.failed(Rights, "chown", name); err != nil {
+		return err
+	}
+	return s.inner.CopyOwner(name, info)
+}
 
-// Lock never meets a fault.
-func (s *FS) Lock(name string) (io.Closer, error) { return s.inner.Lock(name) }
+// Lock locks a file.
+func (s *FS) Lock(name string) (io.Closer, error) {
+	if err := s.failed(Lock, "lock", name); err != nil {
+		return nil, err
+	}
+	return s.inner.Lock(name)
+}
 
 type faultyFile struct {
 	env.File

@@ -25,6 +25,7 @@ type machine struct {
 	fs   *faultfs.FS
 	log  testutil.Journal
 	node *node.Node
+	conf string // its config file; "" = none
 }
 
 // data is where the servers have their files.
@@ -51,7 +52,7 @@ func boot(t *testing.T, disk *faultfs.Mem, directives ...string) *machine {
 func (m *machine) start(directives ...string) (err error) {
 	cfg := config.New(config.Options{FS: m.fs, WorkDir: data, Cores: 2})
 	lines := append([]string{`save ""`, "port 0", "dir " + data, "enable-debug-command yes"}, directives...)
-	if err := cfg.Load(config.Sources{Options: strings.Join(lines, "\n")}); err != nil {
+	if err := cfg.Load(config.Sources{File: m.conf, Options: strings.Join(lines, "\n")}); err != nil {
 		return err
 	}
 	world := env.Real()
