@@ -77,9 +77,9 @@ func (g *Generator) History(number, commands int) *History {
 			"hll-sparse-max-bytes": pick(r, []string{"0", "60", "3000", "16000"}),
 		},
 	}
-	c.h.Config["set-max-intset-entries"] = pick(r, []string{"0", "3", "512"})
-	// More than one HSET sets: 7.2 looks at the number of words beforehand, 7.0 at
-	// the number of fields afterwards, which are fewer if one comes twice.
+	// More than one SADD or HSET sets: 7.2 looks at the number of words beforehand, 7.0 at
+	// the number of members or fields afterwards, which are fewer if one comes twice.
+	c.h.Config["set-max-intset-entries"] = pick(r, []string{"0", "12", "512"})
 	c.h.Config["hash-max-listpack-entries"] = pick(r, []string{"0", "12", "128"})
 	c.h.Config["hash-max-listpack-value"] = pick(r, []string{"4", "64"})
 	c.h.Config["list-max-listpack-size"] = pick(r, []string{"-2", "-1", "1", "3", "8", "40"})
