@@ -247,6 +247,7 @@ func (m *Manager) setGates(v *config.Values) {
 		local = m.gate
 	}
 	m.host.SetLocalGate(local, complete)
+	m.host.BoundLog(m.aof != nil && !m.aof.once)
 	switch {
 	case !complete:
 		m.host.GateReplies(nil)

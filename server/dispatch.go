@@ -24,6 +24,7 @@ const (
 	attnLoading                         // the data set is being loaded
 	attnClients                         // maxmemory-clients is set
 	attnMisconf                         // what is written could not be kept
+	attnLogFull                         // too much of the log is not kept by the disk
 	attnFollows                         // the node follows a primary
 )
 
@@ -147,7 +148,7 @@ func (w *worker) executeSlow(cl *Client, cmd *command.Command, args [][]byte) bo
 		w.refuseCall(cl, cmd, err.Error())
 		return true
 	}
-	if w.srv.mustPause(cl, cmd) {
+	if w.srv.mustPause(cl, cmd) || w.srv.awaitsDisk(cl, cmd) {
 		w.hold(cl)
 		return false
 	}

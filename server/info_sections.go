@@ -195,6 +195,8 @@ func (t *infoText) persistence() {
 		t.ints("aof_current_size aof_base_size aof_pending_rewrite", p.AOFSize, p.AOFBaseSize, number(p.RewriteScheduled))
 		t.ints("aof_buffer_length aof_pending_bio_fsync aof_delayed_fsync", p.AOFPending, 0, p.AOFDelayed)
 		t.ints("aof_starting", number(p.AOFStarting))
+		t.ints("aof_writes_held aof_writes_held_count", number(t.srv.attends(attnLogFull)), t.srv.logHold.times)
+		t.ints("aof_unsynced_memory aof_unsynced_memory_max", t.srv.unkept(), t.srv.logMax.Load())
 	}
 	if p.Loading {
 		t.loading(&p)

@@ -55,6 +55,7 @@ func (s *Server) tick(w *worker) {
 	}
 	w.alone(func() {
 		s.sample()
+		s.recheckLog()
 		if p := s.opts.Persistence; p != nil {
 			p.Tick(w.view)
 		}

@@ -90,6 +90,8 @@ type Server struct {
 	// durable, once it has everything (syncedAll); nil without one. All change alone.
 	replies, formerGate *replyGate
 	writes              *replyGate
+	logMax              atomic.Int64 // bytes of the log that may wait for the disk; 0 = any
+	logHold             logHold
 	synced              *oplog.Gate
 	syncedAll           bool
 

@@ -96,6 +96,7 @@ func (s *Server) applyLive(v *config.Values) {
 		replicaIgnoresMemory: v.Bool(config.ReplicaIgnoreMaxMemory),
 	}
 	s.live.Store(live)
+	s.boundLog(v)
 	s.attend(attnClients, live.clientLimit != 0)
 	if level, ok := logger.ParseLevel(v.String(config.LogLevel)); ok {
 		s.logger.SetLevel(level)

@@ -131,6 +131,9 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 		w.busy.Store(w.busy.Load() + int64(d))
 	}
 	w.srv.log.Wake() // once for all that the round has written
+	if w.srv.mayBeLong() {
+		w.gated(w.checkLog)
+	}
 	if w.srv.attends(attnMaxMemory) && w.ks.Over() > 0 && !w.srv.attends(attnLoading) {
 		w.gated(w.evictBetween)
 	}

@@ -85,6 +85,61 @@ func TestSlowWhileAppending(t *testing.T) {
 	}
 }
 
+// TestSlowForLong: what waits in memory for a disk that hangs is bounded. Who writes waits
+// when it is too much, who reads does not, and when the disk is back all goes on.
+func TestSlowForLong(t *testing.T) {
+	t.Parallel()
+	m := boot(t, nil, "appendonly yes", "maxmemory 200mb", "auto-aof-rewrite-percentage 0")
+	m.want("OK", "SET", "clean", "v")
+	s := m.hang(faultfs.Fault{Op: faultfs.Sync, Path: "*.incr.aof"})
+	writer, big := m.client(), strings.Repeat("x", 1<<20)
+	written := 0
+	for writer.SetTimeout(2 * time.Second); written < 200; written++ {
+		if _, err := writer.DoErr("SET", "big", big); err != nil {
+			break
+		}
+	}
+	if written < 60 || written > 80 {
+		t.Errorf("%d MiB were written on a disk that hangs", written)
+	}
+	m.awaitInfo("aof_writes_held", "1")
+	m.wantLog("The disk does not keep up")
+	m.goesOn(false)
+	other := m.client()
+	other.Queue("SET", "other", "v")
+	must(t, other.Flush())
+	silent(t, other, "though the disk has not caught up")
+	if got := m.ask("CONFIG", "SET", "timeout", "7"); got != "OK" {
+		t.Errorf("CONFIG SET: %s", got)
+	}
+	s.release()
+	m.awaitInfo("aof_writes_held", "0")
+	if raw, err := other.ReadRaw(); err != nil || string(raw) != "+OK\r\n" {
+		t.Errorf("%q, %v", raw, err)
+	}
+	m.wantLog("The disk has caught up")
+	m.settle()
+	if n := m.after("appendonly yes"); n.ask("GET", "other") != "v" || n.ask("STRLEN", "big") != strconv.Itoa(1<<20) {
+		t.Error("a restart finds less")
+	}
+}
+
+// TestSlowAndTurnedOff: who turns the append only file off need not wait for its disk.
+func TestSlowAndTurnedOff(t *testing.T) {
+	t.Parallel()
+	m := boot(t, nil, "appendonly yes", "maxmemory 200mb", "auto-aof-rewrite-percentage 0")
+	m.hang(faultfs.Fault{Op: faultfs.Sync, Path: "*.incr.aof"})
+	writer, big := m.client(), strings.Repeat("x", 1<<20)
+	for writer.SetTimeout(time.Second); ; {
+		if _, err := writer.DoErr("SET", "big", big); err != nil {
+			break
+		}
+	}
+	m.awaitInfo("aof_writes_held", "1")
+	m.want("OK", "CONFIG", "SET", "appendonly", "no")
+	m.want("OK", "SET", "after", "v")
+}
+
 // silent fails if a reply comes.
 func silent(t *testing.T, c *testutil.Conn, why string) {
 	t.Helper()
