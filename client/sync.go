@@ -94,29 +94,86 @@ func syncLine(r *bufio.Reader) (string, error) {
 }
 
 // Copy passes the snapshot on to w and returns its size; an error that is io.EOF says
-// that it ended early. With a mark the end is where the mark is the last that has come:
-// the primary sends nothing behind it before it has been acknowledged.
+// that it ended early.
 func (p *Snapshot) Copy(w io.Writer, r io.Reader) (int64, error) {
-	if p.Mark == nil {
-		return io.CopyN(w, r, p.Size)
+	n, err := io.CopyBuffer(struct{ io.Writer }{w}, p.Reader(r), make([]byte, bufferSize))
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.EOF
 	}
-	total := int64(0)
-	buf := make([]byte, 0, bufferSize)
-	for {
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		done := bytes.HasSuffix(buf, p.Mark)
-		if err != nil && !done {
-			return total, err
-		}
-		ready := max(len(buf)-snapshotMark, 0) // the rest may be the begin of the mark
-		if _, err := w.Write(buf[:ready]); err != nil {
-			return total, err
-		}
-		total += int64(ready)
-		if done {
-			return total, nil
-		}
-		buf = buf[:copy(buf, buf[ready:])]
+	return n, err
+}
+
+// Reader gives the snapshot alone of what comes; io.ErrUnexpectedEOF says that it ended
+// early. With a mark the end is where the mark is the last that has come: the primary sends
+// nothing behind it before it has been acknowledged.
+func (p *Snapshot) Reader(r io.Reader) io.Reader {
+	if p.Mark == nil {
+		return &sizedReader{r: r, left: p.Size}
+	}
+	return &markedReader{r: r, mark: p.Mark}
+}
+
+// sizedReader is the first left bytes of r.
+type sizedReader struct {
+	r    io.Reader
+	left int64
+}
+
+func (s *sizedReader) Read(b []byte) (int, error) {
+	if s.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := s.r.Read(b[:min(int64(len(b)), s.left)])
+	if s.left -= int64(n); s.left == 0 {
+		return n, nil
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// markedReader is what of r comes before the mark.
+type markedReader struct {
+	r    io.Reader
+	mark []byte
+	// held[from:to] was read and not given: the end of it may be the begin of the mark.
+	held     []byte
+	from, to int
+	err      error
+}
+
+func (m *markedReader) Read(b []byte) (int, error) {
+	for m.err == nil && m.to-m.from <= len(m.mark) {
+		m.fill()
+	}
+	ready := m.to - m.from
+	switch {
+	case m.err == nil:
+		ready -= len(m.mark)
+	case ready == 0:
+		return 0, m.err
+	}
+	n := copy(b, m.held[m.from:m.from+ready])
+	m.from += n
+	return n, nil
+}
+
+// fill reads once.
+func (m *markedReader) fill() {
+	if m.held == nil {
+		m.held = make([]byte, bufferSize)
+	}
+	m.to, m.from = copy(m.held, m.held[m.from:m.to]), 0
+	n, err := m.r.Read(m.held[m.to:])
+	m.to += n
+	switch {
+	case bytes.HasSuffix(m.held[:m.to], m.mark):
+		m.to -= len(m.mark)
+		m.err = io.EOF
+	case errors.Is(err, io.EOF):
+		m.err = io.ErrUnexpectedEOF
+	case err != nil:
+		m.err = err
 	}
 }

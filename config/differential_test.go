@@ -32,6 +32,9 @@ var onlyIn72 = map[string]string{
 	"config-drift-warn-after":         "only in Dozo",
 	"rdb-version":                     "only in Dozo",
 	"startup-data-check":              "only in Dozo",
+	"repl-backlog-time":               "only in Dozo",
+	"repl-max-full-syncs":             "only in Dozo",
+	"replica-refuse-older-primary":    "only in Dozo",
 }
 
 // differentDefault are directives whose value is not that of 7.0 without any

@@ -97,6 +97,8 @@ var (
 		doc: "Go on following the primary when the disk fails, instead of ending."})
 	ReplicaLazyFlush = replication.declare(row{name: "replica-lazy-flush", alias: "slave-lazy-flush", kind: yesNo(), def: "no",
 		doc: "Free the old data set in the background after a full resync."})
+	ReplicaRefuseOlderPrimary = replication.declare(row{name: "replica-refuse-older-primary", kind: yesNo(), def: "yes",
+		doc: "Keep a replica's data when its primary comes back empty or with older data; REPLICAOF given again takes it."})
 	ReplicaPriority = replication.declare(row{name: "replica-priority", alias: "slave-priority", kind: integer(0, maxInt32), def: "100",
 		doc: "Rank in a failover: the lowest is promoted first, 0 never."})
 	ReplicaAnnounced = replication.declare(row{name: "replica-announced", kind: yesNo(), def: "yes",
@@ -121,6 +123,10 @@ var (
 		doc: "Send fewer, larger packets to replicas, at the price of delay."})
 	ReplBacklogSize = replication.declare(row{name: "repl-backlog-size", kind: &numberKind{lo: 1, hi: maxInt64, form: memoryForm, hold: atLeast(16 << 10)}, def: "1048576",
 		doc: "Bytes of the stream kept for replicas that come back; 16 KiB is the least."})
+	ReplMaxFullSyncs = replication.declare(row{name: "repl-max-full-syncs", kind: integer(0, maxInt32), def: "8",
+		doc: "Replicas that may have a full resync at once; others are told to ask again. 0 is any number."})
+	ReplBacklogTime = replication.declare(row{name: "repl-backlog-time", kind: integer(0, maxInt32), def: "60",
+		doc: "Seconds that a replica may be away and go on where it was: the backlog grows with the rate of writes, up to 5% of maxmemory or of the machine's memory. Any repl-backlog-size but the default ends that, and 0 does."})
 	ReplBacklogTTL = replication.declare(row{name: "repl-backlog-ttl", kind: integer(0, maxInt64), def: "3600",
 		doc: "Seconds without replicas after which the backlog is freed; 0 is never."})
 	MinReplicasToWrite = replication.declare(row{name: "min-replicas-to-write", alias: "min-slaves-to-write", kind: integer(0, maxInt32), def: "0",

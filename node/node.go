@@ -22,6 +22,7 @@ import (
 	"dozo/config"
 	"dozo/env"
 	"dozo/eventloop"
+	"dozo/follower"
 	"dozo/internal/invariants"
 	"dozo/keyspace"
 	"dozo/logger"
@@ -67,6 +68,7 @@ type Node struct {
 	ks      *keyspace.Keyspace
 	log     *oplog.Log
 	persist *persist.Manager
+	follow  *follower.Manager
 	server  *server.Server
 	tcp     []listener // those of `bind` and `port`
 
@@ -115,6 +117,7 @@ func Start(o Options) (*Node, error) {
 	if err := n.serve(); err != nil {
 		return nil, n.endStart(err)
 	}
+	n.follow.Start(false)
 	for _, name := range networks {
 		n.logger.Logf(logger.Notice, "Ready to accept connections %s", name)
 	}
@@ -127,6 +130,7 @@ func (n *Node) serve() (err error) {
 		n.load.failed = err != nil
 		close(n.load.over)
 	}()
+	n.follow.Prepare()
 	if n.opts.InMemory {
 		n.server.Start()
 		return nil
@@ -230,14 +234,16 @@ func (n *Node) build() (err error) {
 	})
 	n.log = oplog.New(n.arena, oplog.Options{DeferWake: true})
 	n.persist = persist.New(persist.Options{Env: o.Env, Config: o.Config, Logger: n.logger, Log: n.log, PID: o.PID})
+	n.follow = follower.New(follower.Options{Env: o.Env, Config: o.Config, Logger: n.logger, Persist: n.persist})
 	n.server, err = server.New(server.Options{
 		Env: o.Env, Config: o.Config, Keyspace: n.ks, Log: n.log, Logger: n.logger,
-		Commands: append(n.savingFlush(families()), n.persist.Commands()),
-		Loops:    loops, Transport: o.Transport, Executable: o.Executable,
-		OnShutdown: n.endServing, Persistence: n.persist,
+		Commands: append(n.savingFlush(families()), n.persist.Commands(), n.follow.Commands()),
+		Loops:    loops, Transport: o.Transport, PID: o.PID, Executable: o.Executable,
+		OnShutdown: n.endServing, Persistence: n.persist, Following: n.follow,
 	})
 	if err == nil {
 		n.persist.Attach(n.server)
+		n.follow.Attach(n.server)
 	}
 	return err
 }
@@ -319,6 +325,9 @@ func (n *Node) close() (first bool, err error) {
 	n.stop.Do(func() {
 		first = true
 		n.RequestStop()
+		if n.follow != nil {
+			n.follow.Close()
+		}
 		if n.persist != nil {
 			n.persist.Close()
 		}

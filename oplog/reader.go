@@ -108,6 +108,10 @@ func (r *Reader) DB() int { return r.db }
 // Era is the history that the reader reads: what to advance a gate with.
 func (r *Reader) Era() Era { return r.era }
 
+// IsCut tells whether the log has ended the reader: Peek says why. It may be called by any
+// goroutine.
+func (r *Reader) IsCut() bool { return r.state.Load() >= doomed }
+
 // Pos is the offset of the next byte to read.
 func (r *Reader) Pos() uint64 { return r.pos.Load() }
 

@@ -11,6 +11,7 @@ import (
 	"dozo/keyspace"
 	"dozo/logger"
 	"dozo/oplog"
+	"dozo/server"
 	"dozo/snapshot"
 )
 
@@ -74,13 +75,6 @@ func (m *Manager) run(a *appendFile) {
 	})
 }
 
-// record has the loops write down what they do. Only alone.
-func (m *Manager) record() {
-	if !m.log.Active() {
-		m.host.BeginHistory(m.log.Offset())
-	}
-}
-
 // configured is called by CONFIG SET when something about the append only file has
 // changed, alone. What was to be turned off goes on until the change is settled.
 func (m *Manager) configured(_, next *config.Values) error {
@@ -134,7 +128,7 @@ func (m *Manager) turnOn(v *keyspace.View) error {
 		return nil
 	}
 	a := m.newAppendFile(m.takeOpened())
-	m.record()
+	m.host.UseLog(server.LogFile, true)
 	m.run(a)
 	switch {
 	case len(m.jobs) > 0 || m.quiet:
@@ -188,9 +182,8 @@ func (m *Manager) closed(v *keyspace.View) {
 	if m.aof == nil && len(m.jobs) == 0 && !m.quiet && !m.ending {
 		m.considerOnce(v) // asked for meanwhile
 	}
-	if m.aof == nil && m.log.Active() {
-		m.log.Deactivate()
-		m.host.Record()
+	if m.aof == nil {
+		m.host.UseLog(server.LogFile, false)
 	}
 }
 
@@ -288,7 +281,7 @@ func (e aofEvents) Changed() {
 func (m *Manager) rewriteOnce(v *keyspace.View) error {
 	a := m.newAppendFile(m.takeOpened())
 	a.once = true
-	m.record()
+	m.host.UseLog(server.LogFile, true)
 	m.run(a)
 	err := m.beginRewrite(v)
 	if err == nil {

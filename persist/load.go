@@ -269,7 +269,7 @@ func (m *Manager) loadWithAOF(ctx context.Context, f *findings, from source) err
 		_ = a.store.Close()
 		return err
 	}
-	m.alone(func(*keyspace.View) { m.record() }) // clients come and go meanwhile
+	m.alone(func(*keyspace.View) { m.host.UseLog(server.LogFile, true) }) // clients come and go meanwhile
 	if from == fromAOF {
 		if err := a.writer.Resume(); err != nil {
 			_ = a.store.Close()

@@ -93,12 +93,13 @@ type Manager struct {
 	delay, resumeAt atomic.Int64
 
 	mu        sync.Mutex
-	jobs      []*job        // what is being written, all of it from one snapshot
-	scheduled bool          // a save, when nothing else runs
-	waiting   []func(error) // who hears of it
-	ending    bool          // nothing begins again
-	files     int           // temporary files made so far
-	quiet     bool          // nor while the last save is being made
+	jobs      []*job                   // what is being written, all of it from one snapshot
+	streams   []*server.SnapshotStream // that have not begun
+	scheduled bool                     // a save, when nothing else runs
+	waiting   []func(error)            // who hears of it
+	ending    bool                     // nothing begins again
+	files     int                      // temporary files made so far
+	quiet     bool                     // nor while the last save is being made
 	aof       *appendFile
 	closing   *appendFile // one that was turned off, until its lock is free
 	folder    folder      // of one to come
@@ -219,6 +220,9 @@ func (m *Manager) Tick(v *keyspace.View) {
 	if m.canShare() && !(m.awaitsFolder() && m.scheduled) { // what was asked for together shares a snapshot
 		m.considerSave(v, now)
 	}
+	if m.canShare() {
+		m.considerStreams(v)
+	}
 }
 
 // considerSave begins a save that is due. Only alone, under mu.
@@ -253,7 +257,7 @@ func (m *Manager) Status() server.PersistenceStatus {
 	for _, j := range m.jobs {
 		st.SaveElapsed = (m.env.Clock.Monotonic() - j.began).Seconds()
 		seconds := int64(st.SaveElapsed)
-		if j.rewrite == nil {
+		if j.rewrite == nil { // a transfer to replicas counts as a save, as in Redis
 			st.Saving, st.SaveSeconds = true, seconds
 		} else {
 			st.Rewriting, st.RewriteSeconds = true, seconds

@@ -22,7 +22,7 @@ import (
 	"dozo/snapshot"
 )
 
-// job is one file that is being written from a snapshot.
+// job is one file that is being written from a snapshot, or what replicas are sent.
 type job struct {
 	m       *Manager
 	snap    *snapshot.Snapshot
@@ -31,8 +31,9 @@ type job struct {
 	changes int64 // of the server at the epoch
 	written atomic.Int64
 	// What the file is to be: settings are those of the epoch.
-	path, temp  string       // of a save
-	rewrite     *aof.Rewrite // of the append only file of; nil = it is a save
+	path, temp  string                 // of a save
+	stream      *server.SnapshotStream // to replicas; nil = none
+	rewrite     *aof.Rewrite           // of the append only file of; nil = none
 	of          *appendFile
 	libs        [][]byte
 	info        rdb.Info
@@ -47,7 +48,9 @@ type job struct {
 }
 
 // saving is the save under way, nil = none. Under mu.
-func (m *Manager) saving() *job { return m.jobThat(func(j *job) bool { return j.rewrite == nil }) }
+func (m *Manager) saving() *job {
+	return m.jobThat(func(j *job) bool { return j.rewrite == nil && j.stream == nil })
+}
 
 // rewriting is the rewrite of the append only file under way, nil = none. Under mu.
 func (m *Manager) rewriting() *job { return m.jobThat(func(j *job) bool { return j.rewrite != nil }) }
@@ -134,13 +137,18 @@ func (j *job) share(s *snapshot.Snapshot) bool {
 // run writes the file and tells how it went.
 func (j *job) run() {
 	var err error
-	if j.rewrite != nil {
+	switch {
+	case j.rewrite != nil:
 		err = j.writeBase()
-	} else if err = j.save(); err == nil { // who is told so may rely on the next start
-		j.m.mu.Lock()
-		j.m.noteSaved(j)
-		j.m.mu.Unlock()
-		j.m.leaveWord()
+	case j.stream != nil:
+		err = j.records(j.stream.To)
+	default:
+		if err = j.save(); err == nil { // who is told so may rely on the next start
+			j.m.mu.Lock()
+			j.m.noteSaved(j)
+			j.m.mu.Unlock()
+			j.m.leaveWord()
+		}
 	}
 	j.sink.Leave()
 	j.m.host.Alone(func(v *keyspace.View) { j.end(v, err) })
@@ -150,9 +158,10 @@ func (j *job) run() {
 func (j *job) end(v *keyspace.View, err error) {
 	m := j.m
 	m.mu.Lock()
-	if j.rewrite != nil {
+	switch {
+	case j.rewrite != nil:
 		m.peaks.rewrite = j.snap.Peak()
-	} else {
+	case j.stream == nil:
 		m.peaks.save = j.snap.Peak()
 	}
 	m.jobs = slices.DeleteFunc(m.jobs, func(o *job) bool { return o == j })
@@ -167,6 +176,8 @@ func (j *job) end(v *keyspace.View, err error) {
 	switch {
 	case j.rewrite != nil:
 		m.endRewrite(j, err)
+	case j.stream != nil:
+		m.endStream(err)
 	case again:
 		m.logf(logger.Notice, "The background save begins again, with what there is since FLUSHALL")
 		m.scheduled, m.waiting = true, j.done
@@ -363,6 +374,9 @@ func (j *job) records(to io.Writer) error {
 		if err := w.Function(lib); err != nil {
 			return err
 		}
+	}
+	if j.stream != nil && j.stream.NoData {
+		return w.Close()
 	}
 	sizes := j.snap.Databases()
 	way := courtesy{clock: j.m.env.Clock, since: j.m.env.Clock.Monotonic()}

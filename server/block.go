@@ -4,7 +4,6 @@ import (
 	"container/heap"
 	"time"
 
-	"dozo/command"
 	"dozo/resp"
 )
 
@@ -19,7 +18,7 @@ type blockState struct {
 	muted    bool          // CLIENT REPLY has the reply dropped
 	over     bool          // somebody ends the wait
 	took     time.Duration // by the call before it waited
-	fsync    fsyncWait     // of WAITAOF
+	ack      ackWait       // of WAIT and WAITAOF
 	// waiter is what waits for keys; nil for commands that wait for something else.
 	waiter *waiter
 }
@@ -99,8 +98,9 @@ func (w *worker) endBlock(cl *Client) {
 		w.timed.Add(-1)
 	}
 	cl.block.timedOut = nil
-	if cl.block.fsync.active {
-		w.fsyncs.remove(cl)
+	if cl.block.ack.active {
+		w.acks.remove(cl)
+		w.srv.ackWaiters.Add(-1)
 	}
 	if b := cl.block.waiter; b != nil {
 		b.Abandon()
@@ -152,24 +152,4 @@ func (t *timers) Pop() any {
 	*t = (*t)[:last]
 	cl.block.index = -1
 	return cl
-}
-
-// wait is WAIT numreplicas timeout: with no replicas attached it can only run out
-// of time.
-func wait(c *command.Context) error {
-	n, err := argInt(c.Args[1])
-	if err != nil {
-		return err
-	}
-	timeout, err := command.MillisTimeout(c.Args[2])
-	if err != nil {
-		return err
-	}
-	cl := clientOf(c)
-	if n <= 0 || cl.has(inMulti) {
-		c.Out.Int(0)
-		return nil
-	}
-	cl.worker.block(cl, timeout, func(out *resp.Writer) { out.Int(0) })
-	return nil
 }

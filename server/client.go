@@ -45,6 +45,9 @@ type Client struct {
 	subs  subscriptions
 	block blockState
 
+	upstream *Upstream // of the connection to the primary
+	replica  *replica  // what it has said of itself as a replica
+
 	// softSince is when the output first passed the soft limit, 0 = it has not.
 	softSince time.Duration
 	// freed: the connection has ended; nothing may be written to it.
@@ -69,8 +72,10 @@ const (
 	closing                  // to be closed when its output has left
 	held                     // input waits for the end of CLIENT PAUSE
 	blocked                  // waits in a blocking command
+	fromPrimary              // the stream that this server follows
+	isReplica                // gets what is written here
 
-	unusual = inMulti | unauthed | subscribed | replyOff | replySkip | replySkipNext | monitoring | noTouch | closing | held | blocked
+	unusual = isReplica | inMulti | unauthed | subscribed | replyOff | replySkip | replySkipNext | monitoring | noTouch | closing | held | blocked
 )
 
 func (c *Client) has(f clientFlag) bool { return c.flags&f != 0 }

@@ -110,7 +110,7 @@ func clientKind(name []byte) (config.ClientClass, error) {
 	case "pubsub":
 		return config.PubSubClient, nil
 	case "master":
-		return config.NumClientClasses, nil // no connection is one yet
+		return primaryClient, nil
 	}
 	return 0, command.ReplyError(fmt.Sprintf("ERR Unknown client type '%s'", shown(name, len(name))))
 }

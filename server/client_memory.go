@@ -170,7 +170,7 @@ func (s *Server) evictClients(w *worker) {
 		return
 	}
 	w.recountAll(all)
-	all = slices.DeleteFunc(all, func(cl *Client) bool { return cl.flags&(noEvict|closing) != 0 })
+	all = slices.DeleteFunc(all, func(cl *Client) bool { return cl.flags&(noEvict|closing|fromPrimary|isReplica) != 0 })
 	slices.SortStableFunc(all, func(a, b *Client) int { return int(b.counted - a.counted) })
 	for _, cl := range all {
 		if s.countedBeside() < limit {

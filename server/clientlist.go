@@ -9,8 +9,17 @@ import (
 	"dozo/pubsub"
 )
 
+// primaryClient stands for the class of the connection to the primary, which has no limits.
+const primaryClient = config.NumClientClasses
+
 // class is the class of output limit that a client falls under.
 func (c *Client) class() config.ClientClass {
+	if c.has(fromPrimary) {
+		return primaryClient
+	}
+	if c.has(isReplica) {
+		return config.ReplicaClient
+	}
 	if c.flags&subscribed != 0 {
 		return config.PubSubClient
 	}
@@ -24,7 +33,7 @@ func (c *Client) flagLetters() string {
 		on     bool
 		letter byte
 	}{
-		{c.has(monitoring), 'O'}, {c.has(subscribed), 'P'}, {c.has(inMulti), 'x'}, {c.flags&(blocked|held) != 0, 'b'},
+		{c.has(fromPrimary), 'M'}, {c.has(isReplica), 'S'}, {c.has(monitoring), 'O'}, {c.has(subscribed), 'P'}, {c.has(inMulti), 'x'}, {c.flags&(blocked|held) != 0, 'b'},
 		{c.watch.Dirty.Load(), 'd'}, {c.has(closing), 'c'}, {c.isUnix, 'U'},
 		{c.has(noEvict), 'e'}, {c.has(noTouch), 'T'},
 	} {

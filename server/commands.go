@@ -6,6 +6,6 @@ import "dozo/command"
 func ownCommands() [][]command.Spec {
 	return [][]command.Spec{
 		command.Introspection, connectionCommands, transactionCommands, pubsubCommands,
-		serverCommands, configCommands, latencyCommands, memoryCommands, moduleCommands, slowlogCommands, clusterCommands,
+		serverCommands, replicationCommands, configCommands, latencyCommands, memoryCommands, moduleCommands, slowlogCommands, clusterCommands,
 	}
 }

@@ -165,7 +165,8 @@ func debugSkipChecksum(c *command.Context) error {
 func debugChangeReplID(c *command.Context) error {
 	s := serverOf(c)
 	s.logf(Notice, "Changing replication IDs after receiving DEBUG change-repl-id")
-	s.replID = randomHex(c.Rand, len(s.replID))
+	s.renameHistory()
+	s.replicas.renamed("its replication ID was changed by DEBUG")
 	c.Out.OK()
 	return nil
 }

@@ -18,14 +18,16 @@ import (
 type attention uint32
 
 const (
-	attnMonitors  attention = 1 << iota // somebody runs MONITOR
-	attnPaused                          // CLIENT PAUSE
-	attnMaxMemory                       // a memory limit is set
-	attnLoading                         // the data set is being loaded
-	attnClients                         // maxmemory-clients is set
-	attnMisconf                         // what is written could not be kept
-	attnLogFull                         // too much of the log is not kept by the disk
-	attnFollows                         // the node follows a primary
+	attnMonitors    attention = 1 << iota // somebody runs MONITOR
+	attnPaused                            // CLIENT PAUSE
+	attnMaxMemory                         // a memory limit is set
+	attnLoading                           // the data set is being loaded
+	attnClients                           // maxmemory-clients is set
+	attnMisconf                           // what is written could not be kept
+	attnLogFull                           // too much of the log is not kept by the disk
+	attnFewReplicas                       // fewer replicas are there than writes need
+	attnStale                             // the primary is away, and nobody is to read old data
+	attnFollows                           // the node follows a primary
 )
 
 var (
@@ -152,7 +154,7 @@ func (w *worker) executeSlow(cl *Client, cmd *command.Command, args [][]byte) bo
 		w.hold(cl)
 		return false
 	}
-	mark := len(w.out.Buf)
+	mark, wasReplica := len(w.out.Buf), cl.has(isReplica)
 	w.beforeReply(cl)
 	if cl.has(inMulti) && !runsInsideMulti(cmd) {
 		cl.tx.push(cmd, args)
@@ -162,6 +164,9 @@ func (w *worker) executeSlow(cl *Client, cmd *command.Command, args [][]byte) bo
 		w.view.KeepDead = w.srv.pausing()
 		w.run(cl, cmd, args)
 		w.view.KeepDead = false
+		if wasReplica && w.replied(cl, mark) {
+			return true
+		}
 	}
 	w.afterReply(cl, mark)
 	return true
@@ -196,11 +201,17 @@ func (w *worker) permit(cl *Client, cmd *command.Command, args [][]byte) error {
 	if err := w.permitWrite(cl, cmd); err != nil {
 		return err
 	}
+	if w.srv.attends(attnFewReplicas) && cl.mayChange(cmd)&command.Write != 0 {
+		return errFewReplicas
+	}
 	if w.srv.refusesWrites() && cl.mayChange(cmd)&command.Write != 0 {
 		return errReadOnly
 	}
 	if cl.has(subscribed) && cl.proto == 2 && !allowedSubscribed(cmd) {
 		return command.ReplyError("ERR Can't execute '" + cmd.FullName + "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context")
+	}
+	if w.srv.attends(attnStale) && cmd.Flags&command.Stale == 0 {
+		return errStale
 	}
 	if w.srv.attends(attnLoading) && !allowedLoading(cmd) {
 		return command.ErrLoading
@@ -422,7 +433,7 @@ func (w *worker) noteOwnWrite(cl *Client, flags command.Flags, end uint64) {
 func (w *worker) logEffects() (end uint64, logged bool) {
 	units, bytes := w.ctx.Effects.Units()
 	if len(units) == 0 {
-		return 0, false
+		return w.logRaw()
 	}
 	u := w.srv.log.Begin()
 	if len(units) > 1 {

@@ -16,6 +16,7 @@ import (
 	"dozo/command"
 	"dozo/config"
 	"dozo/pubsub"
+	"dozo/replication"
 )
 
 func (t *infoText) server() {
@@ -246,7 +247,7 @@ func (t *infoText) stats() {
 	t.addf("instantaneous_input_repl_kbps:0.00")
 	t.addf("instantaneous_output_repl_kbps:0.00")
 	t.ints("rejected_connections", sum.rejectedConns)
-	t.zeros("sync_full sync_partial_ok sync_partial_err")
+	t.syncs()
 	t.ints("expired_subkeys expired_keys", sum.keys.ExpiredFields, sum.keys.Expired)
 	t.addf("expired_stale_perc:0.00")
 	t.ints("expired_time_cap_reached_count expire_cycle_cpu_milliseconds", sum.expireCapped, sum.keys.ActiveExpireNanos/1e6)
@@ -296,18 +297,85 @@ func (t *infoText) loopStats() {
 func (t *infoText) replication() {
 	log := t.srv.log.Stats()
 	offset := int64(t.srv.log.Offset())
-	t.addf("role:master")
-	t.addf("connected_slaves:0")
+	t.role()
+	t.replicas()
 	t.addf("master_failover_state:no-failover")
-	t.addf("master_replid:%s", t.srv.replID)
-	t.addf("master_replid2:%s", strings.Repeat("0", len(t.srv.replID)))
-	t.ints("master_repl_offset second_repl_offset", offset, -1)
+	t.addf("master_replid:%s", t.srv.lineage.ID())
+	t.addf("master_replid2:%s", t.srv.lineage.ID2())
+	t.ints("master_repl_offset second_repl_offset", offset, t.srv.lineage.SecondOffset())
 	active, first, length := int64(0), int64(0), int64(0)
 	if t.srv.log.Active() {
 		active, first, length = 1, int64(log.First)+1, int64(log.End-log.First)
 	}
 	t.ints("repl_backlog_active repl_backlog_size repl_backlog_first_byte_offset repl_backlog_histlen",
-		active, t.srv.cfg.Int(config.ReplBacklogSize), first, length)
+		active, int64(t.srv.backlogSize()), first, length)
+}
+
+// role tells what a replica says of its primary and the link to it.
+func (t *infoText) role() {
+	s := t.srv
+	if !s.Follows() {
+		t.addf("role:master")
+		return
+	}
+	st, offset := s.opts.Following.Status(), int64(s.log.Offset())
+	t.addf("role:slave")
+	t.addf("master_host:%s", st.Host)
+	t.ints("master_port", int64(st.Port))
+	up, lastIO := "down", int64(-1)
+	if st.State == replication.LinkConnected {
+		up, lastIO = "up", int64(st.LastIO.Seconds())
+	}
+	t.addf("master_link_status:%s", up)
+	t.ints("master_last_io_seconds_ago master_sync_in_progress", lastIO, number(st.State == replication.LinkSync))
+	t.ints("slave_read_repl_offset slave_repl_offset", offset, offset)
+	if st.State == replication.LinkSync {
+		t.transfer(st)
+	}
+	if st.State != replication.LinkConnected {
+		down := int64(-1)
+		if st.DownFor >= 0 {
+			down = int64(st.DownFor.Seconds())
+		}
+		t.ints("master_link_down_since_seconds", down)
+		t.addf("dozo_master_link_trouble:%s", st.Trouble)
+	}
+	t.ints("dozo_wipe_guard", number(st.KeepsData != ""))
+	v := s.cfg.Values()
+	t.ints("slave_priority slave_read_only replica_announced",
+		v.Int(config.ReplicaPriority), v.Int(config.ReplicaReadOnly), v.Int(config.ReplicaAnnounced))
+}
+
+// syncs counts what replicas have asked for.
+func (t *infoText) syncs() {
+	r := t.srv.replicas
+	r.mu.Lock()
+	n := *r.machine.Stats()
+	r.mu.Unlock()
+	t.ints("sync_full sync_partial_ok sync_partial_err", n.Full, n.PartialOK, n.PartialErr)
+}
+
+// replicas tells of those that follow this server.
+func (t *infoText) replicas() {
+	v, list := t.srv.cfg.Values(), t.srv.replicas.status()
+	t.ints("connected_slaves", int64(len(list)))
+	if v.Int(config.MinReplicasToWrite) != 0 && v.Int(config.MinReplicasMaxLag) != 0 {
+		t.ints("min_slaves_good_slaves", int64(t.srv.replicas.good()))
+	}
+	for i, r := range list {
+		t.addf("slave%d:ip=%s,port=%d,state=%s,offset=%d,lag=%d", i, r.IP, r.Port, r.State, r.Ack, int64(r.Lag.Seconds()))
+	}
+}
+
+// transfer tells how far a snapshot of the primary has come.
+func (t *infoText) transfer(st replication.LinkStatus) {
+	size, share := max(st.SyncSize, 0), 0.0
+	if size > 0 {
+		share = float64(st.SyncRead) / float64(size) * 100
+	}
+	t.ints("master_sync_total_bytes master_sync_read_bytes master_sync_left_bytes", size, st.SyncRead, size-st.SyncRead)
+	t.addf("master_sync_perc:%.2f", share)
+	t.ints("master_sync_last_io_seconds_ago", int64(st.LastIO.Seconds()))
 }
 
 func (t *infoText) cpu() {

@@ -56,6 +56,11 @@ func (s *Server) tick(w *worker) {
 	w.alone(func() {
 		s.sample()
 		s.recheckLog()
+		s.keepBacklog()
+		s.replicas.tick()
+		if f := s.opts.Following; f != nil {
+			f.Tick()
+		}
 		if p := s.opts.Persistence; p != nil {
 			p.Tick(w.view)
 		}

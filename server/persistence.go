@@ -16,6 +16,11 @@ type Persistence interface {
 	// Step does some of it, about n bytes, in the shards of one executor (every step-th
 	// from first), and tells whether there is more to do at once. No shard is held.
 	Step(v *keyspace.View, first, step, n int) (more bool)
+	// BeginStream has a snapshot begin, now or when what is being written has ended;
+	// ForgetStream takes back one that has not begun, and tells whether it had not. Both
+	// alone.
+	BeginStream(v *keyspace.View, o *SnapshotStream)
+	ForgetStream(o *SnapshotStream) bool
 	// Tick is called some times a second, and Status when somebody asks, both with no
 	// other executor inside.
 	Tick(v *keyspace.View)

@@ -231,7 +231,7 @@ func (w *worker) holdFrom(cl *Client, mark int, end uint64) {
 // holdReply keeps the replies written since the command began until the gate has
 // passed end.
 func (w *worker) holdReply(cl *Client, end uint64) {
-	if w.srv.replies.gate.Passed() < end {
+	if w.srv.replies.gate.Passed() < end && !cl.has(fromPrimary) {
 		cl.conn.HoldFrom(w.replyMark, end)
 	}
 }

@@ -25,6 +25,7 @@ import (
 	"dozo/logger"
 	"dozo/oplog"
 	"dozo/pubsub"
+	"dozo/replication"
 	"dozo/resp"
 )
 
@@ -39,10 +40,13 @@ type Options struct {
 	Commands  [][]command.Spec // the families; the server adds its own
 	Loops     int
 	Transport eventloop.Transport
+	PID       int
 	// Executable and ConfigFile are reported by INFO.
 	Executable string
 	// Persistence makes the data outlive the process; nil = nothing does.
 	Persistence Persistence
+	// Following makes it a replica; nil = it is always a primary.
+	Following Following
 	// OnShutdown is called, from a goroutine of its own, when a client or a signal asks
 	// for the end; the owner then calls Close, or StayAlive.
 	OnShutdown func(save ShutdownMode)
@@ -107,7 +111,16 @@ type Server struct {
 	// startupMemory is what was in use when the server began to serve.
 	startupMemory int64
 	statsBase     statsBase
-	replID        string
+	lineage       replication.Lineage
+	linkUp        bool // to the primary
+	logUsers      LogUser
+	upstream      *Upstream    // the connection to the primary, nil = none
+	replicas      *replicas    // has its own lock
+	ackWaiters    atomic.Int64 // clients in WAIT and WAITAOF
+	applyErrors   atomic.Int64
+	appliedAt     atomic.Int64 // when something came from the primary, monotonic
+	backlog       backlog
+	kept          uint64 // what the log was told to retain
 	debug         debugSwitches
 	overClients   bool // maxmemory-clients is passed and nobody can be evicted
 	jobs          fileJobs
@@ -141,10 +154,11 @@ func New(o Options) (*Server, error) {
 	s.started = s.clock.Monotonic()
 	s.time.init(s.clock)
 	random := o.Env.NewRand()
-	s.runID, s.replID = randomHex(random, 40), randomHex(random, 40)
+	s.runID, s.lineage = randomHex(random, 40), replication.NewLineage(replication.NewID(random))
 	if err := s.bindConfig(); err != nil {
 		return nil, err
 	}
+	s.replicas = newReplicas(s)
 	for i := range o.Loops {
 		s.workers = append(s.workers, newWorker(s, i))
 	}

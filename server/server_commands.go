@@ -38,11 +38,6 @@ var serverCommands = []command.Spec{
 		Summary: "Shows every command that the server runs, as it comes.",
 	},
 	{
-		Name: "ROLE", Handler: role, Group: command.Server, Since: "2.8.12", Complexity: "O(1)",
-		Flags: command.NoScript | command.Loading | command.Stale | command.Fast | command.SentinelToo, Categories: command.CatAdmin | command.CatDangerous,
-		Summary: "Tells the role in replication, with offsets and peers.",
-	},
-	{
 		Name: "SHUTDOWN", Handler: shutdown, Group: command.Server, Since: "1.0.0", Complexity: "O(N) for N keys when it saves",
 		Syntax:  "save-selector=[NOSAVE | SAVE] [NOW]@7.0.0 [FORCE]@7.0.0 [ABORT]@7.0.0",
 		Flags:   command.Admin | command.NoScript | command.Loading | command.Stale | command.NoMulti | command.SentinelToo | command.AllowBusy | command.Exclusive,
@@ -149,15 +144,6 @@ func timeCommand(c *command.Context) error {
 	c.Out.Array(2)
 	c.Out.BulkInt(micros / 1e6)
 	c.Out.BulkInt(micros % 1e6)
-	return nil
-}
-
-// role is ROLE of a master: no replica is attached.
-func role(c *command.Context) error {
-	c.Out.Array(3)
-	c.Out.BulkString("master")
-	c.Out.Int(int64(serverOf(c).log.Offset()))
-	c.Out.Array(0)
 	return nil
 }
 

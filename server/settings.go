@@ -63,6 +63,11 @@ func (s *Server) bindConfig() error {
 		config.NotifyKeyspaceEvents, config.ClientQueryBufferLimit,
 	}, s.hook(s.applyMeasuring))
 	c.OnChangeOf([]*config.Directive{
+		config.MinReplicasToWrite, config.MinReplicasMaxLag, config.ReplicaServeStaleData, config.ReplDisklessSync, config.ReplDisklessSyncDelay,
+		config.ReplDisklessSyncMaxReplicas, config.ReplMaxFullSyncs, config.ReplTimeout, config.ReplPingReplicaPeriod, config.ReplBacklogTTL,
+		config.ReplBacklogSize, config.ReplBacklogTime, config.ClientOutputBufferLimit,
+	}, s.hook(s.applyReplication))
+	c.OnChangeOf([]*config.Directive{
 		config.ActiveDefrag, config.ActiveDefragIgnoreBytes, config.ActiveDefragThresholdLower,
 		config.ActiveDefragThresholdUpper, config.ActiveDefragCycleMin, config.ActiveDefragCycleMax,
 		config.ActiveDefragMaxScanFields,

@@ -137,6 +137,9 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	if w.srv.attends(attnMaxMemory) && w.ks.Over() > 0 && !w.srv.attends(attnLoading) {
 		w.gated(w.evictBetween)
 	}
+	if w.acks.asks {
+		w.gated(w.askReplicas)
+	}
 	if w.timed.Load() != 0 || len(w.served) != 0 || len(w.heldClients) != 0 || !w.local.queue.empty() {
 		w.gated(w.endRound)
 	}
@@ -212,6 +215,9 @@ func (w *worker) inspectClients() {
 		if cl.seen.out < before {
 			cl.lastUsed = w.mono // it reads
 		}
+		if cl.has(fromPrimary) {
+			return true
+		}
 		if cl.seen.out != 0 {
 			w.enforceOutput(cl)
 		}
@@ -226,7 +232,7 @@ func (w *worker) inspectClients() {
 // checkTimeout ends a client that has sent and read nothing for too long, one too
 // that is only left to read its last replies.
 func (w *worker) checkTimeout(cl *Client, timeout time.Duration) {
-	if cl.flags&(blocked|held|subscribed|monitoring) != 0 {
+	if cl.flags&(blocked|held|subscribed|monitoring|isReplica) != 0 {
 		return
 	}
 	if w.mono-max(cl.lastUsed, cl.conn.LastActive()) > timeout {

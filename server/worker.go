@@ -58,6 +58,8 @@ type worker struct {
 	// unmuted is what CLIENT REPLY does not take from the present reply: the
 	// confirmations of subscriptions, which are messages like those that follow.
 	unmuted []byte
+	raw     []byte      // what the primary's command that runs is logged as
+	unheard []byte      // room for replies to the primary
 	removal resp.Writer // the DEL of a key that went by itself
 
 	// warming: the data is large, so keys of pipelined commands are loaded ahead.
@@ -72,7 +74,7 @@ type worker struct {
 	timers         timers
 	timed          atomic.Int32 // how many they are, to be asked outside the gate
 	blockedClients int
-	fsyncs         fsyncWaits
+	acks           ackWaits
 	// servedHere are clients of this loop that it has served and has not told yet.
 	servedHere []*waiter
 	serveBuf   []byte // for replies to clients that are served
@@ -114,7 +116,13 @@ func newWorker(s *Server, index int) *worker {
 
 // Open begins a connection's life, or refuses it.
 func (w *worker) Open(conn *eventloop.Conn) {
-	w.gated(func() { w.open(conn) })
+	w.gated(func() {
+		if up, ok := conn.User.(*Upstream); ok {
+			w.openUpstream(conn, up)
+		} else {
+			w.open(conn)
+		}
+	})
 }
 
 func (w *worker) open(conn *eventloop.Conn) {
@@ -139,8 +147,15 @@ func (w *worker) open(conn *eventloop.Conn) {
 }
 
 // Closed ends a client's life.
-func (w *worker) Closed(conn *eventloop.Conn, _ error) {
-	w.gated(func() { w.bury(conn.User.(*Client)) })
+func (w *worker) Closed(conn *eventloop.Conn, err error) {
+	cl := conn.User.(*Client)
+	w.gated(func() {
+		w.bury(cl)
+		cl.upstream.end(err)
+		if cl.replica != nil {
+			w.srv.replicas.letGo(cl.replica)
+		}
+	})
 }
 
 // bury ends the life of a client, unless that has happened. In exclusive mode
@@ -152,7 +167,9 @@ func (w *worker) bury(cl *Client) {
 	}
 	cl.freed = true
 	delete(w.clients, cl.ID)
-	w.srv.connected.Add(-1)
+	if !cl.has(fromPrimary) {
+		w.srv.connected.Add(-1)
+	}
 	w.uncount(cl)
 	w.forget(cl)
 }
@@ -162,6 +179,9 @@ func (w *worker) forget(cl *Client) {
 	w.unsubscribeAll(cl, false)
 	w.stopMonitoring(cl)
 	w.endBlock(cl)
+	if cl.replica != nil {
+		w.srv.replicas.gone(cl.replica)
+	}
 	cl.tx.reset()
 	if cl.watch.Watching() {
 		w.view.Unwatch(&cl.watch)
@@ -227,10 +247,13 @@ func (w *worker) standStill() bool {
 func (w *worker) Data(conn *eventloop.Conn, in []byte) (consumed int) {
 	cl := conn.User.(*Client)
 	w.enter()
-	if w.mustWait(cl, len(in)) {
+	switch {
+	case cl.has(fromPrimary):
+		consumed = w.applyBatch(cl, in)
+	case w.mustWait(cl, len(in)):
 		consumed = w.unread(cl, in)
 		w.comeBack(conn)
-	} else {
+	default:
 		w.beginBatch(cl)
 		w.batchLen = len(in)
 		began, before := w.mono, cl.commands

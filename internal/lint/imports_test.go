@@ -49,10 +49,11 @@ var importTable = []layer{
 	{folder: "replication", imports: "client command oplog rdb snapshot resp env text"},
 	{folder: "lease", imports: "client env"},
 	// Processes.
-	{folder: "server", imports: "eventloop resp command acl pubsub config env text logger arena keyspace object container oplog rdb grouptime", modules: []string{
+	{folder: "server", imports: "eventloop resp command acl pubsub config env text logger arena keyspace object container oplog rdb replication grouptime", modules: []string{
 		sys, "github.com/HdrHistogram/hdrhistogram-go",
 	}},
 	{folder: "persist", imports: "server snapshot oplog aof rdb command keyspace config env logger resp text"},
+	{folder: "follower", imports: "server persist replication client oplog command keyspace config env logger text"},
 	{folder: "status"},
 	{folder: "node", imports: "*"},
 	{folder: "sentinel", imports: "server command client lease config env"},

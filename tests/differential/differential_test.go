@@ -234,12 +234,16 @@ func TestRequired(t *testing.T) {
 var uncurated = map[string]string{
 	"shutdown": "ends the server: see the end-to-end tests",
 	"save":     saving, "bgsave": saving, "bgrewriteaof": saving,
+	"psync": streaming, "sync": streaming,
 	"hexpire": tooNew, "hexpireat": tooNew, "hexpiretime": tooNew, "hpersist": tooNew, "hpexpire": tooNew, "hpexpireat": tooNew,
 	"hpexpiretime": tooNew, "hpttl": tooNew, "httl": tooNew, "hgetdel": tooNew, "hgetex": tooNew, "hsetex": tooNew,
 }
 
 // saving is the reason for commands whose replies depend on what is being saved.
 const saving = "answers by what is being saved at the moment: see the end-to-end tests of restarts"
+
+// streaming is the reason for commands after which there are no replies any more.
+const streaming = "begins a stream: see the tests of replication"
 
 // tooNew is the reason for commands that the oracle does not have.
 const tooNew = "newer than the oracle: see the transcripts of package commands"

@@ -1,0 +1,256 @@
+package follower
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"dozo/client"
+	"dozo/keyspace"
+	"dozo/oplog"
+	"dozo/persist"
+	"dozo/replication"
+	"dozo/server"
+)
+
+const (
+	// sendPatience is how long the few bytes of a handshake may take to leave.
+	sendPatience = 5 * time.Second
+	// askPatience is how long a primary may take to say how it is.
+	askPatience = 5 * time.Second
+	// readSize is how much is read from a primary in one go.
+	readSize = 256 << 10
+	// reportEvery is how often the link hears that a snapshot goes on to come.
+	reportEvery = 200 * time.Millisecond
+	// lineMax bounds a line of a primary, so that something else that answers there does
+	// not fill the memory.
+	lineMax = 16 << 10
+)
+
+// errLine is for what answers with something else than lines.
+var errLine = errors.New("a line of the primary is too long: is it a Redis server?")
+
+// errSuperseded ends a session whose primary is no longer the one that is followed.
+var errSuperseded = errors.New("another primary is followed meanwhile")
+
+// session is one connection to the primary, from the dialling to the stream of its writes.
+type session struct {
+	m      *Manager
+	try    uint64
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	// Under Manager.mu: what is to be read next is lines, unless one of these is set.
+	conn    net.Conn // nil before it is there
+	receive *replication.Receive
+	stream  *replication.Stream
+
+	in         *bufio.Reader
+	generation int
+	db         int // that the stream begins in
+	upstream   *server.Upstream
+}
+
+// end ends the connection. Under Manager.mu.
+func (s *session) end() {
+	s.cancel(errSuperseded)
+	if s.conn != nil && s.upstream == nil {
+		_ = s.conn.Close() // nobody needs it any more
+	}
+}
+
+// serve does all that is done before the stream.
+func (s *session) serve(address string) {
+	if err := s.converse(address); err != nil {
+		s.m.step(replication.Lost{Try: s.try, Err: err})
+	}
+}
+
+func (s *session) converse(address string) error {
+	conn, err := s.m.env.Dialer.DialContext(s.ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	s.m.mu.Lock()
+	s.conn = conn
+	s.in = bufio.NewReaderSize(conn, readSize)
+	s.m.mu.Unlock()
+	if s.ctx.Err() != nil {
+		_ = conn.Close()
+		return errSuperseded
+	}
+	have := replication.Connected{Try: s.try}
+	if !s.m.alone(func(v *keyspace.View) {
+		s.generation = s.m.generation
+		have.Have, have.Keys = s.m.host.Position(), s.m.host.KeyCount(v)
+	}) {
+		return errSuperseded
+	}
+	s.m.step(have)
+	for {
+		s.m.mu.Lock()
+		receive, stream := s.receive, s.stream
+		s.receive = nil
+		s.m.mu.Unlock()
+		switch {
+		case s.ctx.Err() != nil:
+			return errSuperseded
+		case stream != nil:
+			return s.follow(stream)
+		case receive != nil:
+			err = s.load(receive)
+		default:
+			err = s.readLine()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// readLine reads what a primary says in lines, and tells the link.
+func (s *session) readLine() error {
+	line, err := s.in.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) || len(line) > lineMax {
+		return errLine
+	}
+	if err != nil {
+		return err
+	}
+	s.m.step(replication.Line{Try: s.try, Text: strings.TrimRight(string(line), "\r\n")})
+	return nil
+}
+
+// send writes a command. Under Manager.mu.
+func (s *session) send(args []string) {
+	words := make([][]byte, len(args))
+	for i, a := range args {
+		words[i] = []byte(a)
+	}
+	s.write(oplog.AppendCommand(nil, words...))
+}
+
+// write writes what is short. An error is found by who reads. Under Manager.mu.
+func (s *session) write(b []byte) {
+	if s == nil || s.conn == nil || s.upstream != nil {
+		return
+	}
+	_ = s.conn.SetWriteDeadline(time.Unix(0, int64(s.m.env.Clock.Wall()+sendPatience)))
+	if _, err := s.conn.Write(b); err != nil {
+		_ = s.conn.Close()
+	}
+}
+
+// load receives a snapshot and has it take the place of the data.
+func (s *session) load(r *replication.Receive) error {
+	src := &progress{s: s, r: r.Snapshot.Reader(s.in)}
+	got, err := s.m.persist.Receive(s.ctx, src, r.Snapshot.Size, &src.read)
+	if err == nil {
+		_, err = io.Copy(io.Discard, src) // up to the mark
+	}
+	if err != nil {
+		return fmt.Errorf("the primary's snapshot could not be loaded: %w", err)
+	}
+	src.report(true)
+	if !s.m.alone(func(v *keyspace.View) { err = s.adopt(v, r, got) }) {
+		return errSuperseded
+	}
+	if err == nil {
+		s.m.step(replication.Loaded{Try: s.try})
+	}
+	return err
+}
+
+// adopt has the data be the primary's. Only alone.
+func (s *session) adopt(v *keyspace.View, r *replication.Receive, got *persist.Received) error {
+	switch {
+	case s.generation != s.m.generation:
+		got.Discard(v)
+		return errSuperseded
+	case got.Keys() < int64(r.KeysMin):
+		got.Discard(v)
+		return fmt.Errorf("it has %d keys, less than a tenth of those here (see replica-refuse-older-primary)", got.Keys())
+	}
+	got.Adopt(v)
+	s.db = got.DB()
+	s.m.host.AdoptHistory(r.At)
+	return nil
+}
+
+// follow gives the connection to the server.
+func (s *session) follow(stream *replication.Stream) error {
+	pending, _ := s.in.Peek(s.in.Buffered())
+	up := &server.Upstream{Burst: true, Ended: func(err error) { s.m.post(replication.Lost{Try: s.try, Err: err}) }}
+	var err error
+	if !s.m.alone(func(*keyspace.View) {
+		if s.generation != s.m.generation {
+			err = errSuperseded
+			return
+		}
+		if !stream.Full {
+			s.db = s.m.host.StreamDB()
+			s.m.host.ShiftHistory(stream.At.ID)
+		}
+		s.upstream, s.m.upstream = up, up
+		err = s.m.host.AttachUpstream(s.conn, up, s.db, pending)
+	}) {
+		return errSuperseded
+	}
+	return err
+}
+
+// progress counts what comes of a snapshot, and has the link hear of it.
+type progress struct {
+	s        *session
+	r        io.Reader
+	read     atomic.Int64
+	reported int64
+	at       time.Duration
+}
+
+func (p *progress) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	p.read.Add(int64(n))
+	if now := p.s.m.env.Clock.Monotonic(); now-p.at > reportEvery {
+		p.at = now
+		p.report(false)
+	}
+	return n, err
+}
+
+func (p *progress) report(whole bool) {
+	read := p.read.Load()
+	p.s.m.step(replication.Received{Try: p.s.try, Bytes: read - p.reported, Whole: whole})
+	p.reported = read
+}
+
+// ask asks a primary how it is, on a connection of its own. Under Manager.mu.
+func (m *Manager) ask(e replication.Ask) {
+	ctx, cancel := context.WithTimeout(m.ctx, askPatience)
+	m.asks = cancel
+	m.goers.Go(func() {
+		defer cancel()
+		told := replication.Told{Try: e.Try}
+		told.Info, told.Err = m.askInfo(ctx, e)
+		m.step(told)
+	})
+}
+
+func (m *Manager) askInfo(ctx context.Context, e replication.Ask) (string, error) {
+	c, err := client.Dial(ctx, client.Options{
+		Dialer: m.env.Dialer, Address: net.JoinHostPort(e.Host, fmt.Sprint(e.Port)), User: e.User, Password: e.Password,
+		DialTimeout: askPatience, ReadTimeout: askPatience, WriteTimeout: askPatience,
+	})
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	v, err := c.Do("INFO")
+	return v.Str, err
+}

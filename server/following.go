@@ -1,0 +1,104 @@
+package server
+
+import (
+	"dozo/command"
+	"dozo/config"
+	"dozo/keyspace"
+	"dozo/oplog"
+	"dozo/replication"
+)
+
+// Following keeps the link to the primary (package follower). A server without one is
+// always a primary.
+type Following interface {
+	// Tick is called some times a second, alone; Status by anyone.
+	Tick()
+	Status() replication.LinkStatus
+}
+
+// Position is where the data stands: in which history, and how much of it. Only alone.
+func (s *Server) Position() replication.Position {
+	return replication.Position{ID: s.lineage.ID(), Offset: s.log.Offset()}
+}
+
+// StreamDB is the database that the next command of the history is for, unless it says
+// another. Only alone.
+func (s *Server) StreamDB() int {
+	db, err := s.log.DBAt(s.log.Offset())
+	if err != nil || db == oplog.NoDB {
+		return 0
+	}
+	return db
+}
+
+// ShiftHistory goes on under another name, "" = a new one: this server has become a
+// primary, or its primary has. Those who follow it learn that by connecting again. Only
+// alone.
+func (s *Server) ShiftHistory(id string) {
+	if id == s.lineage.ID() {
+		return
+	}
+	if id == "" {
+		id = replication.NewID(s.env.NewRand())
+		s.log.ForgetDB() // a primary's own writes bring their SELECT
+	}
+	s.lineage = s.lineage.Shift(id, s.log.Offset())
+	s.replicas.renamed("the history has a new name")
+}
+
+// AdoptHistory begins the history that the data is of now. One that nobody knows has a name
+// of its own. Only alone.
+func (s *Server) AdoptHistory(at replication.Position) {
+	if !at.Known() {
+		at = replication.Position{ID: replication.NewID(s.env.NewRand())}
+	}
+	s.lineage = replication.NewLineage(at.ID)
+	s.replicas.renamed("the data is another primary's now")
+	s.BeginHistory(at.Offset)
+	s.NewClock(0)
+}
+
+// AppliedAt is when something of the primary's was executed last, by the clock that never
+// goes back.
+func (s *Server) AppliedAt() int64 { return s.appliedAt.Load() }
+
+// SetLinkUp says whether the primary is there, for clients that do not want to read old data
+// (replica-serve-stale-data). Only alone.
+func (s *Server) SetLinkUp(up bool) {
+	s.linkUp = up
+	s.judgeStale(s.cfg.Values())
+}
+
+// judgeStale decides whether reads are refused. Only alone.
+func (s *Server) judgeStale(v *config.Values) {
+	s.attend(attnStale, s.Follows() && !s.linkUp && !v.Bool(config.ReplicaServeStaleData))
+}
+
+// AcknowledgeUpstream tells the primary how far this server is. Only alone.
+func (s *Server) AcknowledgeUpstream(up *Upstream) {
+	if up == nil {
+		return
+	}
+	s.workers[0].call(func(w *worker) {
+		if cl := up.client; cl.conn != nil && !cl.freed {
+			w.acknowledge(cl)
+		}
+	})
+}
+
+// DescribeCaller is the caller's line in CLIENT LIST, for the log.
+func (s *Server) DescribeCaller(c *command.Context) string {
+	cl := clientOf(c)
+	return cl.worker.describe(cl)
+}
+
+// CallerFollows tells whether the caller is a replica of this server.
+func (s *Server) CallerFollows(c *command.Context) bool { return clientOf(c).has(isReplica) }
+
+// KeyCount is how many keys there are. Only alone.
+func (s *Server) KeyCount(v *keyspace.View) (n int) {
+	for db := range s.ks.Databases() {
+		n += v.Len(db)
+	}
+	return n
+}
