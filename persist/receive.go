@@ -33,7 +33,7 @@ func (m *Manager) Receive(ctx context.Context, src io.Reader, size int64, read *
 		Progress: &l.progress, Fact: func(name, value string) { m.logFact(l, name, value) }, Pause: func() { m.pause(ctx) },
 	})
 	if err != nil {
-		m.alone(r.Discard)
+		m.host.Alone(r.Discard) // not waited for: the server may have ended, which is why
 		return nil, err
 	}
 	if len(got.Modules) > 0 {

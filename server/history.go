@@ -77,7 +77,8 @@ func (b *backlog) observe(offset uint64, now time.Duration) {
 		return
 	}
 	passed := now - b.at
-	if passed < backlogLook {
+	if passed < backlogLook { // what is written in a second that has just begun counts at once
+		b.peak = max(b.peak, float64(offset-b.offset)/backlogLook.Seconds())
 		return
 	}
 	b.peak *= math.Exp2(-float64(passed) / float64(backlogHalf))

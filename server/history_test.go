@@ -35,8 +35,11 @@ func TestBacklogSize(t *testing.T) {
 	}
 	b.observe(offset, now)
 	want("nothing was written", 1<<20, 0)
+	now, offset = now+100*time.Millisecond, offset+100_000
+	b.observe(offset, now)
+	want("a tenth of a second with a megabyte a second", 7_500_000, 0)
 	write(1, 1_000_000)
-	want("a megabyte a second", 75_000_000, 0)
+	want("a megabyte a second", 74_999_999, 1)
 	write(600, 10)
 	want("ten quiet minutes later", 66_000_000, 2_000_000)
 	write(3600*24, 0)
