@@ -114,7 +114,7 @@ var (
 	ReplDisklessSyncMaxReplicas = replication.declare(row{name: "repl-diskless-sync-max-replicas", kind: integer(0, maxInt32), def: "0",
 		doc: "Replicas that end the wait; 0 waits the whole time."})
 	ReplDisklessLoad = replication.declare(row{name: "repl-diskless-load", kind: oneOf("disabled", "on-empty-db", "swapdb"), def: "disabled", flags: Debug | DenyLoading,
-		doc: "When a replica loads a snapshot straight from the connection."})
+		doc: "What a replica does with its data while a primary's snapshot comes: it is served until the new is whole. Where maxmemory, or the memory that the machine has available, is not enough for both it is flushed first, and clients are told LOADING: so with disabled and with on-empty-db. With swapdb both are kept, whatever it takes, and REPLICAOF is refused meanwhile as in Redis."})
 	ReplPingReplicaPeriod = replication.declare(row{name: "repl-ping-replica-period", alias: "repl-ping-slave-period", kind: integer(1, maxInt32), def: "10",
 		doc: "Seconds between a primary's signs of life."})
 	ReplTimeout = replication.declare(row{name: "repl-timeout", kind: integer(1, maxInt32), def: "60",

@@ -163,6 +163,9 @@ func (m *Manager) unfollow() {
 	m.primary = config.Primary{}
 	m.host.ShiftHistory("")
 	m.host.Follow(false)
+	if m.persist.TakeEmptied() {
+		m.host.LogEmptied()
+	}
 	m.logger.SetRole('M')
 	m.post(replication.Unfollow{})
 }

@@ -150,9 +150,14 @@ func (s *session) write(b []byte) {
 // load receives a snapshot and has it take the place of the data.
 func (s *session) load(r *replication.Receive) error {
 	src := &progress{s: s, r: r.Snapshot.Reader(s.in)}
-	got, err := s.m.persist.Receive(s.ctx, src, r.Snapshot.Size, &src.read)
+	got, err := s.m.persist.Receive(s.ctx, persist.Receiving{
+		Src: src, Size: r.Snapshot.Size,
+		MayFlush: func() bool { return s.generation == s.m.generation && r.KeysMin == 0 },
+	})
 	if err == nil {
-		_, err = io.Copy(io.Discard, src) // up to the mark
+		if _, err = io.Copy(io.Discard, src); err != nil { // up to the mark
+			s.m.alone(got.Discard)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("the primary's snapshot could not be loaded: %w", err)

@@ -304,6 +304,7 @@ func (n *Node) endServing(m server.ShutdownMode) {
 		n.server.StayAlive()
 		return
 	}
+	n.follow.Close() // what it receives it can only drop while there are loops
 	if err := n.server.Close(); err != nil {
 		n.logger.Logf(logger.Warning, "While ending connections: %v", err)
 	}

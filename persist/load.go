@@ -29,6 +29,8 @@ type loading struct {
 	at       int64        // Unix seconds
 	total    int64        // bytes
 	replace  bool         // keys that are there
+	aside    bool         // beside the data
+	emptied  atomic.Bool  // which was flushed to make room
 	used     atomic.Int64 // memory that the file says was in use when it was written
 	progress snapshot.LoadProgress
 }

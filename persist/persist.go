@@ -62,6 +62,9 @@ type Manager struct {
 
 	loading atomic.Pointer[loading] // nil = it is over
 	pauses  int64                   // of the load
+	// receiving is the same for a primary's snapshot, the newest of those that come.
+	receiving atomic.Pointer[loading]
+	emptied   atomic.Bool // the data was flushed for one, and none has taken its place
 	// lastLoad is what the last file in RDB format has brought.
 	lastLoad struct{ keys, expired atomic.Int64 }
 
@@ -330,9 +333,13 @@ func (m *Manager) loadStatus(st *server.PersistenceStatus) {
 	st.LastLoadKeys, st.LastLoadExpired = m.lastLoad.keys.Load(), m.lastLoad.expired.Load()
 	l := m.loading.Load()
 	if l == nil {
+		l = m.receiving.Load()
+	}
+	if l == nil {
 		return
 	}
-	st.Loading, st.LoadStarted, st.LoadTotal = true, l.at, l.total
+	st.Receiving = l.aside && !l.emptied.Load()
+	st.Loading, st.LoadStarted, st.LoadTotal = !st.Receiving, l.at, l.total
 	st.LoadDone, st.LoadUsedMemory = l.progress.Bytes.Load(), l.used.Load()
 	st.LoadSeconds = (m.env.Clock.Monotonic() - l.began).Seconds()
 }

@@ -72,7 +72,7 @@ func configSet(c *command.Context) error {
 	}
 	s, cl := serverOf(c), clientOf(c)
 	set := &configChange{s: s, who: config.Caller{
-		Loading: s.attends(attnLoading), Local: cl.isLocal(), At: s.clock.Wall(),
+		Loading: s.attends(attnLoading | attnReceiving), Local: cl.isLocal(), At: s.clock.Wall(),
 		Addr: cl.remote, Name: cl.name, User: cl.user,
 	}}
 	for i := 2; i < len(c.Args); i += 2 {

@@ -28,6 +28,7 @@ const (
 	attnFewReplicas                       // fewer replicas are there than writes need
 	attnStale                             // the primary is away, and nobody is to read old data
 	attnFollows                           // the node follows a primary
+	attnReceiving                         // a primary's snapshot is loaded beside the data
 )
 
 var (
@@ -56,7 +57,7 @@ func (w *worker) execute(cl *Client, args [][]byte) bool {
 // spares tells whether a command takes the fast path all the same: one that only reads
 // finds nothing to check on a node that follows.
 func (a attention) spares(cmd *command.Command) bool {
-	return a == attnFollows && cmd.Flags&command.ReadOnly != 0
+	return a&^(attnFollows|attnReceiving) == 0 && cmd.Flags&(command.ReadOnly|command.NoAsyncLoading) == command.ReadOnly
 }
 
 // resolve finds the subcommand of a container and answers what cannot be run.
@@ -213,7 +214,7 @@ func (w *worker) permit(cl *Client, cmd *command.Command, args [][]byte) error {
 	if w.srv.attends(attnStale) && cmd.Flags&command.Stale == 0 {
 		return errStale
 	}
-	if w.srv.attends(attnLoading) && !allowedLoading(cmd) {
+	if w.srv.attends(attnLoading|attnReceiving) && w.srv.refusesLoading(cl, cmd) {
 		return command.ErrLoading
 	}
 	if cl.has(monitoring) && cmd.Flags&(command.Write|command.ReadOnly|command.MayReplicate) != 0 {

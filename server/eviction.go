@@ -58,7 +58,7 @@ func (w *worker) makeRoom() (ok bool) {
 // evictBetween goes on with what commands have left to do, and has the loop come
 // back to it at once while there is more.
 func (w *worker) evictBetween() {
-	if w.srv.pausing() || w.srv.sparesMemory() || w.srv.attends(attnLoading) {
+	if w.srv.pausing() || w.srv.sparesMemory() || w.srv.loadsInPlace() {
 		return
 	}
 	w.mono = w.watch.Read()

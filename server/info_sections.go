@@ -173,8 +173,7 @@ func (s *Server) persistenceStatus() (p PersistenceStatus) {
 
 func (t *infoText) persistence() {
 	p := t.srv.persistenceStatus()
-	t.ints("loading", number(p.Loading))
-	t.zeros("async_loading")
+	t.ints("loading async_loading", number(p.Loading), number(p.Receiving))
 	t.ints("current_cow_peak current_cow_size current_cow_size_age", p.SaveHeldPeak, p.SaveHeld, 0)
 	t.addf("current_fork_perc:%.2f", 100*ratio(p.SaveKeysDone, p.SaveKeysTotal))
 	t.ints("current_save_keys_processed current_save_keys_total", p.SaveKeysDone, p.SaveKeysTotal)
@@ -199,16 +198,21 @@ func (t *infoText) persistence() {
 		t.ints("aof_writes_held aof_writes_held_count", number(t.srv.attends(attnLogFull)), t.srv.logHold.times)
 		t.ints("aof_unsynced_memory aof_unsynced_memory_max", t.srv.unkept(), t.srv.logMax.Load())
 	}
-	if p.Loading {
+	if p.Loading || p.Receiving {
 		t.loading(&p)
 	}
 }
 
-// loading is how far a load has come.
+// loading is how far a load has come. How long a stream with a mark at its end will be is
+// guessed, as in Redis, by the memory that the primary has in use.
 func (t *infoText) loading(p *PersistenceStatus) {
+	whole := p.LoadTotal
+	if whole == 0 {
+		whole = max(p.LoadUsedMemory, p.LoadDone)
+	}
 	t.ints("loading_start_time loading_total_bytes loading_rdb_used_mem loading_loaded_bytes", p.LoadStarted, p.LoadTotal, p.LoadUsedMemory, p.LoadDone)
-	t.addf("loading_loaded_perc:%.2f", 100*ratio(p.LoadDone, p.LoadTotal))
-	t.ints("loading_eta_seconds", secondsLeft(p.LoadSeconds, p.LoadDone, p.LoadTotal, 1))
+	t.addf("loading_loaded_perc:%.2f", 100*ratio(p.LoadDone, whole))
+	t.ints("loading_eta_seconds", secondsLeft(p.LoadSeconds, p.LoadDone, whole, 1))
 }
 
 // secondsLeft is how long something may still take of which so much was done in some
@@ -276,7 +280,7 @@ func (t *infoText) stats() {
 
 // ownKeys is how many keys a replica that clients write to removes itself.
 func (t *infoText) ownKeys() int64 {
-	if t.srv.attends(attnLoading) {
+	if t.srv.loadsInPlace() {
 		return 0 // somebody else is at the keys
 	}
 	return int64(t.view.OwnKeys())
@@ -461,7 +465,7 @@ func (t *infoText) latencyStats() {
 func (t *infoText) cluster() { t.addf("cluster_enabled:0") }
 
 func (t *infoText) keyspace() {
-	if t.srv.attends(attnLoading) {
+	if t.srv.loadsInPlace() {
 		return // somebody else is at the keys
 	}
 	for db := range t.srv.ks.Databases() {

@@ -56,7 +56,7 @@ type databaseUse struct {
 
 // memoryUse looks at everything. Only in exclusive mode.
 func (s *Server) memoryUse(v *keyspace.View) (m memoryUse) {
-	loading := s.attends(attnLoading)
+	loading := s.loadsInPlace()
 	if !loading { // else somebody else is at the heaps
 		s.ks.Publish()
 		m.untouched = s.ks.Untouched()

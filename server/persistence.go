@@ -44,7 +44,8 @@ type ReloadOptions struct{ Merge, NoFlush, NoSave bool }
 // PersistenceStatus is what INFO says of persistence. Times of day are Unix seconds,
 // durations seconds, -1 = none so far.
 type PersistenceStatus struct {
-	Loading                      bool
+	Loading                      bool // clients are refused
+	Receiving                    bool // a primary's snapshot is loaded beside what is served
 	SaveKeysDone, SaveKeysTotal  int64
 	SaveElapsed                  float64 // of the save or rewrite that runs, 0 = none does
 	SaveHeld, SaveHeldPeak       int64   // bytes that wait for their writer, and the most that did

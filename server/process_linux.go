@@ -1,11 +1,14 @@
 package server
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"dozo/env"
 )
 
 // residentBytes is how much memory of the process is in RAM, or 0 when the
@@ -24,6 +27,23 @@ func (s *Server) residentBytes() int64 {
 		return 0
 	}
 	return pages * int64(unix.Getpagesize())
+}
+
+// availableMemory is how much RAM the system says can be had without swapping, or as much as
+// anybody can ask for when it does not tell.
+func availableMemory(files env.FS) int64 {
+	text, err := files.ReadFile("/proc/meminfo")
+	if err != nil {
+		return math.MaxInt64 / 2
+	}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) >= 2 && fields[0] == "MemAvailable:" {
+			if kb, err := strconv.ParseInt(fields[1], 10, 64); err == nil {
+				return kb << 10
+			}
+		}
+	}
+	return math.MaxInt64 / 2
 }
 
 // systemMemory is how much RAM the machine has.

@@ -70,7 +70,7 @@ func (w *worker) Tick(_ *eventloop.Loop, _ time.Duration) {
 			w.periodic()
 		}
 	})
-	if paused || w.srv.attends(attnLoading) {
+	if paused || w.srv.loadsInPlace() {
 		return
 	}
 	w.warming = w.ks.MayWarm() && w.ks.Large()
@@ -134,7 +134,7 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	if w.srv.mayBeLong() {
 		w.gated(w.checkLog)
 	}
-	if w.srv.attends(attnMaxMemory) && w.ks.Over() > 0 && !w.srv.attends(attnLoading) {
+	if w.srv.attends(attnMaxMemory) && w.ks.Over() > 0 && !w.srv.loadsInPlace() {
 		w.gated(w.evictBetween)
 	}
 	if w.acks.asks {
@@ -149,7 +149,7 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	if w.trimDue > 0 && !w.expirePending { // what expires first may be taken again
 		w.trim()
 	}
-	if w.ks.Graves() > 0 && !w.srv.attends(attnLoading) {
+	if w.ks.Graves() > 0 && !w.srv.loadsInPlace() {
 		w.gated(w.freeGraves)
 	}
 	if p := w.srv.opts.Persistence; p != nil && p.Walking() {
