@@ -102,6 +102,20 @@ func (l *Log) cut(r *Reader, err error) {
 	r.wake()
 }
 
+// Cut ends the reader with an error, which Peek tells. It may be called by any goroutine: of
+// what is appended from then on the reader's owner gets nothing.
+func (r *Reader) Cut(err error) {
+	l := r.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !r.IsCut() {
+		l.cut(r, err)
+		if l.tail != nil {
+			l.trim()
+		}
+	}
+}
+
 // DB is the database in force where the reader started.
 func (r *Reader) DB() int { return r.db }
 

@@ -215,3 +215,35 @@ func TestPeekTwice(t *testing.T) {
 	}
 	r.Advance(0)
 }
+
+// TestCut: whoever cuts a reader decides what is the last byte that its owner gets.
+func TestCut(t *testing.T) {
+	l := started(t, Options{BlockSize: 1 << 10})
+	woken := 0
+	asleep, err := l.NewTailReader(func() { woken++ })
+	if err != nil {
+		t.Fatal(err)
+	}
+	asleep.Arm()
+	looking := reader(t, l, 0)
+	fill(l, 100)
+	seen, _ := looking.Peek()
+	was := bytes.Clone(seen)
+	reason := errors.New("the history has another name")
+	for _, r := range []*Reader{asleep, looking} {
+		r.Cut(reason)
+		r.Cut(ErrLagging) // the first reason stays
+	}
+	fill(l, 100)
+	wantBytes(t, "bytes under the eyes of a cut reader", seen, was)
+	looking.Advance(len(seen))
+	for _, r := range []*Reader{asleep, looking} {
+		if b, err := r.Peek(); len(b) != 0 || !errors.Is(err, reason) {
+			t.Errorf("a cut reader gives %q, %v", b, err)
+		}
+		r.Close()
+	}
+	if woken != 1 || l.Stats().Readers != 0 {
+		t.Errorf("woken %d times, %d readers are left", woken, l.Stats().Readers)
+	}
+}

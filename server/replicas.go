@@ -273,7 +273,12 @@ func (r *replicas) start(p *replica) {
 	p.onLoop(func(*worker) { p.cl.conn.SetSource(source) })
 }
 
+// disconnect ends a replica. What is logged from now on may be under another name of the
+// history, and must not reach who knows the former: it could not go on from there.
 func (r *replicas) disconnect(p *replica) {
+	if p.log != nil {
+		p.log.Cut(errCutReplica)
+	}
 	p.onLoop(func(*worker) {
 		p.cl.conn.SetSource(nil)
 		p.cl.conn.Close(errCutReplica)
