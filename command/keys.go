@@ -72,6 +72,22 @@ func (c *Command) keysByRules(dst []KeyRef, args [][]byte) (refs []KeyRef, ok bo
 	return dst, ok
 }
 
+// KeysOf are the keys that a call names, as parts of args; none if it is no call of a
+// command here.
+func (t *Table) KeysOf(args [][]byte) (keys [][]byte) {
+	cmd := t.Called(args)
+	if cmd == nil {
+		return nil
+	}
+	refs, _ := cmd.KeysOf(nil, args)
+	for _, ref := range refs {
+		if ref.Flags&NotKey == 0 {
+			keys = append(keys, args[ref.Index])
+		}
+	}
+	return keys
+}
+
 // RunsAlone tells whether a call may touch keys that KeysOf does not find, so that no
 // other executor may be inside a command meanwhile.
 func (c *Command) RunsAlone(args [][]byte) bool {

@@ -247,6 +247,19 @@ func (c *Command) categories() Category {
 // Lookup finds a command by its name, in any case; nil when there is none.
 func (t *Table) Lookup(name []byte) *Command { return t.index.find(name) }
 
+// Called is the command that a call names, nil if there is none such that can be executed
+// with so many arguments.
+func (t *Table) Called(args [][]byte) *Command {
+	cmd := t.Lookup(args[0])
+	if cmd != nil && cmd.IsContainer() && len(args) > 1 {
+		cmd = cmd.Sub(args[1])
+	}
+	if cmd == nil || cmd.Handler == nil || !cmd.Accepts(len(args)) {
+		return nil
+	}
+	return cmd
+}
+
 // Sub finds a subcommand of a container; nil when there is none.
 func (c *Command) Sub(name []byte) *Command {
 	if c.subs.slots == nil {

@@ -35,6 +35,8 @@ var onlyIn72 = map[string]string{
 	"repl-backlog-time":               "only in Dozo",
 	"repl-max-full-syncs":             "only in Dozo",
 	"replica-refuse-older-primary":    "only in Dozo",
+	"repl-rescue":                     "only in Dozo",
+	"repl-rescue-max-bytes":           "only in Dozo",
 }
 
 // differentDefault are directives whose value is not that of 7.0 without any

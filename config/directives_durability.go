@@ -30,6 +30,13 @@ var (
 		doc: "Check values of files in full as they are loaded; what RESTORE brings always is."})
 )
 
+// The words of `repl-rescue`.
+const (
+	RescueYes int64 = iota
+	RescueBestEffort
+	RescueNo
+)
+
 // The word of `appendfsync`.
 const (
 	FsyncEverySec int64 = iota
@@ -99,6 +106,10 @@ var (
 		doc: "Free the old data set in the background after a full resync."})
 	ReplicaRefuseOlderPrimary = replication.declare(row{name: "replica-refuse-older-primary", kind: yesNo(), def: "yes",
 		doc: "Keep a replica's data when its primary comes back empty or with older data; REPLICAOF given again takes it."})
+	ReplRescue = replication.declare(row{name: "repl-rescue", kind: oneOf("yes", "best-effort", "no"), def: "yes",
+		doc: "Write what the new primary never saw to a rescue file before its data is taken; yes: or do not take it."})
+	ReplRescueMaxBytes = replication.declare(row{name: "repl-rescue-max-bytes", kind: bytesize(0, maxInt64), def: "1073741824",
+		doc: "How many bytes all rescue files may have together."})
 	ReplicaPriority = replication.declare(row{name: "replica-priority", alias: "slave-priority", kind: integer(0, maxInt32), def: "100",
 		doc: "Rank in a failover: the lowest is promoted first, 0 never."})
 	ReplicaAnnounced = replication.declare(row{name: "replica-announced", kind: yesNo(), def: "yes",

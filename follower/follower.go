@@ -34,6 +34,7 @@ import (
 	"dozo/env"
 	"dozo/keyspace"
 	"dozo/logger"
+	"dozo/oplog"
 	"dozo/persist"
 	"dozo/replication"
 	"dozo/server"
@@ -45,6 +46,8 @@ type Options struct {
 	Config  *config.Config
 	Logger  *logger.Logger
 	Persist *persist.Manager
+	Log     *oplog.Log // the server's
+	PID     int
 }
 
 // Manager is the replica's side of one server.
@@ -53,6 +56,7 @@ type Manager struct {
 	cfg     *config.Config
 	logger  *logger.Logger
 	persist *persist.Manager
+	rescues rescuer
 	host    *server.Server
 
 	ctx    context.Context // ends with the manager
@@ -82,6 +86,7 @@ type Manager struct {
 func New(o Options) *Manager {
 	m := &Manager{env: o.Env, cfg: o.Config, logger: o.Logger, persist: o.Persist, wakes: make(chan struct{}, 1)}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.rescues.init(m, o)
 	m.link = replication.NewLink(m.settings(), o.Env.NewRand())
 	m.show()
 	return m
@@ -97,6 +102,7 @@ func (m *Manager) Attach(s *server.Server) {
 		return nil
 	})
 	m.goers.Go(m.run)
+	m.goers.Go(m.rescues.watch)
 }
 
 // Prepare has the server be a replica from the beginning, if the configuration says so: no
@@ -196,7 +202,10 @@ func (m *Manager) nudge() {
 }
 
 // Tick implements server.Following.
-func (m *Manager) Tick() { m.nudge() }
+func (m *Manager) Tick() {
+	m.nudge()
+	m.rescues.tick()
+}
 
 // run passes on what was posted, and the time.
 func (m *Manager) run() {
@@ -255,10 +264,10 @@ func (m *Manager) do(effect replication.Effect) {
 	s := m.session
 	switch e := effect.(type) {
 	case replication.Dial:
-		s = &session{m: m, try: e.Try}
+		s = &session{m: m, try: e.Try, address: net.JoinHostPort(e.Host, strconv.Itoa(e.Port))}
 		s.ctx, s.cancel = context.WithCancelCause(m.ctx)
 		m.session = s
-		m.goers.Go(func() { s.serve(net.JoinHostPort(e.Host, strconv.Itoa(e.Port))) })
+		m.goers.Go(s.serve)
 	case replication.Close:
 		m.hangUp(e.Why)
 	case replication.Send:

@@ -41,10 +41,11 @@ var errSuperseded = errors.New("another primary is followed meanwhile")
 
 // session is one connection to the primary, from the dialling to the stream of its writes.
 type session struct {
-	m      *Manager
-	try    uint64
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	m       *Manager
+	try     uint64
+	address string // of the primary
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
 
 	// Under Manager.mu: what is to be read next is lines, unless one of these is set.
 	conn    net.Conn // nil before it is there
@@ -53,7 +54,8 @@ type session struct {
 
 	in         *bufio.Reader
 	generation int
-	db         int // that the stream begins in
+	rescued    replication.Position // up to where all is kept, or need not be
+	db         int                  // that the stream begins in
 	upstream   *server.Upstream
 }
 
@@ -66,14 +68,17 @@ func (s *session) end() {
 }
 
 // serve does all that is done before the stream.
-func (s *session) serve(address string) {
-	if err := s.converse(address); err != nil {
+func (s *session) serve() {
+	if err := s.converse(); err != nil {
 		s.m.step(replication.Lost{Try: s.try, Err: err})
 	}
 }
 
-func (s *session) converse(address string) error {
-	conn, err := s.m.env.Dialer.DialContext(s.ctx, "tcp", address)
+func (s *session) converse() error {
+	if err := s.rescueAgain(); err != nil {
+		return err
+	}
+	conn, err := s.m.env.Dialer.DialContext(s.ctx, "tcp", s.address)
 	if err != nil {
 		return err
 	}
@@ -149,6 +154,9 @@ func (s *session) write(b []byte) {
 
 // load receives a snapshot and has it take the place of the data.
 func (s *session) load(r *replication.Receive) error {
+	if err := s.rescue(r); err != nil {
+		return fmt.Errorf("what the primary never saw could not be kept (repl-rescue): %w", err)
+	}
 	src := &progress{s: s, r: r.Snapshot.Reader(s.in)}
 	got, err := s.m.persist.Receive(s.ctx, persist.Receiving{
 		Src: src, Size: r.Snapshot.Size,
@@ -178,6 +186,9 @@ func (s *session) adopt(v *keyspace.View, r *replication.Receive, got *persist.R
 	case s.generation != s.m.generation:
 		got.Discard(v)
 		return errSuperseded
+	case s.m.host.Position() != s.rescued:
+		got.Discard(v)
+		return errWritten
 	case got.Keys() < int64(r.KeysMin):
 		got.Discard(v)
 		return fmt.Errorf("it has %d keys, less than a tenth of those here (see replica-refuse-older-primary)", got.Keys())

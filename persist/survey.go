@@ -13,6 +13,7 @@ import (
 	"dozo/config"
 	"dozo/env"
 	"dozo/rdb"
+	"dozo/rescue"
 )
 
 // Before anything is loaded, and long before anything is written over, the folder is
@@ -286,6 +287,7 @@ func (m *Manager) otherData(p aof.Place, dbfilename string) (list []dataFile, er
 			if set := m.setIn(p, name); set != nil {
 				list = append(list, *set)
 			}
+		case rescue.Is(name): // what no primary has, not the data of this server
 		case strings.HasSuffix(name, ".aof") && info.Size() > 0:
 			list = append(list, dataFile{name: name, bytes: info.Size(), at: info.ModTime().Unix()})
 		case m.isSnapshot(path):

@@ -5,7 +5,6 @@ import (
 	"net"
 	"strconv"
 
-	"dozo/command"
 	"dozo/eventloop"
 	"dozo/grouptime"
 	"dozo/oplog"
@@ -159,7 +158,7 @@ func (w *worker) apply(cl *Client, args [][]byte, raw []byte) {
 		w.srv.log.AppendRaw(raw, cl.db)
 		return
 	}
-	cmd := w.applied(args)
+	cmd := w.table.Called(args)
 	switch {
 	case cmd == nil:
 		w.srv.log.AppendRaw(raw, cl.db)
@@ -191,18 +190,6 @@ func (w *worker) apply(cl *Client, args [][]byte, raw []byte) {
 	if out := w.out.Buf; len(out) > 0 && out[0] == '-' {
 		w.complainUpstream(args, string(out[1:len(out)-2]))
 	}
-}
-
-// applied is the command that a call of the stream names, nil if there is none such.
-func (w *worker) applied(args [][]byte) *command.Command {
-	cmd := w.table.Lookup(args[0])
-	if cmd != nil && cmd.IsContainer() && len(args) > 1 {
-		cmd = cmd.Sub(args[1])
-	}
-	if cmd == nil || cmd.Handler == nil || !cmd.Accepts(len(args)) {
-		return nil
-	}
-	return cmd
 }
 
 // complainUpstream logs that a command of the stream was not executed: from here on the

@@ -11,10 +11,25 @@ import (
 // Following keeps the link to the primary (package follower). A server without one is
 // always a primary.
 type Following interface {
-	// Tick is called some times a second, alone; Status by anyone.
+	// Tick is called some times a second, alone; Status and Rescues by anyone.
 	Tick()
 	Status() replication.LinkStatus
+	Rescues() RescueStatus
 }
+
+// RescueStatus is what is known of the writes that no primary has (package rescue).
+type RescueStatus struct {
+	Files    int // that lie in the folder
+	Bytes    int64
+	LastName string // the newest one's, empty if there is none
+	LastTime int64  // Unix seconds
+	// Incomplete counts the times that something was dropped that is in no file.
+	Incomplete int64
+	Trouble    string // why a file could not be written; empty since one could
+}
+
+// Lineage is whose history the log is of. Only alone.
+func (s *Server) Lineage() replication.Lineage { return s.lineage }
 
 // Position is where the data stands: in which history, and how much of it. Only alone.
 func (s *Server) Position() replication.Position {

@@ -313,6 +313,20 @@ func (t *infoText) replication() {
 	}
 	t.ints("repl_backlog_active repl_backlog_size repl_backlog_first_byte_offset repl_backlog_histlen",
 		active, int64(t.srv.backlogSize()), first, length)
+	t.addf("dozo_lineage:%s", t.srv.lineage)
+	t.rescues()
+}
+
+// rescues tells of writes that are in files because no primary has them.
+func (t *infoText) rescues() {
+	f := t.srv.opts.Following
+	if f == nil {
+		return
+	}
+	r := f.Rescues()
+	t.ints("dozo_rescue_files dozo_rescue_bytes dozo_rescue_incomplete dozo_rescue_last_time", int64(r.Files), r.Bytes, r.Incomplete, r.LastTime)
+	t.addf("dozo_rescue_last_name:%s", r.LastName)
+	t.addf("dozo_rescue_trouble:%s", r.Trouble)
 }
 
 // role tells what a replica says of its primary and the link to it.
