@@ -97,6 +97,7 @@ func (m *machine) commandsOf(f rescue.File) []byte {
 // TestRescue: what a demoted primary wrote and the new one never saw is in a file, byte for
 // byte, and in no other; INFO and the log say so.
 func TestRescue(t *testing.T) {
+	t.Parallel()
 	loser, winner, want := splitBrain(t)
 	history := loser.replication("master_replid")
 	loser.follows(winner)
@@ -133,6 +134,7 @@ func TestRescue(t *testing.T) {
 // TestRescueAheadOfSibling: a replica that was ahead of the promoted one keeps what only it
 // has of the former primary.
 func TestRescueAheadOfSibling(t *testing.T) {
+	t.Parallel()
 	primary, winner := pairOf(t)
 	ahead := started(t, newDisk(t), "repl-diskless-sync-delay 0")
 	ahead.follows(primary)
@@ -152,6 +154,7 @@ func TestRescueAheadOfSibling(t *testing.T) {
 
 // TestNothingToRescue: a replica without writes of its own leaves no file, whatever it drops.
 func TestNothingToRescue(t *testing.T) {
+	t.Parallel()
 	primary, replica := pairOf(t)
 	primary.do("SET a b")
 	replica.catchesUp(primary)
@@ -173,6 +176,7 @@ func TestNothingToRescue(t *testing.T) {
 // TestRescueNeedsDisk: while the file cannot be written the data stays, and the primary makes
 // no snapshot for nothing again and again; then it is written and the data is taken.
 func TestRescueNeedsDisk(t *testing.T) {
+	t.Parallel()
 	loser, winner, want := splitBrain(t)
 	heal := loser.fs.Inject(faultfs.Fault{Op: faultfs.Write, Path: "temp-rescue*", Err: syscall.ENOSPC})
 	loser.follows(winner)
@@ -200,6 +204,7 @@ func TestRescueNeedsDisk(t *testing.T) {
 
 // TestRescueBestEffort: who prefers a replica to the file gets it, and is told what it cost.
 func TestRescueBestEffort(t *testing.T) {
+	t.Parallel()
 	loser, winner, _ := splitBrain(t, "repl-rescue best-effort", "repl-rescue-max-bytes 100")
 	loser.follows(winner)
 	loser.catchesUp(winner)
@@ -213,6 +218,7 @@ func TestRescueBestEffort(t *testing.T) {
 
 // TestRescueBound: the bound holds the data as a full disk does, until it is raised.
 func TestRescueBound(t *testing.T) {
+	t.Parallel()
 	loser, winner, _ := splitBrain(t, "repl-rescue-max-bytes 100")
 	loser.follows(winner)
 	loser.until("the trouble is shown", func() bool {
@@ -228,6 +234,7 @@ func TestRescueBound(t *testing.T) {
 // TestRescueTrimmed: of a tail that the log no longer has whole, the rest is kept, from where
 // a command begins, and it is said what is missing.
 func TestRescueTrimmed(t *testing.T) {
+	t.Parallel()
 	loser, winner, _ := splitBrain(t, "repl-backlog-size 16384", "repl-backlog-time 0")
 	value := strings.Repeat("x", 3000)
 	for i := range 400 {
@@ -252,6 +259,7 @@ func TestRescueTrimmed(t *testing.T) {
 // TestRescueThenCrash: a crash between the file and the resync loses neither, and the next
 // start does not write the file again.
 func TestRescueThenCrash(t *testing.T) {
+	t.Parallel()
 	loser, winner, want := splitBrain(t)
 	winner.do("CONFIG SET rdb-key-save-delay 3000")
 	loser.follows(winner)
@@ -273,6 +281,7 @@ func TestRescueThenCrash(t *testing.T) {
 // TestRescueFromGenuine: the new primary is a genuine server, which tells its last two names
 // only.
 func TestRescueFromGenuine(t *testing.T) {
+	t.Parallel()
 	if _, err := testutil.Oracle(); err != nil {
 		t.Skip(err)
 	}
@@ -302,6 +311,7 @@ func TestRescueFromGenuine(t *testing.T) {
 // TestRescueIsAOF: the tools for append only files accept the file, and a genuine server loads
 // it.
 func TestRescueIsAOF(t *testing.T) {
+	t.Parallel()
 	loser, winner, _ := splitBrain(t)
 	loser.follows(winner)
 	loser.catchesUp(winner)
