@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"dozo/command"
@@ -39,8 +38,6 @@ type replicas struct {
 	byID    map[uint64]*replica
 	bodies  map[uint64]*body // of snapshots, by number
 	looked  time.Duration    // when each was looked at last, monotonic
-
-	waiting atomic.Int32 // clients that wait for acknowledgements
 }
 
 // replica is a client that follows this server, or is about to say so.
