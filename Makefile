@@ -11,6 +11,7 @@ SOAK_TIME ?= 3m
 UNKIND_TIME ?= 30s
 CRASHES ?= 200
 LOSSES ?= 100
+REPL_SIMS ?= 500
 SEED ?= 0
 
 UNITS = $(shell $(GO) list ./... | grep -v -e /tests/differential -e /tests/e2e -e /tests/clients -e /tests/robustness -e /tests/disk -e /internal/lint)
@@ -62,12 +63,13 @@ disk: peers
 
 # The long versions: a million generated commands, minutes of mixed load on the
 # race and the invariants builds, minutes of unkindness to all builds, servers killed
-# hundreds of times, and thousands of power losses.
+# hundreds of times, thousands of power losses, and hundreds of seeds of replication.
 soak: peers
 	$(GO) test -count=1 -v -timeout 4h ./tests/differential -commands $(SOAK_COMMANDS) -seed $(SEED)
 	$(GO) test -count=1 -v -timeout 2h ./tests/e2e -run Storm -storm $(SOAK_TIME)
 	$(GO) test -count=1 -v -timeout 2h ./tests/e2e -run KilledWith -crashes $(CRASHES) -crash-seed $(SEED)
 	$(GO) test -count=1 -v -timeout 2h ./node -run PowerLoss -losses $(LOSSES) -loss-seed $(SEED)
+	$(GO) test -count=1 -v -timeout 4h ./node -run ReplicationSim -repl-sims $(REPL_SIMS) -repl-seed $(SEED)
 	$(GO) test -count=1 -v -timeout 2h ./rdb -run Mutations -mutations 100000 -seed $(SEED)
 	$(GO) test -count=1 -v -timeout 2h ./snapshot -run LoadDamaged -mutations 20000 -seed $(SEED)
 	$(GO) test -count=1 -v -timeout 2h ./tests/robustness -length $(UNKIND_TIME)

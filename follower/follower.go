@@ -311,22 +311,6 @@ func (m *Manager) hangUp(string) {
 	})
 }
 
-// alone is Server.Alone, and waits for its end. It tells whether fn was run: the server may
-// have ended.
-func (m *Manager) alone(fn func(v *keyspace.View)) bool {
-	done := make(chan struct{})
-	m.host.Alone(func(v *keyspace.View) {
-		defer close(done)
-		fn(v)
-	})
-	select {
-	case <-done:
-		return true
-	case <-m.ctx.Done():
-		return false
-	}
-}
-
 // seen is how the link stood at a moment.
 type seen struct {
 	replication.LinkStatus

@@ -169,8 +169,8 @@ func (s *session) rescue(r *replication.Receive) error {
 // loss looks at where this server stands.
 func (s *session) loss(r *replication.Receive) (l *loss, lineage replication.Lineage, err error) {
 	l = &loss{generation: s.generation, primary: s.conn.RemoteAddr().String(), offered: r.At}
-	if !s.m.alone(func(v *keyspace.View) {
-		if s.generation != s.m.generation {
+	if !s.m.host.AloneWait(func(v *keyspace.View) {
+		if s.isOver() {
 			err = errSuperseded
 		}
 		lineage, l.at, l.keys = s.m.host.Lineage(), s.m.host.Position(), s.m.host.KeyCount(v)
@@ -209,7 +209,7 @@ func (s *session) rescueAgain() error {
 		return nil
 	}
 	same := false
-	if !s.m.alone(func(*keyspace.View) { same = l.generation == s.m.generation && l.at == s.m.host.Position() }) {
+	if !s.m.host.AloneWait(func(*keyspace.View) { same = l.generation == s.m.generation && l.at == s.m.host.Position() }) {
 		return errSuperseded
 	}
 	if !same || s.m.cfg.Values().Int(config.ReplRescue) == config.RescueNo {

@@ -52,17 +52,18 @@ type session struct {
 	receive *replication.Receive
 	stream  *replication.Stream
 
+	given      atomic.Bool // the connection is the server's
 	in         *bufio.Reader
 	generation int
 	rescued    replication.Position // up to where all is kept, or need not be
 	db         int                  // that the stream begins in
-	upstream   *server.Upstream
+	upstream   *server.Upstream     // touched alone
 }
 
 // end ends the connection. Under Manager.mu.
 func (s *session) end() {
 	s.cancel(errSuperseded)
-	if s.conn != nil && s.upstream == nil {
+	if s.conn != nil && !s.given.Load() {
 		_ = s.conn.Close() // nobody needs it any more
 	}
 }
@@ -91,7 +92,7 @@ func (s *session) converse() error {
 		return errSuperseded
 	}
 	have := replication.Connected{Try: s.try}
-	if !s.m.alone(func(v *keyspace.View) {
+	if !s.m.host.AloneWait(func(v *keyspace.View) {
 		s.generation = s.m.generation
 		have.Have, have.Keys = s.m.host.Position(), s.m.host.KeyCount(v)
 	}) {
@@ -143,7 +144,7 @@ func (s *session) send(args []string) {
 
 // write writes what is short. An error is found by who reads. Under Manager.mu.
 func (s *session) write(b []byte) {
-	if s == nil || s.conn == nil || s.upstream != nil {
+	if s == nil || s.conn == nil || s.given.Load() {
 		return
 	}
 	_ = s.conn.SetWriteDeadline(time.Unix(0, int64(s.m.env.Clock.Wall()+sendPatience)))
@@ -160,18 +161,18 @@ func (s *session) load(r *replication.Receive) error {
 	src := &progress{s: s, r: r.Snapshot.Reader(s.in)}
 	got, err := s.m.persist.Receive(s.ctx, persist.Receiving{
 		Src: src, Size: r.Snapshot.Size,
-		MayFlush: func() bool { return s.generation == s.m.generation && r.KeysMin == 0 },
+		MayFlush: func() bool { return !s.isOver() && r.KeysMin == 0 },
 	})
 	if err == nil {
 		if _, err = io.Copy(io.Discard, src); err != nil { // up to the mark
-			s.m.alone(got.Discard)
+			s.m.host.AloneWait(got.Discard)
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("the primary's snapshot could not be loaded: %w", err)
 	}
 	src.report(true)
-	if !s.m.alone(func(v *keyspace.View) { err = s.adopt(v, r, got) }) {
+	if !s.m.host.AloneWait(func(v *keyspace.View) { err = s.adopt(v, r, got) }) {
 		return errSuperseded
 	}
 	if err == nil {
@@ -183,7 +184,7 @@ func (s *session) load(r *replication.Receive) error {
 // adopt has the data be the primary's. Only alone.
 func (s *session) adopt(v *keyspace.View, r *replication.Receive, got *persist.Received) error {
 	switch {
-	case s.generation != s.m.generation:
+	case s.isOver():
 		got.Discard(v)
 		return errSuperseded
 	case s.m.host.Position() != s.rescued:
@@ -199,13 +200,18 @@ func (s *session) adopt(v *keyspace.View, r *replication.Receive, got *persist.R
 	return nil
 }
 
+// isOver tells whether the data is not for this session to change: another primary is
+// followed, or the link has begun another session, which knows where the data stands now.
+// Only alone.
+func (s *session) isOver() bool { return s.generation != s.m.generation || s.ctx.Err() != nil }
+
 // follow gives the connection to the server.
 func (s *session) follow(stream *replication.Stream) error {
 	pending, _ := s.in.Peek(s.in.Buffered())
 	up := &server.Upstream{Burst: true, Ended: func(err error) { s.m.post(replication.Lost{Try: s.try, Err: err}) }}
 	var err error
-	if !s.m.alone(func(*keyspace.View) {
-		if s.generation != s.m.generation {
+	if !s.m.host.AloneWait(func(*keyspace.View) {
+		if s.isOver() {
 			err = errSuperseded
 			return
 		}
@@ -214,6 +220,7 @@ func (s *session) follow(stream *replication.Stream) error {
 			s.m.host.ShiftHistory(stream.At.ID)
 		}
 		s.upstream, s.m.upstream = up, up
+		s.given.Store(true)
 		err = s.m.host.AttachUpstream(s.conn, up, s.db, pending)
 	}) {
 		return errSuperseded

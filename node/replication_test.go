@@ -3,11 +3,13 @@ package node_test
 import (
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"dozo/internal/testutil"
+	"dozo/server"
 )
 
 // pairOf starts a primary and a replica of it, which has caught up when pairOf returns.
@@ -194,5 +196,63 @@ func TestReadsWhileReceiving(t *testing.T) {
 	replica.until("the transfer has failed", func() bool { return replica.replication("master_sync_in_progress") == "0" })
 	if got := replica.do("GET old"); got != "data" {
 		t.Errorf("GET after a transfer that failed: %q", got)
+	}
+}
+
+// TestReceivedWhileSaving: a save that is under way when a primary's snapshot takes the
+// place of the data saves what there was before.
+func TestReceivedWhileSaving(t *testing.T) {
+	primary := started(t, newDisk(t), "repl-diskless-sync-delay 0")
+	replica := started(t, newDisk(t))
+	fillTypes(replica)
+	replica.do("SET old data")
+	replica.do("CONFIG SET rdb-key-save-delay 500")
+	replica.do("BGSAVE")
+	replica.follows(primary)
+	replica.catchesUp(primary)
+	if replica.info("rdb_bgsave_in_progress") != "1" {
+		t.Fatalf("the save did not last\n%s", replica.log)
+	}
+	replica.do("CONFIG SET rdb-key-save-delay 0")
+	replica.untilInfo("rdb_bgsave_in_progress", "0")
+	if got := replica.info("rdb_last_bgsave_status"); got != "ok" {
+		t.Errorf("the save: %s\n%s", got, replica.log)
+	}
+	has(t, replica.disk.KeepAll(), "old", "data")
+}
+
+// TestBacklogFromTheFirst: what is written from the first replica's coming on is kept for
+// it, though no tick has passed.
+func TestBacklogFromTheFirst(t *testing.T) {
+	primary := started(t, newDisk(t), "repl-diskless-sync-delay 0", "repl-backlog-size 8mb")
+	replica := started(t, newDisk(t))
+	primary.do("DEBUG PAUSE-CRON 1")
+	replica.follows(primary)
+	replica.catchesUp(primary)
+	for range 20 {
+		primary.do("SET a " + strings.Repeat("x", 50_000))
+	}
+	replica.catchesUp(primary)
+	if got, _ := strconv.Atoi(primary.replication("repl_backlog_histlen")); got < 1_000_000 {
+		t.Errorf("%d bytes are kept, of a million that were written", got)
+	}
+}
+
+// TestEndsWhileReceiving: a shutdown while a primary's snapshot is on its way.
+func TestEndsWhileReceiving(t *testing.T) {
+	primary := started(t, newDisk(t), "repl-diskless-sync-delay 0", "rdb-key-save-delay 5000")
+	fillTypes(primary)
+	replica := started(t, newDisk(t))
+	replica.follows(primary)
+	replica.until("a snapshot is on its way", func() bool { return replica.replication("master_sync_in_progress") == "1" })
+	replica.node.Shutdown(server.ShutdownMode{NoSave: true})
+	<-replica.node.Done()
+	closed := make(chan error, 1)
+	go func() { closed <- replica.node.Close() }()
+	select {
+	case err := <-closed:
+		noError(t, err)
+	case <-time.After(20 * time.Second):
+		t.Fatal("it does not end")
 	}
 }

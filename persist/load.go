@@ -126,16 +126,14 @@ func (m *Manager) ready() {
 	})
 }
 
-// alone is Host.Alone, and waits for its end: the server runs until the load has ended.
+// alone is Server.AloneWait, under mu. The server runs until the load has ended; what comes
+// later may be forgotten with it.
 func (m *Manager) alone(fn func(*keyspace.View)) {
-	done := make(chan struct{})
-	m.host.Alone(func(v *keyspace.View) {
-		defer close(done)
+	m.host.AloneWait(func(v *keyspace.View) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		fn(v)
 	})
-	<-done
 }
 
 // loadRDB loads the snapshot.

@@ -133,7 +133,6 @@ func (r *Received) Adopt(v *keyspace.View) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	v.Adopt(r.shadow)
-	v.DiscardAll(r.shadow)
 	r.end()
 	m.emptied.Store(false)
 	m.functions = libraries(nil).with(r.got.Functions...)

@@ -38,6 +38,7 @@ func (s *Server) UseLog(who LogUser, on bool) {
 		s.Record()
 		s.renameHistory()
 	}
+	s.keepBacklog() // from now on, not from the next tick on: a link may be cut before
 }
 
 // renameHistory says that what is logged from now on continues nothing.

@@ -98,6 +98,27 @@ func (s *Server) Alone(fn func(v *keyspace.View)) {
 	s.workers[0].call(func(w *worker) { w.alone(func() { fn(w.view) }) })
 }
 
+// AloneWait is Alone, and waits until fn has been run, or never will be, which it tells. It
+// is not called on a loop.
+func (s *Server) AloneWait(fn func(v *keyspace.View)) (done bool) {
+	ran := make(chan struct{})
+	s.Alone(func(v *keyspace.View) {
+		defer close(ran)
+		fn(v)
+	})
+	select {
+	case <-ran:
+		return true
+	case <-s.over:
+	}
+	select {
+	case <-ran: // both have happened
+		return true
+	default:
+		return false
+	}
+}
+
 // AloneView is the view of the loop that runs alone; nil = none does.
 func (s *Server) AloneView() *keyspace.View {
 	for _, w := range s.workers {

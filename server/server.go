@@ -135,6 +135,7 @@ type Server struct {
 	beforeEnd pauseState
 	replayer  *Client
 	closeOnce sync.Once
+	over      chan struct{} // closed when no loop runs any more
 	crashing  atomic.Bool
 	// warnedOfBrowser is when a client that speaks HTTP was last logged; 0 = never.
 	warnedOfBrowser atomic.Int64
@@ -144,7 +145,7 @@ type Server struct {
 func New(o Options) (*Server, error) {
 	s := &Server{
 		env: o.Env, clock: o.Env.Clock, cfg: o.Config, ks: o.Keyspace, log: o.Log, logger: o.Logger, opts: o,
-		gate: newGate(o.Loops), hub: pubsub.NewHub(o.Loops),
+		gate: newGate(o.Loops), hub: pubsub.NewHub(o.Loops), over: make(chan struct{}),
 	}
 	table, wrong := makeTable(o.Commands, o.Config)
 	if len(wrong) > 0 {
@@ -251,6 +252,7 @@ func (s *Server) Close() error {
 	s.closeOnce.Do(func() {
 		s.drift.over.Store(true)
 		err = s.group.Close()
+		close(s.over)
 	})
 	return err
 }
