@@ -268,12 +268,7 @@ func (n *simNode) halt(orderly bool) {
 	s := n.sim
 	n.full += n.sent()
 	if orderly {
-		n.node.Shutdown(server.ShutdownMode{})
-		select {
-		case <-n.node.Done():
-		case <-time.After(simPatience):
-			s.hung("the shutdown of " + n.name())
-		}
+		n.shutDown()
 	}
 	done := make(chan error, 1)
 	go func() { done <- n.node.Close() }()
@@ -289,6 +284,20 @@ func (n *simNode) halt(orderly bool) {
 		c.Close()
 	}
 	n.conns = nil
+}
+
+// shutDown ends a node as SHUTDOWN does, as often as it has to be asked: while an append only
+// file is being begun the end is refused.
+func (n *simNode) shutDown() {
+	for end := time.Now().Add(simPatience); time.Now().Before(end); {
+		n.node.Shutdown(server.ShutdownMode{})
+		select {
+		case <-n.node.Done():
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	n.sim.hung("the shutdown of " + n.name())
 }
 
 // sent is how many snapshots this process has sent.
