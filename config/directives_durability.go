@@ -107,7 +107,7 @@ var (
 	ReplicaRefuseOlderPrimary = replication.declare(row{name: "replica-refuse-older-primary", kind: yesNo(), def: "yes",
 		doc: "Keep a replica's data when its primary comes back empty or with older data; REPLICAOF given again takes it."})
 	ReplRescue = replication.declare(row{name: "repl-rescue", kind: oneOf("yes", "best-effort", "no"), def: "yes",
-		doc: "Write what the new primary never saw to a rescue file before its data is taken; yes: or do not take it."})
+		doc: "Write what the new primary never saw to a rescue file before its data is taken; yes: or do not take it. 'dozo rescue' shows them."})
 	ReplRescueMaxBytes = replication.declare(row{name: "repl-rescue-max-bytes", kind: bytesize(0, maxInt64), def: "1073741824",
 		doc: "How many bytes all rescue files may have together."})
 	ReplicaPriority = replication.declare(row{name: "replica-priority", alias: "slave-priority", kind: integer(0, maxInt32), def: "100",

@@ -317,7 +317,7 @@ func (s *session) copyTail(l *loss, from, first uint64, room int64) (rescue.File
 func (r *rescuer) report(l *loss, f rescue.File, written bool) {
 	if written {
 		r.m.logger.Logf(logger.Warning, "%d commands of %d keys that the new primary %s never saw were kept in %s before its data is taken "+
-			"(an append only file).", f.Commands, f.Keys, l.primary, f.Name)
+			"('dozo rescue show' tells what they are).", f.Commands, f.Keys, l.primary, f.Name)
 	}
 	switch {
 	case l.known && f.Missing > 0:

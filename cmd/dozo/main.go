@@ -3,6 +3,7 @@
 //	dozo server [FILE] [--directive value ...]
 //	dozo cli [options] [command ...]
 //	dozo import --from SOURCE [options]
+//	dozo rescue list|show|apply [options] [FILE]
 //	dozo check rdb FILE
 //	dozo check aof [options] FILE|MANIFEST
 //
@@ -21,6 +22,7 @@ import (
 	"dozo/check"
 	"dozo/cli"
 	"dozo/env"
+	"dozo/node"
 	"dozo/server"
 )
 
@@ -36,6 +38,14 @@ var programs = []struct {
 	}},
 	{"import", "", "brings data into a running server, from a file or another server", func(args []string) int {
 		return cli.Import(args, os.Stdin, os.Stdout, os.Stderr)
+	}},
+	{"rescue", "", "shows and applies writes that a new primary never saw", func(args []string) int {
+		keysOf, err := node.KeysOf()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "dozo rescue:", err)
+			return 1
+		}
+		return cli.Rescue(args, keysOf, os.Stdin, os.Stdout, os.Stderr)
 	}},
 	{"check rdb", "redis-check-rdb", "looks at a database file", func(args []string) int {
 		return check.RDB(args, env.Real(), os.Stdout, os.Stderr)
