@@ -53,7 +53,8 @@ func (m *Manager) replicaof(c *command.Context) error {
 		return errPort
 	}
 	host := string(c.Args[1])
-	if strings.EqualFold(m.primary.Host, host) && m.primary.Port == int(port) {
+	same := strings.EqualFold(m.primary.Host, host) && m.primary.Port == int(port)
+	if same && m.Status().KeepsData == "" { // else it is the operator's word that the data is right
 		m.logger.Logf(logger.Notice, "REPLICAOF would result into synchronization with the master we are already connected with. No operation performed.")
 		c.Out.SimpleString("OK Already connected to specified master")
 		return nil

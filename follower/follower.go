@@ -7,7 +7,7 @@
 //	f.Attach(srv)
 //	f.Prepare()
 //	srv.Start()
-//	f.Start(known) // once the data is loaded
+//	f.Start() // once the data is loaded
 //
 // What is decided is decided by a replication.Link, a machine; this package is its hands.
 // Each connection to the primary has a goroutine, which reads what comes before the stream
@@ -26,6 +26,7 @@ import (
 	"context"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -114,11 +115,11 @@ func (m *Manager) Prepare() {
 }
 
 // Start connects to the primary that the configuration names, if it names one. The data is
-// loaded. known says that it was had from that primary.
-func (m *Manager) Start(known bool) {
+// loaded; if it says that it was had from that very primary, the link goes by that.
+func (m *Manager) Start() {
 	m.host.Alone(func(*keyspace.View) {
 		if p := m.primary; p.Host != "" {
-			m.post(replication.Follow{Host: p.Host, Port: p.Port, Known: known})
+			m.post(replication.Follow{Host: p.Host, Port: p.Port, Known: m.host.Origin() == m.address()})
 		}
 	})
 }
@@ -148,9 +149,15 @@ func (m *Manager) settings() replication.LinkSettings {
 	}
 }
 
+// address is the primary's, as what is loaded says it.
+func (m *Manager) address() string {
+	return net.JoinHostPort(strings.ToLower(m.primary.Host), strconv.Itoa(m.primary.Port))
+}
+
 // follow has the server follow a primary. Only alone.
 func (m *Manager) follow(f replication.Follow) {
 	m.leave()
+	m.host.SetOrigin("")
 	m.become(config.Primary{Host: f.Host, Port: f.Port})
 	m.post(f)
 }
@@ -166,6 +173,7 @@ func (m *Manager) become(of config.Primary) {
 // unfollow makes the server a primary. Only alone.
 func (m *Manager) unfollow() {
 	m.leave()
+	m.host.SetOrigin("")
 	m.primary = config.Primary{}
 	m.host.ShiftHistory("")
 	m.host.Follow(false)

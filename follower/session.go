@@ -197,6 +197,7 @@ func (s *session) adopt(v *keyspace.View, r *replication.Receive, got *persist.R
 	got.Adopt(v)
 	s.db = got.DB()
 	s.m.host.AdoptHistory(r.At)
+	s.m.host.SetOrigin(s.m.address())
 	return nil
 }
 
@@ -218,6 +219,7 @@ func (s *session) follow(stream *replication.Stream) error {
 		if !stream.Full {
 			s.db = s.m.host.StreamDB()
 			s.m.host.ShiftHistory(stream.At.ID)
+			s.m.host.SetOrigin(s.m.address())
 		}
 		s.upstream, s.m.upstream = up, up
 		s.given.Store(true)

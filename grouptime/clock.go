@@ -140,6 +140,23 @@ func (c *Clock) Hear(ms int64, now Moment) bool {
 	return true
 }
 
+// Resume has a node that leads go on with a history in which it was ms at least: its time
+// does not go below that. A wall clock that is ahead is right, since the node was off.
+func (c *Clock) Resume(ms int64, now Moment) {
+	if c.follows || ms <= 0 || ms > stampMax {
+		return
+	}
+	t := time.Duration(ms) * time.Millisecond
+	c.stamped = max(c.stamped, t)
+	if c.line.Time(now.Mono) < t {
+		c.set(now, t, 0)
+		c.Adjust(now)
+	}
+}
+
+// Shown tells whether others rely on the time: a stamp was sent or heard.
+func (c *Clock) Shown() bool { return c.stamped != 0 }
+
 // stampMax keeps durations from overflowing: the year 2262.
 const stampMax = int64(1<<63-1)/int64(time.Millisecond) - 1
 

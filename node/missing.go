@@ -13,10 +13,6 @@ var promises = []struct {
 	line  string
 }{
 	{
-		func(c *config.Config) bool { return c.String(config.ReplicaOf) != "" },
-		"replicaof is set, but Dozo cannot be a replica yet: it serves its own data, as a primary.",
-	},
-	{
 		func(c *config.Config) bool { return c.String(config.ACLFile) != "" || len(c.Lines("user")) != 0 },
 		"ACL users are configured, but Dozo has only the default user yet: only requirepass keeps strangers out.",
 	},

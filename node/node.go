@@ -117,7 +117,7 @@ func Start(o Options) (*Node, error) {
 	if err := n.serve(); err != nil {
 		return nil, n.endStart(err)
 	}
-	n.follow.Start(false)
+	n.follow.Start()
 	for _, name := range networks {
 		n.logger.Logf(logger.Notice, "Ready to accept connections %s", name)
 	}
@@ -293,6 +293,7 @@ func (n *Node) endServing(m server.ShutdownMode) {
 		return // Start closes the node
 	}
 	n.server.HoldWrites()
+	n.server.AwaitReplicas(m)
 	err := n.persist.Shutdown(m)
 	decided := n.server.DecideEnd()
 	if decided && err != nil {
@@ -308,6 +309,7 @@ func (n *Node) endServing(m server.ShutdownMode) {
 	if err := n.server.Close(); err != nil {
 		n.logger.Logf(logger.Warning, "While ending connections: %v", err)
 	}
+	n.persist.LeaveEnd()
 	n.RequestStop()
 }
 

@@ -18,6 +18,7 @@ import (
 	"dozo/env"
 	"dozo/keyspace"
 	"dozo/logger"
+	"dozo/rdb"
 	"dozo/server"
 	"dozo/snapshot"
 	"dozo/text"
@@ -33,6 +34,7 @@ type loading struct {
 	emptied  atomic.Bool  // which was flushed to make room
 	used     atomic.Int64 // memory that the file says was in use when it was written
 	progress snapshot.LoadProgress
+	lacking  bool // not all that was found was loaded
 }
 
 // Plan is what a start loads.
@@ -152,22 +154,23 @@ func (m *Manager) loadRDB(ctx context.Context, f *findings) error {
 			"Restore the file from a backup, or remove it to start without data", path)
 	}
 	m.loading.Load().total = f.rdb.bytes
-	_, err = m.loadFrom(ctx, m.loading.Load(), file, f.rdb.bytes, false)
+	got, err := m.loadFrom(ctx, m.loading.Load(), file, f.rdb.bytes, m.namesHistory(path))
 	if err != nil {
 		return fmt.Errorf("the snapshot %s cannot be loaded: %w", path, err)
 	}
+	m.goOnFrom(got.Info.Replication)
 	m.logf(logger.Notice, "DB loaded from disk: %.3f seconds", (m.env.Clock.Monotonic() - m.loading.Load().began).Seconds())
 	return nil
 }
 
 // loadFrom loads what is in RDB format. The base of an append only file keeps keys whose
 // time is over: the commands behind it know them; so does a node that follows, whose primary
-// removes them.
-func (m *Manager) loadFrom(ctx context.Context, l *loading, file io.Reader, size int64, base bool) (*snapshot.Loaded, error) {
+// removes them, and one that has replicas which have such keys too: keep.
+func (m *Manager) loadFrom(ctx context.Context, l *loading, file io.Reader, size int64, keep bool) (*snapshot.Loaded, error) {
 	c := m.cfg.Values()
 	got, err := snapshot.Load(ctx, file, snapshot.LoadOptions{
 		Keyspace: m.host.Keyspace(), Limits: &m.host.Settings().Limits, Workers: int(c.Int(config.IOThreads)),
-		Size: size, Now: m.env.Clock.Wall().Milliseconds(), KeepExpired: base || m.host.Follows(),
+		Size: size, Now: m.env.Clock.Wall().Milliseconds(), KeepExpired: keep || m.host.Follows(),
 		Deep: c.Int(config.SanitizeDumpPayload) == config.SanitizeYes, SkipChecksum: !c.Bool(config.RDBChecksum),
 		Progress: &l.progress, Replace: l.replace,
 		Fact: func(name, value string) { m.logFact(l, name, value) }, Pause: func() { m.pause(ctx) },
@@ -182,6 +185,7 @@ func (m *Manager) loadFrom(ctx context.Context, l *loading, file io.Reader, size
 	if len(got.Modules) > 0 {
 		m.logf(logger.Warning, "The RDB has data of modules, which was left out: %q", got.Modules)
 	}
+	l.lacking = l.lacking || got.Empty > 0 || len(got.Modules) > 0
 	m.functions = m.functions.with(got.Functions...)
 	m.logLoaded(got)
 	return got, nil
@@ -259,7 +263,9 @@ func (m *Manager) loadWithAOF(ctx context.Context, f *findings, from source) err
 	}
 	store.Tidy(m.cfg.Bool(config.AOFDisableAutoGC))
 	a := m.newAppendFile(store)
+	var stands *rdb.ReplicationInfo
 	if from == fromAOF {
+		stands = m.standsAsLeft(f.marker, a.store.Set())
 		err = m.loadAOF(ctx, a.store)
 	} else if from == fromRDB {
 		m.logf(logger.Notice, "There is no append only file yet: it is made from the snapshot")
@@ -269,6 +275,7 @@ func (m *Manager) loadWithAOF(ctx context.Context, f *findings, from source) err
 		_ = a.store.Close()
 		return err
 	}
+	m.goOnFrom(stands)
 	m.alone(func(*keyspace.View) { m.host.UseLog(server.LogFile, true) }) // clients come and go meanwhile
 	if from == fromAOF {
 		if err := a.writer.Resume(); err != nil {
@@ -326,6 +333,7 @@ func (m *Manager) loadAOF(ctx context.Context, store *aof.Store) error {
 	if err != nil {
 		return err
 	}
+	l.lacking = l.lacking || r.refused > 0 || r.torn
 	if r.refused > refusedShown {
 		m.logf(logger.Warning, "%d commands in all were answered with an error", r.refused)
 	}
@@ -368,6 +376,7 @@ func (m *Manager) Reload(v *keyspace.View, o server.ReloadOptions) error {
 		v.Flush(-1)
 		m.functions = nil
 	}
+	m.host.DoubtHistory()
 	path := m.cfg.Path(config.DBFilename)
 	file, err := m.env.FS.OpenFile(path, env.ReadOnly, 0)
 	if err != nil {
@@ -386,6 +395,7 @@ func (m *Manager) Reload(v *keyspace.View, o server.ReloadOptions) error {
 func (m *Manager) saveHere(v *keyspace.View) error {
 	j := m.newJob(v, m.cfg.Values())
 	j.path, j.temp = m.cfg.Path(config.DBFilename), m.tempName()
+	j.info.Replication = m.host.Standing()
 	j.share(snapshot.Begin(v, snapshot.Options{Version: j.opts.Version}))
 	over := make(chan error, 1)
 	go func() {
@@ -425,6 +435,7 @@ func (m *Manager) ReloadAOF(v *keyspace.View) error {
 			return err
 		}
 	}
+	m.host.DoubtHistory()
 	v.Flush(-1)
 	m.functions = nil
 	l := &loading{began: m.env.Clock.Monotonic(), at: m.now()}
@@ -452,6 +463,7 @@ type replay struct {
 	file  string
 	// refused is how many commands were answered with an error.
 	refused int
+	torn    bool // a file was cut
 }
 
 // replayed is a command: its words are those from one place to another, and where the
@@ -578,6 +590,7 @@ func (r *replay) judge(c replayed, err error) error {
 func (r *replay) end(p *aof.Part, torn *aof.TornError) {
 	took := (r.m.env.Clock.Monotonic() - r.began).Seconds()
 	if torn != nil {
+		r.torn = true
 		r.m.logf(logger.Warning, "!!! Warning: short read while loading the AOF file %s!!! %s", p.Name, torn.What())
 		r.m.logf(logger.Warning, "!!! Truncating the AOF %s at offset %d !!!", p.Name, torn.Offset)
 		r.m.logf(logger.Warning, "AOF %s loaded anyway because aof-load-truncated is enabled: these bytes were cut off", p.Name)

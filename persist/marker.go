@@ -46,6 +46,9 @@ type marker struct {
 	AOFName   string `json:"aof_name"`
 	// MovedTo is the folder where the data is kept now, if `dir` was changed.
 	MovedTo string `json:"moved_to,omitempty"`
+	// Stands is where the data of the append only file stands, of a run that ended in good
+	// order; nil = that is not known.
+	Stands *standing `json:"stands,omitempty"`
 }
 
 const markerVersion = 1
@@ -152,6 +155,7 @@ func (m *Manager) word() (k *marker, dir string) {
 		if a.store.Dir != dir {
 			k.AOFDir = a.store.Dir
 		}
+		k.Stands = m.stands
 	}
 	return k, dir
 }

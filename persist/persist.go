@@ -112,6 +112,7 @@ type Manager struct {
 	rewrites  rewrites
 	lastTry   time.Duration
 	saved     saved
+	stands    *standing // of the append only file that is complete, at the end of the run
 
 	beforeWrite func()                        // of the append only file; nil = nothing is done
 	peaks       struct{ save, rewrite int64 } // of what the last ones held in memory, bytes

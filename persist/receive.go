@@ -112,7 +112,7 @@ func (r *Received) Keys() int64 { return r.got.Keys }
 // DB is the database that the commands behind the snapshot begin in.
 func (r *Received) DB() int {
 	if i := r.got.Info.Replication; i != nil {
-		return i.DB
+		return max(i.DB, 0)
 	}
 	return 0
 }

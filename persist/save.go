@@ -74,6 +74,7 @@ func (m *Manager) begin(v *keyspace.View, done func(error)) {
 	j := m.newJob(v, c)
 	j.path, j.temp = c.Path(config.DBFilename), m.tempName()
 	j.incremental = c.Bool(config.RDBSaveIncrementalFsync)
+	j.info.Replication = m.host.Standing()
 	if j.done, m.waiting = m.waiting, nil; done != nil {
 		j.done = append(j.done, done)
 	}

@@ -19,9 +19,14 @@ type Info struct {
 
 // ReplicationInfo says which moment of which history a file is.
 type ReplicationInfo struct {
-	DB     int // that the stream of commands has selected
+	DB     int // that the stream of commands has selected; -1 = the file does not say
 	ID     string
-	Offset int64
+	Offset int64 // -1 = the file does not say
+	// Further fields, which other servers pass over. Lineage is the row of names of which ID
+	// is the last. Primary is the address from which a replica has had the data. Time is what
+	// time it was by the stamps of the stream, Unix milliseconds. Empty or 0 = not known.
+	Lineage, Primary string
+	Time             int64
 }
 
 // WriterOptions say how to write.
@@ -78,6 +83,7 @@ func (w *Writer) Header(i *Info) error {
 		w.auxInt("repl-stream-db", int64(r.DB))
 		w.aux("repl-id", r.ID)
 		w.auxInt("repl-offset", r.Offset)
+		w.further(r)
 	}
 	base := int64(0)
 	if i.AOFBase {
@@ -85,6 +91,19 @@ func (w *Writer) Header(i *Info) error {
 	}
 	w.auxInt("aof-base", base)
 	return w.flush(writeBytes)
+}
+
+// further writes what only Dozo knows of a moment.
+func (w *Writer) further(r *ReplicationInfo) {
+	if r.Lineage != "" {
+		w.aux("dozo-lineage", r.Lineage)
+	}
+	if r.Primary != "" {
+		w.aux("dozo-primary", r.Primary)
+	}
+	if r.Time != 0 {
+		w.auxInt("dozo-time", r.Time)
+	}
 }
 
 func (w *Writer) aux(name, value string) {

@@ -36,7 +36,7 @@ type View struct {
 	Follows     bool   // this server is a replica itself
 	LinkUp      bool   // and connected
 	FailingOver bool
-	Paused      bool // writes wait for a failover: nothing may be appended
+	Paused      bool // writes wait for a failover or the end: nothing may be appended
 }
 
 // PrimaryStats count since the start, or CONFIG RESETSTAT.

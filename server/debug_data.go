@@ -158,6 +158,7 @@ func debugPopulate(c *command.Context) error {
 			return err
 		}
 	}
+	serverOf(c).unlogged = true
 	var key, val []byte
 	for i := range count {
 		key = strconv.AppendInt(append(append(key[:0], prefix...), ':'), i, 10)

@@ -39,6 +39,7 @@ func (s *Server) Follow(on bool) {
 		w.view.SetFollows(on)
 	}
 	s.Record()
+	s.doubtIfWritable(s.cfg.Values())
 	if on {
 		s.disownAll()
 	} else {

@@ -67,7 +67,8 @@ func (s *Server) AdoptHistory(at replication.Position) {
 	if !at.Known() {
 		at = replication.Position{ID: replication.NewID(s.env.NewRand())}
 	}
-	s.lineage = replication.NewLineage(at.ID)
+	s.lineage, s.doubted = replication.NewLineage(at.ID), false
+	s.doubtIfWritable(s.cfg.Values())
 	s.replicas.renamed("the data is another primary's now")
 	s.BeginHistory(at.Offset)
 	s.NewClock(0)

@@ -43,7 +43,8 @@ func (s *Server) UseLog(who LogUser, on bool) {
 
 // renameHistory says that what is logged from now on continues nothing.
 func (s *Server) renameHistory() {
-	s.lineage = replication.NewLineage(replication.NewID(s.env.NewRand()))
+	s.lineage, s.doubted = replication.NewLineage(replication.NewID(s.env.NewRand())), false
+	s.doubtIfWritable(s.cfg.Values())
 }
 
 // backlog finds how much of the log is kept for replicas that come back.

@@ -125,7 +125,7 @@ func (s *Server) primarySettings(v *config.Values) replication.PrimarySettings {
 func (s *Server) view() replication.View {
 	v := replication.View{
 		Lineage: s.lineage, Logging: s.log.Active() && s.logUsers&LogReplicas != 0, End: s.log.Offset(),
-		Follows: s.Follows(), LinkUp: s.linkUp,
+		Follows: s.Follows(), LinkUp: s.linkUp, Paused: s.Ending(),
 	}
 	if v.Logging {
 		v.First = s.log.First()
@@ -450,6 +450,7 @@ func (s *Server) judgeReplicas() {
 
 // applyReplication is what follows a CONFIG SET.
 func (s *Server) applyReplication(v *config.Values) {
+	s.doubtIfWritable(v)
 	s.replicas.mu.Lock()
 	s.replicas.machine.Set(s.primarySettings(v))
 	s.replicas.mu.Unlock()

@@ -112,7 +112,10 @@ type Server struct {
 	startupMemory int64
 	statsBase     statsBase
 	lineage       replication.Lineage
-	linkUp        bool // to the primary
+	doubted       bool   // what changed the data is not all in the log
+	unlogged      bool   // the log never had all that was done to the data
+	origin        string // see Origin
+	linkUp        bool   // to the primary
 	logUsers      LogUser
 	upstream      *Upstream    // the connection to the primary, nil = none
 	replicas      *replicas    // has its own lock

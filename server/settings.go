@@ -65,7 +65,7 @@ func (s *Server) bindConfig() error {
 	c.OnChangeOf([]*config.Directive{
 		config.MinReplicasToWrite, config.MinReplicasMaxLag, config.ReplicaServeStaleData, config.ReplDisklessSync, config.ReplDisklessSyncDelay,
 		config.ReplDisklessSyncMaxReplicas, config.ReplMaxFullSyncs, config.ReplTimeout, config.ReplPingReplicaPeriod, config.ReplBacklogTTL,
-		config.ReplBacklogSize, config.ReplBacklogTime, config.ClientOutputBufferLimit,
+		config.ReplBacklogSize, config.ReplBacklogTime, config.ClientOutputBufferLimit, config.ReplicaReadOnly,
 	}, s.hook(s.applyReplication))
 	c.OnChangeOf([]*config.Directive{
 		config.ActiveDefrag, config.ActiveDefragIgnoreBytes, config.ActiveDefragThresholdLower,

@@ -1,10 +1,14 @@
 package server
 
 import (
+	"net"
+	"strconv"
 	"time"
 
 	"dozo/command"
+	"dozo/config"
 	"dozo/keyspace"
+	"dozo/replication"
 	"dozo/resp"
 )
 
@@ -119,6 +123,49 @@ func (s *Server) HoldWrites() {
 	})
 	<-done
 }
+
+// AwaitReplicas gives replicas the time to get what was written last (shutdown-timeout): then
+// nothing is lost with this server, and they can go on where they are when it comes back.
+// Writes are held. It returns early when the shutdown is aborted.
+func (s *Server) AwaitReplicas(m ShutdownMode) {
+	patience := time.Duration(s.cfg.Int(config.ShutdownTimeout)) * time.Second
+	if behind, _ := s.behind(s.log.Offset()); m.Now || patience == 0 || len(behind) == 0 {
+		return
+	}
+	s.logf(Notice, "Waiting for replicas before shutting down.")
+	asked := make(chan uint64, 1)
+	s.Alone(func(*keyspace.View) {
+		s.workers[0].askReplicas()
+		asked <- s.log.Offset()
+	})
+	target := <-asked
+	behind, all := s.behind(target)
+	for until := s.clock.Monotonic() + patience; len(behind) > 0 && s.clock.Monotonic() < until && !s.EndAborted(); {
+		Sleep(replicaPoll)
+		behind, all = s.behind(target)
+	}
+	for _, r := range behind {
+		s.logf(Notice, "Lagging replica %s reported offset %d behind master, lag=%d, state=%s.",
+			net.JoinHostPort(r.IP, strconv.Itoa(r.Port)), target-min(target, r.Ack), int(r.Lag.Seconds()), r.State)
+	}
+	s.logf(Notice, "%d of %d replicas are in sync when shutting down.", all-len(behind), all)
+}
+
+// behind are the replicas that have not acknowledged an offset, and how many there are in
+// all. One that still gets a snapshot could not go on in any case.
+func (s *Server) behind(offset uint64) (list []replication.ReplicaStatus, all int) {
+	for _, r := range s.replicas.status() {
+		if r.Online {
+			if all++; r.Ack < offset {
+				list = append(list, r)
+			}
+		}
+	}
+	return list, all
+}
+
+// replicaPoll is how often it is looked at what replicas have.
+const replicaPoll = 2 * time.Millisecond
 
 // StayAlive takes a shutdown back that cannot be finished: whoever asked for it is told,
 // and the server serves on.

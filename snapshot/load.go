@@ -293,7 +293,7 @@ func (l *loader) aux(name, value string) {
 	n, _ := strconv.ParseInt(value, 10, 64) // 0 for what is no number
 	repl := func() *rdb.ReplicationInfo {
 		if i.Replication == nil {
-			i.Replication = new(rdb.ReplicationInfo)
+			i.Replication = &rdb.ReplicationInfo{DB: -1, Offset: -1}
 		}
 		return i.Replication
 	}
@@ -312,6 +312,12 @@ func (l *loader) aux(name, value string) {
 		repl().ID = value
 	case "repl-offset":
 		repl().Offset = n
+	case "dozo-lineage":
+		repl().Lineage = value
+	case "dozo-primary":
+		repl().Primary = value
+	case "dozo-time":
+		repl().Time = n
 	}
 	if l.o.Fact != nil {
 		l.o.Fact(name, value)
