@@ -129,8 +129,7 @@ func (w *worker) applyBatch(cl *Client, in []byte) (consumed int) {
 
 func (w *worker) beginApplying(cl *Client) {
 	w.current = cl
-	w.mono = w.watch.Read()
-	w.tellTime()
+	w.readTime()
 	w.view.Timeless = true
 	w.out.Buf, w.out.Proto = w.unheard[:0], 2
 	w.ctx.Session, w.ctx.OutMax, w.ctx.Set = cl, 0, w.srv.settings.Load()

@@ -40,7 +40,15 @@ func (g *groupTime) adjust(c env.Clock) {
 	g.change(c, func(clock *grouptime.Clock, now grouptime.Moment) { clock.Adjust(now) })
 }
 
-// tellTime sets the time of the commands to come, by the worker's reading of the clock.
+// readTime reads the clock, and has the commands to come go by it. Inside the gate, as
+// tellTime.
+func (w *worker) readTime() {
+	w.mono = w.watch.Read()
+	w.tellTime()
+}
+
+// tellTime sets the time of the commands to come, by the worker's reading of the clock. It
+// is called inside the gate: who runs alone sets it, too (tellAll).
 func (w *worker) tellTime() { w.view.Now = w.srv.time.line.Load().Millis(w.mono) }
 
 // AppendClock appends the stamp of this moment to dst: the command in a stream that tells

@@ -58,3 +58,20 @@ func TestBacklogSize(t *testing.T) {
 	set("repl-backlog-size", "1mb")
 	want("another history", gib/20, 0)
 }
+
+// TestBacklogAtOnce: the log is kept for replicas from the moment on in which there is one,
+// and not only from the next tick on.
+func TestBacklogAtOnce(t *testing.T) {
+	eachGated(t, func(t *testing.T, g *gated) {
+		g.alone(func() {
+			g.UseLog(LogReplicas, true)
+			if got := g.log.Stats().Retain; got != 1<<20 {
+				t.Errorf("%d bytes of the log are kept", got)
+			}
+			g.UseLog(LogReplicas, false)
+			if got := g.log.Stats().Retain; got != 0 {
+				t.Errorf("%d bytes of the log are kept for nobody", got)
+			}
+		})
+	})
+}

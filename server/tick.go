@@ -58,13 +58,12 @@ func (w *worker) call(fn func(*worker)) {
 // Tick does the periodic work of one loop; the first also that of the server.
 func (w *worker) Tick(_ *eventloop.Loop, _ time.Duration) {
 	w.watch.Calibrate()
-	w.mono = w.watch.Read()
 	if w.index == 0 {
 		w.srv.time.adjust(w.srv.clock)
 	}
-	w.tellTime()
 	paused := false
 	w.gated(func() {
+		w.readTime()
 		w.thread = threadTimes()
 		if paused = w.srv.debug.pauseCron.Load(); !paused {
 			w.periodic()
@@ -160,8 +159,7 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	}
 	if w.expirePending {
 		w.expirePending = false
-		w.mono = w.watch.Read()
-		w.tellTime()
+		w.gated(w.readTime)
 		w.expire(expireYield)
 	}
 	if len(w.servedHere) != 0 || w.view.HasRechecks() {

@@ -189,8 +189,7 @@ func (w *worker) recheck(b *waiter) {
 	if cl := b.client; cl.freed || cl.block.waiter != b {
 		return
 	}
-	w.mono = w.watch.Read()
-	w.tellTime()
+	w.readTime()
 	w.ctx.Effects.Enabled = w.srv.records()
 	w.ctx.NotifyMask = command.Event(w.srv.notifyMask.Load())
 	var set keyspace.LockSet

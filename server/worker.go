@@ -319,8 +319,7 @@ func (w *worker) endOverlong(cl *Client) {
 
 func (w *worker) beginBatch(cl *Client) {
 	w.current = cl
-	w.mono = w.watch.Read()
-	w.tellTime()
+	w.readTime()
 	w.out.Buf, w.out.Proto = cl.conn.Out, cl.proto
 	w.wroteMark = -1
 	w.ctx.Session = cl

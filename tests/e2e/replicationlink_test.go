@@ -105,6 +105,26 @@ func TestReplicationBlips(t *testing.T) {
 	}
 }
 
+// TestReplicationCutAtOnce: a replica whose first connection is lost at once goes on, too:
+// the log is kept from its first byte on.
+func TestReplicationCutAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, appendonly := range []string{"no", "yes"} {
+		config := []string{"--hz", "1", "--appendonly", appendonly}
+		l := linkUp(t, peer(t, false, config...), peer(t, false))
+		l.way.Down()
+		c := l.primary.Conn(t, 2)
+		for i := range 60 {
+			c.MustOK("SET", "key:"+strconv.Itoa(i), strings.Repeat("x", 10_000))
+		}
+		l.way.Restore()
+		inStep(t, l.primary, l.replica)
+		if n := fulls(t, l.primary); n != 1 {
+			t.Errorf("appendonly %s: %d full resyncs\n%s", appendonly, n, l.primary.Log())
+		}
+	}
+}
+
 // blip has all kinds, so long.
 func (l *linked) blip(lengths []time.Duration) {
 	l.t.Helper()
