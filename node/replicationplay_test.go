@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,7 +74,26 @@ func (s *sim) agree() {
 			return
 		}
 	}
-	s.fail("%s", differ)
+	s.fail("%s\n%s", differ, s.different())
+}
+
+// different are the keys that are not the same everywhere.
+func (s *sim) different() string {
+	had := map[string][]string{}
+	for i, n := range s.nodes {
+		for db := range simDBs {
+			n.do("SELECT", strconv.Itoa(db))
+			for _, key := range n.do("KEYS", "*").Strings() {
+				at := fmt.Sprintf("%d %q", db, key)
+				if had[at] == nil {
+					had[at] = make([]string, len(s.nodes))
+				}
+				had[at][i] = fmt.Sprint(n.do("DEBUG", "DIGEST-VALUE", key), " expires ", n.do("PEXPIRETIME", key))
+			}
+		}
+	}
+	maps.DeleteFunc(had, func(_ string, of []string) bool { return len(slices.Compact(slices.Clone(of))) == 1 })
+	return fmt.Sprintf("%q", had)
 }
 
 // difference is what is not the same everywhere, "" if all is.
