@@ -66,6 +66,7 @@ type Options struct {
 	Log    *oplog.Log
 	Gate   *oplog.Gate // advanced to what is durable
 	Taken  *oplog.Gate // advanced to what the system has, which keeps it if the process is killed; nil = nobody asks
+	Synced *oplog.Gate // advanced to what was synced, whatever appendfsync says; nil = nobody asks
 	Clock  env.Clock
 	Logger *logger.Logger
 	Events Events
@@ -431,6 +432,9 @@ func (w *Writer) advance(s *stream) {
 		w.durable.Store(s.synced.pos)
 		if !w.Store.unsettled {
 			w.Gate.Advance(s.read.Era(), settled)
+			if w.Synced != nil {
+				w.Synced.Advance(s.read.Era(), s.synced.pos)
+			}
 		}
 	}
 }

@@ -119,6 +119,7 @@ type Stats struct {
 	Accepted uint64 // connections opened since the start
 	BytesIn  uint64 // read from peers
 	BytesOut uint64 // written to peers
+	BytesFed uint64 // of these, from sources
 	Rounds   uint64 // rounds of the loop
 	Sleeps   uint64 // rounds that blocked for want of work
 	Reads    uint64 // calls that read from a socket

@@ -178,6 +178,7 @@ func (c *Conn) pump(f *feed, budget int) {
 		}
 		n, err := c.link.offer(c, p[:min(len(p), budget)])
 		f.source.Advance(n)
+		c.Loop.count.BytesFed += uint64(n)
 		if err != nil {
 			c.end(err)
 			return

@@ -5,7 +5,7 @@ import "sync/atomic"
 // sharedStats is the copy of a loop's counters that other goroutines may read. It
 // is written at each tick only: an atomic store costs as much as a short command.
 type sharedStats struct {
-	accepted, bytesIn, bytesOut, rounds, sleeps, reads, writes atomic.Uint64
+	accepted, bytesIn, bytesOut, bytesFed, rounds, sleeps, reads, writes atomic.Uint64
 }
 
 // publish makes the counters visible to Stats.
@@ -14,6 +14,7 @@ func (l *Loop) publish() {
 	p.accepted.Store(n.Accepted)
 	p.bytesIn.Store(n.BytesIn)
 	p.bytesOut.Store(n.BytesOut)
+	p.bytesFed.Store(n.BytesFed)
 	p.rounds.Store(n.Rounds)
 	p.sleeps.Store(n.Sleeps)
 	p.reads.Store(n.Reads)
@@ -28,6 +29,7 @@ func (l *Loop) Stats() Stats {
 		Accepted: p.accepted.Load(),
 		BytesIn:  p.bytesIn.Load(),
 		BytesOut: p.bytesOut.Load(),
+		BytesFed: p.bytesFed.Load(),
 		Rounds:   p.rounds.Load(),
 		Sleeps:   p.sleeps.Load(),
 		Reads:    p.reads.Load(),

@@ -167,6 +167,7 @@ func (m *Manager) become(of config.Primary) {
 	m.primary = of
 	m.host.UseLog(server.LogReplicas, true) // what comes is passed on, and remembered for a promotion
 	m.host.Follow(true)
+	m.host.SetLinkUp(false)
 	m.logger.SetRole('S')
 }
 

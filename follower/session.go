@@ -242,6 +242,7 @@ type progress struct {
 func (p *progress) Read(b []byte) (int, error) {
 	n, err := p.r.Read(b)
 	p.read.Add(int64(n))
+	p.s.m.host.CountReceived(n)
 	if now := p.s.m.env.Clock.Monotonic(); now-p.at > reportEvery {
 		p.at = now
 		p.report(false)

@@ -52,6 +52,9 @@ type Options struct {
 	// Listening, if not nil, runs when the ports are open and before a client is served:
 	// what it has follow the configuration misses no CONFIG SET.
 	Listening func(*logger.Logger)
+	// RoleChanged, if not nil, hears whether the node is a replica, whenever that changes.
+	// It must not take long: nothing is executed meanwhile.
+	RoleChanged func(replica bool)
 	// Interrupt ends the loading, and so the start, when it is done. nil = nothing does.
 	Interrupt context.Context
 }
@@ -239,7 +242,7 @@ func (n *Node) build() (err error) {
 		Env: o.Env, Config: o.Config, Keyspace: n.ks, Log: n.log, Logger: n.logger,
 		Commands: append(n.savingFlush(families()), n.persist.Commands(), n.follow.Commands()),
 		Loops:    loops, Transport: o.Transport, PID: o.PID, Executable: o.Executable,
-		OnShutdown: n.endServing, Persistence: n.persist, Following: n.follow,
+		OnShutdown: n.endServing, Persistence: n.persist, Following: n.follow, RoleChanged: o.RoleChanged,
 	})
 	if err == nil {
 		n.persist.Attach(n.server)

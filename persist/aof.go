@@ -60,7 +60,8 @@ func (m *Manager) SlowAOF(pause func()) {
 // newAppendFile makes a writer that is off, for a folder that was opened.
 func (m *Manager) newAppendFile(store *aof.Store) *appendFile {
 	w := aof.NewWriter(aof.Options{
-		Store: store, Log: m.log, Gate: m.gate, Taken: m.taken, Clock: m.env.Clock, Logger: m.logger, Events: aofEvents{m},
+		Store: store, Log: m.log, Gate: m.gate, Taken: m.taken, Synced: m.synced,
+		Clock: m.env.Clock, Logger: m.logger, Events: aofEvents{m},
 	}, m.settingsOf(m.cfg.Values()))
 	return &appendFile{store: store, writer: w, ended: make(chan struct{})}
 }
@@ -237,10 +238,14 @@ func (m *Manager) setGates(v *config.Values) {
 		m.logf(logger.Notice, "The append only file is complete: what is written from now on is in it after a restart, as far as appendfsync says")
 	}
 	if m.complete = complete; m.wanted(v) {
-		local = m.gate
+		local = m.synced
 	}
 	m.host.SetLocalGate(local, complete)
-	m.host.BoundLog(m.aof != nil && !m.aof.once)
+	if m.aof != nil && !m.aof.once {
+		m.host.BoundLog(m.gate)
+	} else {
+		m.host.BoundLog(nil)
+	}
 	switch {
 	case !complete:
 		m.host.GateReplies(nil)

@@ -52,10 +52,10 @@ type Manager struct {
 	pid    int
 	host   *server.Server
 
-	log  *oplog.Log
-	gate *oplog.Gate // what the append only file has on the disk,
-	// and what it has handed to the system
-	taken *oplog.Gate
+	log *oplog.Log
+	// What the append only file has on the disk, as far as appendfsync wants it there; what
+	// it has handed to the system; and what is on the disk, whatever appendfsync says.
+	gate, taken, synced *oplog.Gate
 
 	// functions are libraries of functions, as they were found, to be written back.
 	functions libraries
@@ -132,7 +132,7 @@ type saved struct {
 
 // New makes a manager. The start counts as a save.
 func New(o Options) *Manager {
-	m := &Manager{env: o.Env, cfg: o.Config, logger: o.Logger, log: o.Log, gate: o.Log.Gate("aof"), taken: o.Log.Gate("aof-write"), pid: o.PID}
+	m := &Manager{env: o.Env, cfg: o.Config, logger: o.Logger, log: o.Log, gate: o.Log.Gate("aof"), taken: o.Log.Gate("aof-write"), synced: o.Log.Gate("aof-fsync"), pid: o.PID}
 	m.startedIn, m.startedAs = dataDir(m.cfg.Values()), m.cfg.String(config.DBFilename)
 	m.delay.Store(m.cfg.Int(config.RDBKeySaveDelay))
 	m.saved.at, m.saved.since, m.saved.seconds, m.rewrites.seconds = m.now(), m.env.Clock.Monotonic(), -1, -1

@@ -16,7 +16,7 @@ type PrimarySettings struct {
 	DisklessDelay       time.Duration // repl-diskless-sync-delay
 	DisklessMaxReplicas int           // repl-diskless-sync-max-replicas
 	MaxFullSyncs        int           // repl-max-full-syncs: replicas at once; 0 = any number
-	JoinWindow          time.Duration // how long a snapshot may be joined when it is whole
+	JoinWindow          time.Duration // how long a snapshot may be joined at most when it is whole
 	Timeout             time.Duration // repl-timeout
 	PingPeriod          time.Duration // repl-ping-replica-period
 	LogTTL              time.Duration // repl-backlog-ttl; 0 = for ever

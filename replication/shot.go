@@ -11,7 +11,8 @@ import (
 // as Redis' does, when the first of them has waited for repl-diskless-sync-delay or enough
 // have come. Whoever comes later joins it: its body is read from the beginning, and the log
 // is kept from its offset on as long as anybody needs it. That ends when it is whole and
-// the window is over; or when the log behind its offset has grown so much that who joined
+// the window is over, which is as long as it took to be made, up to a bound: another one
+// of little data costs less than what latecomers would have to catch up with; or when the log behind its offset has grown so much that who joined
 // would be cut off for its lag at once; such replicas wait for the next one.
 //
 // How the end is told is each replica's own affair (a mark, or a length, for which it has
@@ -22,6 +23,7 @@ type shot struct {
 	number uint64 // 0 = there never was one
 	filter Filter
 	began  bool // at what position is known
+	since  time.Duration
 	at     Position
 	whole  bool // size is known
 	size   int64
@@ -104,7 +106,7 @@ func (p *Primary) SnapshotBegan(number uint64, at Position, err error, now time.
 		p.notBegun(err, now)
 		return p.out
 	}
-	s.began, s.open, s.at = true, true, at
+	s.began, s.open, s.at, s.since = true, true, at, now
 	for _, r := range p.replicas {
 		if r.state == ReplicaWaits && r.filter == s.filter {
 			p.attach(r, now)
@@ -209,7 +211,8 @@ func (p *Primary) release() {
 
 // over tells whether a snapshot is too old to be joined.
 func (p *Primary) over(now time.Duration) bool {
-	return p.shot.whole && now-p.shot.ended > p.settings.JoinWindow
+	s := &p.shot
+	return s.whole && now-s.ended > min(p.settings.JoinWindow, s.ended-s.since)
 }
 
 // schedule begins the next snapshot when it is time.

@@ -97,7 +97,10 @@ const bulkMax = 1<<63 - 1
 // applyBatch executes what the primary has sent, and returns how much of it is dealt with.
 func (w *worker) applyBatch(cl *Client, in []byte) (consumed int) {
 	w.beginApplying(cl)
-	defer w.endApplying(cl)
+	defer func() {
+		w.stats.appliedBytes += int64(consumed)
+		w.endApplying(cl)
+	}()
 	for consumed < len(in) {
 		if consumed >= batchBytesMax {
 			cl.conn.Kick() // the others have their turn first

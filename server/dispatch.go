@@ -9,6 +9,7 @@ import (
 
 	"dozo/command"
 	"dozo/keyspace"
+	"dozo/oplog"
 	"dozo/rdb"
 	"dozo/text"
 )
@@ -211,7 +212,7 @@ func (w *worker) permit(cl *Client, cmd *command.Command, args [][]byte) error {
 	if cl.has(subscribed) && cl.proto == 2 && !allowedSubscribed(cmd) {
 		return command.ReplyError("ERR Can't execute '" + cmd.FullName + "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context")
 	}
-	if w.srv.attends(attnStale) && cmd.Flags&command.Stale == 0 {
+	if w.srv.attends(attnStale) && !cl.allOf(cmd, allowedStale) {
 		return errStale
 	}
 	if w.srv.attends(attnLoading|attnReceiving) && w.srv.refusesLoading(cl, cmd) {
@@ -252,6 +253,21 @@ func (w *worker) permitMemory(cl *Client, cmd *command.Command) error {
 // loops: nothing that looks at keys, WATCH included.
 func allowedLoading(cmd *command.Command) bool {
 	return cmd.Flags&command.Loading != 0 && len(cmd.Keys) == 0
+}
+
+// allowedStale tells what can be run while the data may be old.
+func allowedStale(cmd *command.Command) bool { return cmd.Flags&command.Stale != 0 }
+
+// allOf tells whether a command is allowed, and for EXEC, whether all is that was queued.
+func (cl *Client) allOf(cmd *command.Command, allowed func(*command.Command) bool) bool {
+	if cmd.FullName == "exec" {
+		for i := range cl.tx.queue {
+			if !allowed(cl.tx.queue[i].cmd) {
+				return false
+			}
+		}
+	}
+	return allowed(cmd)
 }
 
 func allowedSubscribed(cmd *command.Command) bool {
@@ -438,7 +454,7 @@ func (w *worker) logEffects() (end uint64, logged bool) {
 	}
 	u := w.srv.log.Begin()
 	if len(units) > 1 {
-		u.Write(units[0].DB, multiBytes)
+		u.Write(oplog.NoDB, multiBytes)
 	}
 	start := 0
 	for _, e := range units {
@@ -446,7 +462,7 @@ func (w *worker) logEffects() (end uint64, logged bool) {
 		start = e.End
 	}
 	if len(units) > 1 {
-		u.Write(units[len(units)-1].DB, execBytes)
+		u.Write(oplog.NoDB, execBytes)
 	}
 	return u.End(), true
 }

@@ -27,6 +27,11 @@ func (s *Server) Follow(on bool) {
 		return
 	}
 	s.attend(attnFollows, on)
+	s.judgeStale(s.cfg.Values())
+	s.judgeReplicas()
+	if s.opts.RoleChanged != nil {
+		s.opts.RoleChanged(on)
+	}
 	s.time.change(s.clock, func(clock *grouptime.Clock, now grouptime.Moment) {
 		if on {
 			clock.Follow(now)

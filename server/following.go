@@ -74,6 +74,9 @@ func (s *Server) AdoptHistory(at replication.Position) {
 	s.NewClock(0)
 }
 
+// CountReceived counts bytes of a snapshot that came from the primary.
+func (s *Server) CountReceived(n int) { s.receivedBytes.Add(int64(n)) }
+
 // AppliedAt is when something of the primary's was executed last, by the clock that never
 // goes back.
 func (s *Server) AppliedAt() int64 { return s.appliedAt.Load() }

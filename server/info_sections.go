@@ -55,6 +55,9 @@ func (t *infoText) server() {
 	t.addf("config_drift:%d", len(drift))
 	t.addf("config_unreadable:%d", unreadable)
 	t.addf("io_threads_active:%d", min(len(s.workers)-1, 1))
+	if until := s.endWaits.Load(); until != 0 {
+		t.ints("shutdown_in_milliseconds", millis(max(time.Duration(until)-s.clock.Monotonic(), time.Millisecond)))
+	}
 	for i, l := range s.listeners() {
 		t.addf("listener%d:%s", i, l)
 	}
@@ -100,7 +103,11 @@ func (t *infoText) clients() {
 	var in, out int
 	now := t.srv.clock.Monotonic()
 	for _, w := range t.srv.workers {
-		clients += int64(len(w.clients))
+		for _, cl := range w.clients {
+			if !cl.has(isReplica) {
+				clients++
+			}
+		}
 		blocked += int64(w.blockedClients + w.holding())
 		timed += int64(len(w.timers))
 		i, o := w.recent.largest(now)
@@ -244,12 +251,13 @@ func (t *infoText) stats() {
 	now := s.clock.Monotonic()
 	t.ints("total_connections_received total_commands_processed instantaneous_ops_per_sec",
 		sum.connections, sum.commands, s.sampled.ops.perSecond())
-	t.ints("total_net_input_bytes total_net_output_bytes", int64(sum.loops.BytesIn), int64(sum.loops.BytesOut))
-	t.zeros("total_net_repl_input_bytes total_net_repl_output_bytes")
+	received := s.receivedBytes.Load() - s.statsBase.receivedBytes
+	t.ints("total_net_input_bytes total_net_output_bytes", int64(sum.loops.BytesIn)+received, int64(sum.loops.BytesOut))
+	t.ints("total_net_repl_input_bytes total_net_repl_output_bytes", sum.appliedBytes+received, int64(sum.loops.BytesFed))
 	t.addf("instantaneous_input_kbps:%.2f", ratio(s.sampled.in.perSecond(), 1024))
 	t.addf("instantaneous_output_kbps:%.2f", ratio(s.sampled.out.perSecond(), 1024))
-	t.addf("instantaneous_input_repl_kbps:0.00")
-	t.addf("instantaneous_output_repl_kbps:0.00")
+	t.addf("instantaneous_input_repl_kbps:%.2f", ratio(s.sampled.replIn.perSecond(), 1024))
+	t.addf("instantaneous_output_repl_kbps:%.2f", ratio(s.sampled.replOut.perSecond(), 1024))
 	t.ints("rejected_connections", sum.rejectedConns)
 	t.syncs()
 	t.ints("expired_subkeys expired_keys", sum.keys.ExpiredFields, sum.keys.Expired)

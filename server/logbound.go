@@ -5,6 +5,7 @@ import (
 
 	"dozo/command"
 	"dozo/config"
+	"dozo/oplog"
 )
 
 // A bound for what the disk has not kept yet.
@@ -29,22 +30,22 @@ const (
 
 // logHold is the state of that. It changes alone.
 type logHold struct {
-	on    bool // there is a file to be waited for
+	kept  *oplog.Gate // what the file does not need from memory any more; nil = there is none
 	since time.Duration
 	times int64
 }
 
-// BoundLog has writes wait when too much of the log is not kept by the disk, or no more.
-// Only alone, or before Start.
-func (s *Server) BoundLog(on bool) {
-	s.logHold.on = on
+// BoundLog has writes wait when too much of the log is not kept by the disk, which has what
+// kept says; nil = no more. Only alone, or before Start.
+func (s *Server) BoundLog(kept *oplog.Gate) {
+	s.logHold.kept = kept
 	s.boundLog(s.cfg.Values())
 }
 
 // boundLog finds the bound.
 func (s *Server) boundLog(v *config.Values) {
 	most := int64(0)
-	if s.logHold.on {
+	if s.logHold.kept != nil {
 		if most = v.Int(config.MaxMemory); most == 0 {
 			most = systemMemory()
 		}
@@ -85,10 +86,10 @@ func (s *Server) logIsLong() bool {
 // unkept is how many bytes of memory the log takes for the sake of the disk. Others may
 // keep it from being shorter, too. Inside the gate.
 func (s *Server) unkept() int64 {
-	if s.synced == nil {
+	if s.logHold.kept == nil {
 		return 0
 	}
-	return min(s.log.Extra(), int64(s.log.Offset()-min(s.log.Offset(), s.synced.Passed())))
+	return min(s.log.Extra(), int64(s.log.Offset()-min(s.log.Offset(), s.logHold.kept.Passed())))
 }
 
 // recheckLog lets writes go on when the disk has caught up. Only alone, some times a second.

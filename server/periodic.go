@@ -12,8 +12,9 @@ import (
 // samples are rates, taken each tick over the last second or so: what INFO
 // calls instantaneous.
 type samples struct {
-	ops, in, out   rate
-	rounds, micros rate // of the loops: how many, and the time they took
+	ops, in, out    rate
+	replIn, replOut rate // of them, from the primary and to replicas
+	rounds, micros  rate // of the loops: how many, and the time they took
 }
 
 // rateSlots is how many ticks a rate is averaged over.
@@ -73,7 +74,10 @@ func (s *Server) tick(w *worker) {
 func (s *Server) sample() {
 	t, now := s.totals(), s.clock.Monotonic()
 	s.sampled.ops.sample(t.commands, now)
-	s.sampled.in.sample(int64(t.loops.BytesIn), now)
+	received := s.receivedBytes.Load()
+	s.sampled.in.sample(int64(t.loops.BytesIn)+received, now)
+	s.sampled.replIn.sample(t.appliedBytes+received, now)
+	s.sampled.replOut.sample(int64(t.loops.BytesFed), now)
 	s.sampled.out.sample(int64(t.loops.BytesOut), now)
 	s.sampled.rounds.sample(int64(t.loops.Rounds), now)
 	s.sampled.micros.sample(int64(t.loopTime/time.Microsecond), now)

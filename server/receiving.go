@@ -49,7 +49,7 @@ func (s *Server) refusesLoading(cl *Client, cmd *command.Command) bool {
 	if beside && cl.mayChange(cmd)&command.NoAsyncLoading != 0 {
 		return true
 	}
-	return s.attends(attnLoading) && !allowedLoading(cmd)
+	return s.attends(attnLoading) && !cl.allOf(cmd, allowedLoading)
 }
 
 // SpareMemory is how much more there is for data: below maxmemory, replica-ignore-maxmemory

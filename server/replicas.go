@@ -96,7 +96,7 @@ func newReplicas(s *Server) *replicas {
 	return r
 }
 
-// joinWindow is how long the body of a snapshot is kept for latecomers.
+// joinWindow is how long the body of a snapshot is kept for latecomers at most.
 const joinWindow = 10 * time.Second
 
 // syncShare is the part of the memory that the log may take for replicas that get a snapshot,

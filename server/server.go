@@ -47,6 +47,8 @@ type Options struct {
 	Persistence Persistence
 	// Following makes it a replica; nil = it is always a primary.
 	Following Following
+	// RoleChanged hears of the beginning and the end of following, alone; nil = nobody does.
+	RoleChanged func(replica bool)
 	// OnShutdown is called, from a goroutine of its own, when a client or a signal asks
 	// for the end; the owner then calls Close, or StayAlive.
 	OnShutdown func(save ShutdownMode)
@@ -122,6 +124,7 @@ type Server struct {
 	ackWaiters    atomic.Int64 // clients in WAIT and WAITAOF
 	applyErrors   atomic.Int64
 	appliedAt     atomic.Int64 // when something came from the primary, monotonic
+	receivedBytes atomic.Int64 // of its snapshots
 	backlog       backlog
 	kept          uint64 // what the log was told to retain
 	debug         debugSwitches
@@ -136,6 +139,7 @@ type Server struct {
 	ending    atomic.Int32 // how far a shutdown has come
 	enders    []func(reply func(out *resp.Writer) error)
 	beforeEnd pauseState
+	endWaits  atomic.Int64 // until when the end waits for replicas, monotonic; 0 = it does not
 	replayer  *Client
 	closeOnce sync.Once
 	over      chan struct{} // closed when no loop runs any more

@@ -140,9 +140,15 @@ func (s *Server) AwaitReplicas(m ShutdownMode) {
 	})
 	target := <-asked
 	behind, all := s.behind(target)
-	for until := s.clock.Monotonic() + patience; len(behind) > 0 && s.clock.Monotonic() < until && !s.EndAborted(); {
+	until := s.clock.Monotonic() + patience
+	s.endWaits.Store(int64(until))
+	defer s.endWaits.Store(0)
+	for len(behind) > 0 && s.clock.Monotonic() < until && !s.EndAborted() {
 		Sleep(replicaPoll)
 		behind, all = s.behind(target)
+	}
+	if s.EndAborted() {
+		return
 	}
 	for _, r := range behind {
 		s.logf(Notice, "Lagging replica %s reported offset %d behind master, lag=%d, state=%s.",

@@ -25,6 +25,7 @@ type counters struct {
 	queryKills    int64
 	evictedConns  int64
 	expireCapped  int64 // rounds of expiry that ended before the work did
+	appliedBytes  int64 // of the primary's stream
 
 	tickTime         time.Duration // spent on periodic work
 	batchTimeMax     time.Duration // the longest batch of one connection's commands
@@ -47,6 +48,7 @@ func (c *counters) add(o *counters) {
 	c.queryKills += o.queryKills
 	c.evictedConns += o.evictedConns
 	c.expireCapped += o.expireCapped
+	c.appliedBytes += o.appliedBytes
 	c.tickTime += o.tickTime
 	c.batchTimeMax = max(c.batchTimeMax, o.batchTimeMax)
 	c.batchCommandsMax = max(c.batchCommandsMax, o.batchCommandsMax)

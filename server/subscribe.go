@@ -125,10 +125,19 @@ func (w *worker) unsubscribeAll(cl *Client, tell bool) {
 	}
 }
 
+// publishTo is PUBLISH and SPUBLISH. Replicas get them as they get writes, for their own
+// subscribers. So the append only file has them, too, while there are replicas; nobody hears
+// them again when it is loaded.
 func publishTo(k pubsub.Kind) command.Handler {
 	return func(c *command.Context) error {
 		cl := clientOf(c)
+		if cl == cl.worker.srv.replayer {
+			return nil
+		}
 		n := cl.worker.publish(k, c.Args[1], c.Args[2])
+		if cl.worker.srv.logUsers&LogReplicas != 0 {
+			c.Propagate(c.Args...)
+		}
 		c.Out.Int(int64(n))
 		return nil
 	}

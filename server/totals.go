@@ -59,6 +59,7 @@ func addLoopStats(sum *eventloop.Stats, o eventloop.Stats, sign int) {
 	f(&sum.Accepted, o.Accepted)
 	f(&sum.BytesIn, o.BytesIn)
 	f(&sum.BytesOut, o.BytesOut)
+	f(&sum.BytesFed, o.BytesFed)
 	f(&sum.Rounds, o.Rounds)
 	f(&sum.Sleeps, o.Sleeps)
 	f(&sum.Reads, o.Reads)
@@ -68,13 +69,14 @@ func addLoopStats(sum *eventloop.Stats, o eventloop.Stats, sign int) {
 // statsBase is what counters that cannot be set back stood at when CONFIG
 // RESETSTAT was called.
 type statsBase struct {
-	loops    eventloop.Stats
-	loopTime time.Duration
+	loops         eventloop.Stats
+	loopTime      time.Duration
+	receivedBytes int64
 }
 
 // resetStats is CONFIG RESETSTAT. Only in exclusive mode.
 func (s *Server) resetStats() {
-	s.statsBase = statsBase{}
+	s.statsBase = statsBase{receivedBytes: s.receivedBytes.Load()}
 	for _, w := range s.workers {
 		w.stats.reset()
 		w.view.Stats = keyspace.Stats{}

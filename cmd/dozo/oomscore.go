@@ -4,6 +4,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"dozo/command"
 	"dozo/config"
@@ -19,16 +20,32 @@ const oomScoreMin, oomScoreMax = -1000, 1000
 
 // oomScore keeps the score at what `oom-score-adj` says.
 type oomScore struct {
+	mu       sync.Mutex
 	adjusted bool  // the score is the configuration's, not the system's
 	base     int64 // the system's
-	log      *logger.Logger
+	replica  bool
+	cfg      *config.Config
+	log      *logger.Logger // nil before it is kept
 }
 
-// keepOOMScore sets the score, now and whenever its directives change.
-func keepOOMScore(cfg *config.Config, log *logger.Logger) {
-	o := &oomScore{log: log}
-	_ = o.apply(cfg.Values()) // the log has it; a server without it is better than none
-	cfg.OnChangeOf([]*config.Directive{config.OOMScoreAdj, config.OOMScoreAdjValues}, func(_, next *config.Values) error {
+// roleChanged sets the score of a replica, or of a primary.
+func (o *oomScore) roleChanged(replica bool) {
+	o.mu.Lock()
+	o.replica = replica
+	kept := o.log != nil
+	o.mu.Unlock()
+	if kept {
+		_ = o.apply(o.cfg.Values()) // the log has it
+	}
+}
+
+// keep sets the score, now and whenever its directives change.
+func (o *oomScore) keep(log *logger.Logger) {
+	o.mu.Lock()
+	o.log = log
+	o.mu.Unlock()
+	_ = o.apply(o.cfg.Values()) // the log has it; a server without it is better than none
+	o.cfg.OnChangeOf([]*config.Directive{config.OOMScoreAdj, config.OOMScoreAdjValues}, func(_, next *config.Values) error {
 		if o.apply(next) != nil {
 			return command.ReplyError("Failed to set current oom_score_adj. Check server logs.")
 		}
@@ -36,8 +53,10 @@ func keepOOMScore(cfg *config.Config, log *logger.Logger) {
 	})
 }
 
-// apply sets the score of a primary, or gives the system's back.
+// apply sets the score of the present role, or gives the system's back.
 func (o *oomScore) apply(v *config.Values) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	mode := v.Int(config.OOMScoreAdj)
 	if mode == config.OOMScoreNo {
 		if !o.adjusted {
@@ -54,11 +73,19 @@ func (o *oomScore) apply(v *config.Values) error {
 		}
 		o.adjusted, o.base = true, base
 	}
-	score := int64(v.OOMScores()[0])
+	score := int64(v.OOMScores()[number(o.replica)])
 	if mode == config.OOMScoreRelative {
 		score += o.base
 	}
 	return o.write(min(max(score, oomScoreMin), oomScoreMax))
+}
+
+// number is the position of a role among the scores.
+func number(replica bool) int {
+	if replica {
+		return 1
+	}
+	return 0
 }
 
 func (o *oomScore) write(score int64) error {

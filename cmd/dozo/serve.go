@@ -130,12 +130,13 @@ func runServer(cfg *config.Config) int {
 	removePid := func() {}
 	defer func() { removePid() }()
 	interrupt, started := sent.duringStart()
+	score := &oomScore{cfg: cfg}
 	n, err := node.Start(node.Options{
 		Env: env.Real(), Config: cfg, Log: out, PID: os.Getpid(), Executable: exe, Transport: eventloop.Auto,
-		Warnings: warnings, Interrupt: interrupt,
+		Warnings: warnings, Interrupt: interrupt, RoleChanged: score.roleChanged,
 		Listening: func(log *logger.Logger) {
 			keepTitle(cfg, title, programName())
-			keepOOMScore(cfg, log)
+			score.keep(log)
 			removePid = writePid(cfg, log)
 		},
 	})

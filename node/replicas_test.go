@@ -1,0 +1,122 @@
+package node_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"dozo/internal/testutil"
+)
+
+// TestPublishReachesReplicas: who subscribes at a replica hears what is published at the
+// primary, in and out of transactions; nobody hears it again when the file is loaded.
+func TestPublishReachesReplicas(t *testing.T) {
+	primary, replica := pairOf(t, aofYes)
+	listener := replica.dial()
+	if _, err := listener.DoErr("SUBSCRIBE", "news"); err != nil {
+		t.Fatal(err)
+	}
+	primary.do("PUBLISH news one")
+	primary.do("MULTI")
+	primary.do("PUBLISH news two")
+	primary.do("INCR n")
+	primary.do("EXEC")
+	for _, want := range []string{"one", "two"} {
+		if raw, err := listener.ReadRaw(); err != nil || !strings.Contains(string(raw), "message\r\n$4\r\nnews\r\n$3\r\n"+want) {
+			t.Fatalf("heard %q, %v; want %s", raw, err, want)
+		}
+	}
+	replica.catchesUp(primary)
+	disk := primary.stop("SHUTDOWN")
+	again := started(t, disk, aofYes)
+	if got := again.do("GET n"); got != "1" {
+		t.Errorf("n is %q after a restart\n%s", got, again.log)
+	}
+}
+
+// TestEndAwaitsReplicas: SHUTDOWN waits, with writes held, for a replica that has not got
+// all yet, and can be aborted meanwhile; in the end it says who is behind.
+func TestEndAwaitsReplicas(t *testing.T) {
+	primary, replica := pairOf(t)
+	if got := testutil.InfoField(primary.do("INFO clients"), "connected_clients"); got != "1" {
+		t.Errorf("%s clients are connected to the primary, replicas not counted", got)
+	}
+	slow := replica.dial()
+	slow.Queue("DEBUG", "SLEEP", "2") // all of it stands still
+	noError(t, slow.Flush())
+	time.Sleep(50 * time.Millisecond)
+	primary.do("SET late 1")
+	ender := primary.dial()
+	ender.Queue("SHUTDOWN")
+	noError(t, ender.Flush())
+	primary.until("the shutdown waits", func() bool { return testutil.InfoField(primary.do("INFO server"), "shutdown_in_milliseconds") != "" })
+	primary.do("SHUTDOWN ABORT")
+	if raw, err := ender.ReadRaw(); err != nil || !strings.HasPrefix(string(raw), "-ERR Errors trying to SHUTDOWN") {
+		t.Errorf("who has asked for the end is told %q, %v", raw, err)
+	}
+	primary.do("SET late 2")
+	ender.Queue("SHUTDOWN")
+	noError(t, ender.Flush())
+	_, _ = ender.ReadRaw() // the end
+	primary.until("the end is logged", func() bool {
+		return strings.Contains(primary.log.String(), "1 of 1 replicas are in sync when shutting down.")
+	})
+	if got := replica.do("GET late"); got != "2" {
+		t.Errorf("the replica has %q\n%s", got, primary.log)
+	}
+	if strings.Contains(primary.log.String(), "Lagging replica") {
+		t.Errorf("the log\n%s", primary.log)
+	}
+}
+
+// TestStaleTransactions: EXEC is refused as what was queued would be, from the moment on in
+// which the server follows somebody, and no longer.
+func TestStaleTransactions(t *testing.T) {
+	m := started(t, newDisk(t), "replica-serve-stale-data no")
+	m.do("SET k 1")
+	other := *m
+	other.Conn = m.dial()
+	for _, line := range []string{"GET k", "PING"} {
+		m.do("MULTI")
+		m.do(line)
+		other.do("REPLICAOF 127.0.0.1 1")
+		if v, _ := m.DoErr("EXEC"); !strings.HasPrefix(v.Str, "EXECABORT Transaction discarded because of: MASTERDOWN") {
+			t.Errorf("EXEC of %s: %v", line, v)
+		}
+		m.do("MULTI")
+		other.do("REPLICAOF NO ONE")
+		m.do("GET k")
+		if v, err := m.DoErr("EXEC"); err != nil || len(v.Elems) != 1 {
+			t.Errorf("EXEC after a promotion: %v, %v", v, err)
+		}
+	}
+}
+
+// TestReplicationTraffic: INFO tells what went to replicas and came from primaries.
+func TestReplicationTraffic(t *testing.T) {
+	primary, replica := pairOf(t)
+	primary.do("SET big " + strings.Repeat("v", 100_000))
+	replica.catchesUp(primary)
+	for _, c := range []struct {
+		m     *machine
+		field string
+	}{{primary, "total_net_repl_output_bytes"}, {replica, "total_net_repl_input_bytes"}} {
+		c.m.until(c.field, func() bool { return len(c.m.stat(c.field)) >= 6 })
+	}
+	if in, out := primary.stat("total_net_repl_input_bytes"), replica.stat("total_net_repl_output_bytes"); in != "0" || out != "0" {
+		t.Errorf("the primary has received %s bytes from a primary, and the replica sent %s to a replica", in, out)
+	}
+}
+
+// TestWaitForNoFsync: with appendfsync no, nobody is told that a write is on the disk.
+func TestWaitForNoFsync(t *testing.T) {
+	m := started(t, newDisk(t), aofYes, "appendfsync no")
+	m.do("SET k 1")
+	if v, err := m.DoErr("WAITAOF", "1", "0", "50"); err != nil || v.Elems[0].Int() != 0 {
+		t.Errorf("WAITAOF with appendfsync no: %v, %v", v, err)
+	}
+	m.do("CONFIG SET appendfsync everysec")
+	if v, err := m.DoErr("WAITAOF", "1", "0", "5000"); err != nil || v.Elems[0].Int() != 1 {
+		t.Errorf("WAITAOF with appendfsync everysec: %v, %v", v, err)
+	}
+}
