@@ -2,9 +2,11 @@ package node_test
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"dozo/env"
 	"dozo/internal/testutil"
 )
 
@@ -118,5 +120,26 @@ func TestWaitForNoFsync(t *testing.T) {
 	m.do("CONFIG SET appendfsync everysec")
 	if v, err := m.DoErr("WAITAOF", "1", "0", "5000"); err != nil || v.Elems[0].Int() != 1 {
 		t.Errorf("WAITAOF with appendfsync everysec: %v, %v", v, err)
+	}
+}
+
+// TestTimeOfSnapshot: a replica goes by the primary's time from the moment in which it has
+// its data, not from the first stamp of the stream: it may be promoted before that, and
+// others that follow it then must not find its time behind theirs.
+func TestTimeOfSnapshot(t *testing.T) {
+	ahead := *env.Real()
+	by := new(atomic.Int64)
+	by.Store(int64(time.Hour))
+	ahead.Clock = shifted{ahead.Clock, by}
+	primary, err := bootIn(t, ahead, newDisk(t), "repl-diskless-sync-delay 0", "repl-ping-replica-period 3600")
+	noError(t, err)
+	primary.do("SET key value PX 600000")
+	replica := started(t, newDisk(t))
+	replica.follows(primary)
+	replica.catchesUp(primary)
+	v, err := replica.DoErr("PTTL", "key")
+	noError(t, err)
+	if left := v.Int(); left <= 0 || left > 600_000 {
+		t.Errorf("the replica gives the key %d ms more, the primary no more than 600000", left)
 	}
 }

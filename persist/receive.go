@@ -117,6 +117,14 @@ func (r *Received) DB() int {
 	return 0
 }
 
+// Time is what time it was for the primary, Unix milliseconds, 0 if it does not say so.
+func (r *Received) Time() int64 {
+	if i := r.got.Info.Replication; i != nil {
+		return i.Time
+	}
+	return 0
+}
+
 // Discard frees it, in the background. Only alone.
 func (r *Received) Discard(v *keyspace.View) {
 	v.DiscardAll(r.shadow)

@@ -61,9 +61,9 @@ func (s *Server) ShiftHistory(id string) {
 	s.replicas.renamed("the history has a new name")
 }
 
-// AdoptHistory begins the history that the data is of now. One that nobody knows has a name
-// of its own. Only alone.
-func (s *Server) AdoptHistory(at replication.Position) {
+// AdoptHistory begins the history that the data is of now, and goes by its time: ms, or 0 if
+// that is not known. A history that nobody knows has a name of its own. Only alone.
+func (s *Server) AdoptHistory(at replication.Position, ms int64) {
 	if !at.Known() {
 		at = replication.Position{ID: replication.NewID(s.env.NewRand())}
 	}
@@ -71,7 +71,7 @@ func (s *Server) AdoptHistory(at replication.Position) {
 	s.doubtIfWritable(s.cfg.Values())
 	s.replicas.renamed("the data is another primary's now")
 	s.BeginHistory(at.Offset)
-	s.NewClock(0)
+	s.NewClock(ms)
 }
 
 // CountReceived counts bytes of a snapshot that came from the primary.

@@ -54,10 +54,12 @@ func (w *worker) tellTime() { w.view.Now = w.srv.time.line.Load().Millis(w.mono)
 // AppendClock appends the stamp of this moment to dst: the command in a stream that tells
 // replicas what time it is (grouptime). From then on time does not go back here. It may
 // be called by anyone.
-func (s *Server) AppendClock(dst []byte) []byte {
-	var ms int64
+func (s *Server) AppendClock(dst []byte) []byte { return grouptime.AppendStamp(dst, s.stamp()) }
+
+// stamp is what time it is, Unix milliseconds, for somebody who relies on it.
+func (s *Server) stamp() (ms int64) {
 	s.time.change(s.clock, func(clock *grouptime.Clock, now grouptime.Moment) { ms = clock.Stamp(now) })
-	return grouptime.AppendStamp(dst, ms)
+	return ms
 }
 
 // HearClock takes what grouptime.ParseStamp has found in the stream of the primary. It may

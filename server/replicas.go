@@ -304,10 +304,16 @@ func (r *replicas) beginSnapshot(o replication.Snapshot) {
 			if !s.Follows() {
 				s.log.ForgetDB() // for those who do not read what the snapshot says
 			}
+			dozo := false
 			r.ask(nil, func(m *replication.Primary, now time.Duration) []replication.Order {
+				dozo = r.anyDozo()
 				return m.SnapshotBegan(o.Number, at, nil, now)
 			})
-			return &rdb.ReplicationInfo{DB: db, ID: at.ID, Offset: int64(at.Offset)}
+			info := &rdb.ReplicationInfo{DB: db, ID: at.ID, Offset: int64(at.Offset)}
+			if dozo { // which goes by this time from then on, and before the first stamp of the stream
+				info.Time = s.stamp()
+			}
+			return info
 		},
 		Done: func(err error) {
 			if err == nil {
