@@ -186,6 +186,8 @@ func newSim(t *testing.T, seed uint64) *sim {
 		s.nodes = append(s.nodes, n)
 		n.boot()
 	}
+	s.mu.Lock() // nodes that run already look for their links
+	defer s.mu.Unlock()
 	for _, from := range s.nodes {
 		for _, to := range s.nodes {
 			if from != to {
