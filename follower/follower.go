@@ -16,7 +16,7 @@
 // loops post: their handlers never wait for the link, nor for a socket.
 //
 // Who may touch what: mu guards the link and the present session. What says whom the server
-// follows (following, generation, upstream) is touched by who runs alone: a session that was
+// follows (primary, generation, upstream) is touched by who runs alone: a session that was
 // begun for another primary finds its generation gone when it wants to change the data.
 //
 // Times are those of env.Clock, monotonic.
@@ -278,7 +278,7 @@ func (m *Manager) do(effect replication.Effect) {
 		m.session = s
 		m.goers.Go(s.serve)
 	case replication.Close:
-		m.hangUp(e.Why)
+		m.hangUp()
 	case replication.Send:
 		s.send(e.Args)
 	case replication.Newline:
@@ -301,7 +301,7 @@ func (m *Manager) do(effect replication.Effect) {
 }
 
 // hangUp ends the present connection. Under mu.
-func (m *Manager) hangUp(string) {
+func (m *Manager) hangUp() {
 	if m.asks != nil {
 		m.asks()
 		m.asks = nil

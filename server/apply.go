@@ -3,11 +3,10 @@ package server
 import (
 	"errors"
 	"net"
-	"strconv"
 
 	"dozo/eventloop"
 	"dozo/grouptime"
-	"dozo/oplog"
+	"dozo/replication"
 	"dozo/resp"
 	"dozo/text"
 )
@@ -163,7 +162,11 @@ func (w *worker) apply(cl *Client, args [][]byte, raw []byte) {
 	cmd := w.table.Called(args)
 	switch {
 	case cmd == nil:
-		w.srv.log.AppendRaw(raw, cl.db)
+		if cl.has(inMulti) { // it keeps its place
+			cl.upstream.raw = append(cl.upstream.raw, raw...)
+		} else {
+			w.srv.log.AppendRaw(raw, cl.db)
+		}
 		w.complainUpstream(args, unknownCommand(args))
 		return
 	case cl.has(inMulti) && !runsInsideMulti(cmd):
@@ -215,10 +218,10 @@ func (w *worker) logRaw() (end uint64, logged bool) {
 // acknowledge tells the primary how far this server is.
 func (w *worker) acknowledge(cl *Client) {
 	cl.upstream.asked = false
-	words := [][]byte{[]byte("REPLCONF"), []byte("ACK"), strconv.AppendUint(nil, w.srv.log.Offset(), 10)}
+	synced := int64(-1)
 	if g := w.srv.synced; g != nil && w.srv.syncedAll {
-		words = append(words, []byte("FACK"), strconv.AppendUint(nil, g.Passed(), 10))
+		synced = int64(g.Passed())
 	}
-	cl.conn.Out = oplog.AppendCommand(cl.conn.Out, words...)
+	cl.conn.Out = replication.AppendAck(cl.conn.Out, w.srv.log.Offset(), synced)
 	cl.conn.MarkDirty()
 }

@@ -83,7 +83,10 @@ var (
 
 const (
 	errFewReplicas command.ReplyError = "NOREPLICAS Not enough good replicas to write."
-	errStale       command.ReplyError = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
+	// errNoTakeOver has a Redis that hands over (FAILOVER TO) give that up.
+	errNoTakeOver = "ERR this server does not take over by PSYNC FAILOVER yet: promote it by REPLICAOF NO ONE"
+
+	errStale command.ReplyError = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 )
 
 // snapshotVersion is the version of the format that replicas get: the newest that all
@@ -179,6 +182,8 @@ func (r *replicas) serve(w *worker, order replication.Order) {
 		r.reply(w, r.byID[o.Replica], o.Line+"\r\n")
 	case replication.Refuse:
 		r.refuse(w, r.byID[o.Replica], o)
+	case replication.Promote: // who asks waits for an answer
+		r.refuse(w, r.byID[o.Replica], replication.Refuse{Replica: o.Replica, Text: errNoTakeOver})
 	case replication.Keepalive:
 		r.reply(nil, r.byID[o.Replica], "\n")
 	case replication.Attach:

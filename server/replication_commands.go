@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -48,10 +49,7 @@ func asStrings(args [][]byte) []string {
 // replicaOf is what is known of a client as a replica, from its first word of it on.
 func (w *worker) replicaOf(cl *Client) *replica {
 	if cl.replica == nil {
-		host, _, _ := strings.Cut(cl.remote, "]") // [::1]:port or 127.0.0.1:port
-		if host = strings.TrimPrefix(host, "["); host == cl.remote {
-			host, _, _ = strings.Cut(cl.remote, ":")
-		}
+		host, _, _ := net.SplitHostPort(cl.remote)
 		cl.replica = &replica{cl: cl, peer: replication.NewReplica(cl.ID, host)}
 		r := w.srv.replicas
 		r.mu.Lock()
