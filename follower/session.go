@@ -209,7 +209,7 @@ func (s *session) isOver() bool { return s.generation != s.m.generation || s.ctx
 // follow gives the connection to the server.
 func (s *session) follow(stream *replication.Stream) error {
 	pending, _ := s.in.Peek(s.in.Buffered())
-	up := &server.Upstream{Burst: true, Ended: func(err error) { s.m.post(replication.Lost{Try: s.try, Err: err}) }}
+	up := &server.Upstream{Ended: func(err error) { s.m.post(replication.Lost{Try: s.try, Err: err}) }}
 	var err error
 	if !s.m.host.AloneWait(func(*keyspace.View) {
 		if s.isOver() {

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net"
+	"time"
 
 	"dozo/eventloop"
 	"dozo/grouptime"
@@ -24,21 +25,29 @@ import (
 // whoever follows it after a promotion go on in one history. A transaction goes there in
 // one piece with its EXEC: before that none of it has happened.
 //
-// After each burst the primary is told how far this server is.
+// A primary that stamps its stream with its time is told after each burst how far this server
+// is, though not for every few bytes: who waits for that there asks (REPLCONF GETACK). Others
+// hear of it once a second, as of a Redis.
 
 // Upstream is the stream of a primary's writes.
 type Upstream struct {
 	// Ended is called on a loop, inside the gate, when the connection is lost, with why.
-	Ended func(err error)
-	// Burst says that the primary wants to hear after each burst how far this server is,
-	// and not only once a second.
-	Burst bool
-
+	Ended  func(err error)
 	client *Client
 	over   bool   // it was detached
 	raw    []byte // what has come of a transaction
-	asked  bool   // the primary wants to know how far this server is
+	asked  bool   // the primary wants to know how far this server is,
+	bursts bool   // and does after each burst
+	acked  uint64 // what it was told last,
+	told   time.Duration
 }
+
+const (
+	// ackGap is how long a primary hears nothing of what comes behind a burst that it was
+	// told of, unless that is ackBytes or more.
+	ackGap   = 200 * time.Microsecond
+	ackBytes = 64 << 10
+)
 
 // errUpstream is why a connection to a primary was ended by this side.
 var (
@@ -147,8 +156,31 @@ func (w *worker) endApplying(cl *Client) {
 	cl.lastUsed = w.mono
 	w.srv.appliedAt.Store(int64(w.mono))
 	w.handOut()
-	if up := cl.upstream; up.asked || up.Burst {
-		w.acknowledge(cl)
+	if up := cl.upstream; up.asked || up.bursts {
+		w.answer(cl)
+	}
+}
+
+// answer tells the primary how far this server is, or sees to it that it will be told soon.
+func (w *worker) answer(cl *Client) {
+	up, at := cl.upstream, w.srv.log.Offset()
+	if w.owed = nil; !up.asked && at-up.acked < ackBytes && w.mono-up.told < ackGap {
+		if at != up.acked {
+			w.owed = cl
+			w.loop.WakeBy(up.told + ackGap)
+		}
+		return
+	}
+	w.acknowledge(cl)
+}
+
+// answerOwed is for the end of a round: what was put off is said when its time has come.
+func (w *worker) answerOwed() {
+	w.mono = w.watch.Read()
+	if cl := w.owed; cl.freed {
+		w.owed = nil
+	} else {
+		w.answer(cl)
 	}
 }
 
@@ -176,6 +208,7 @@ func (w *worker) apply(cl *Client, args [][]byte, raw []byte) {
 	}
 	if ms, ok := grouptime.ParseStamp(args); ok {
 		w.srv.HearClock(ms)
+		cl.upstream.bursts = true
 		w.tellTime()
 	}
 	cl.last = cmd
@@ -217,11 +250,12 @@ func (w *worker) logRaw() (end uint64, logged bool) {
 
 // acknowledge tells the primary how far this server is.
 func (w *worker) acknowledge(cl *Client) {
-	cl.upstream.asked = false
+	up := cl.upstream
+	up.asked, up.acked, up.told = false, w.srv.log.Offset(), w.mono
 	synced := int64(-1)
 	if g := w.srv.synced; g != nil && w.srv.syncedAll {
 		synced = int64(g.Passed())
 	}
-	cl.conn.Out = replication.AppendAck(cl.conn.Out, w.srv.log.Offset(), synced)
 	cl.conn.MarkDirty()
+	cl.conn.Out = replication.AppendAck(cl.conn.Out, up.acked, synced)
 }

@@ -136,6 +136,9 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	if w.srv.attends(attnMaxMemory) && w.ks.Over() > 0 && !w.srv.loadsInPlace() {
 		w.gated(w.evictBetween)
 	}
+	if w.owed != nil {
+		w.gated(w.answerOwed)
+	}
 	if w.acks.asks {
 		w.gated(w.askReplicas)
 	}

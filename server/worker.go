@@ -60,6 +60,7 @@ type worker struct {
 	unmuted []byte
 	raw     []byte      // what the primary's command that runs is logged as
 	unheard []byte      // room for replies to the primary
+	owed    *Client     // a primary that is to hear how far this server is
 	removal resp.Writer // the DEL of a key that went by itself
 
 	// warming: the data is large, so keys of pipelined commands are loaded ahead.
