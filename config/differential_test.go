@@ -34,6 +34,7 @@ var onlyIn72 = map[string]string{
 	"startup-data-check":              "only in Dozo",
 	"repl-backlog-time":               "only in Dozo",
 	"repl-max-full-syncs":             "only in Dozo",
+	"repl-sync-rate-limit":            "only in Dozo",
 	"replica-refuse-older-primary":    "only in Dozo",
 	"repl-rescue":                     "only in Dozo",
 	"repl-rescue-max-bytes":           "only in Dozo",

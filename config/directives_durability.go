@@ -136,6 +136,8 @@ var (
 		doc: "Bytes of the stream kept for replicas that come back; 16 KiB is the least."})
 	ReplMaxFullSyncs = replication.declare(row{name: "repl-max-full-syncs", kind: integer(0, maxInt32), def: "8",
 		doc: "Replicas that may have a full resync at once; others are told to ask again. 0 is any number."})
+	ReplSyncRateLimit = replication.declare(row{name: "repl-sync-rate-limit", kind: bytesize(0, maxInt64), def: "0",
+		doc: "Bytes a second that the snapshots for replicas may take of the network, all of them together; 0 is no limit. What is written meanwhile is kept for them: less than the rate of writes is too little."})
 	ReplBacklogTime = replication.declare(row{name: "repl-backlog-time", kind: integer(0, maxInt32), def: "60",
 		doc: "Seconds that a replica may be away and go on where it was: the backlog grows with the rate of writes, up to 5% of maxmemory or of the machine's memory. Any repl-backlog-size but the default ends that, and 0 does."})
 	ReplBacklogTTL = replication.declare(row{name: "repl-backlog-ttl", kind: integer(0, maxInt64), def: "3600",

@@ -256,3 +256,30 @@ func TestEndsWhileReceiving(t *testing.T) {
 		t.Fatal("it does not end")
 	}
 }
+
+// TestSyncRateLimit: the snapshots of all replicas together take no more of the network than
+// they may, and all of it arrives.
+func TestSyncRateLimit(t *testing.T) {
+	const limit, length, keys = 1 << 20, 1000, 400
+	primary := started(t, newDisk(t), "repl-diskless-sync-delay 0", "rdbcompression no", fmt.Sprintf("repl-sync-rate-limit %d", limit))
+	primary.do(fmt.Sprintf("DEBUG POPULATE %d key %d", keys, length))
+	begun := time.Now()
+	replicas := []*machine{started(t, newDisk(t)), started(t, newDisk(t))}
+	for _, r := range replicas {
+		r.follows(primary)
+	}
+	for _, r := range replicas {
+		r.catchesUp(primary)
+	}
+	// What the buckets hold may leave at once, and the last of it does not wait.
+	least := time.Duration(len(replicas)*keys*length) * time.Second / limit * 6 / 10
+	if took := time.Since(begun); took < least {
+		t.Errorf("it took %v, which is faster than %d bytes a second", took, limit)
+	}
+	primary.do("CONFIG SET repl-sync-rate-limit 1")
+	last := started(t, newDisk(t))
+	last.follows(primary)
+	last.until("the snapshot begins", func() bool { return last.replication("master_sync_in_progress") == "1" })
+	primary.do("CONFIG SET repl-sync-rate-limit 0") // who sleeps is woken
+	last.catchesUp(primary)
+}

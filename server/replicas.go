@@ -38,6 +38,8 @@ type replicas struct {
 	byID    map[uint64]*replica
 	bodies  map[uint64]*body // of snapshots, by number
 	looked  time.Duration    // when each was looked at last, monotonic
+
+	pace syncPace // of what is sent of snapshots
 }
 
 // replica is a client that follows this server, or is about to say so.
@@ -47,6 +49,8 @@ type replica struct {
 
 	log  *oplog.Reader // what it gets, or will when it has the snapshot; nil = nothing
 	body *replication.SpoolReader
+	// paced is how body is sent, once it is.
+	paced *pacedSource
 }
 
 // body is what is sent of a snapshot.
@@ -95,6 +99,7 @@ const snapshotVersion = 10
 
 func newReplicas(s *Server) *replicas {
 	r := &replicas{srv: s, byID: make(map[uint64]*replica), bodies: make(map[uint64]*body)}
+	r.pace.rate = s.cfg.Int(config.ReplSyncRateLimit)
 	r.machine = replication.NewPrimary(s.primarySettings(s.cfg.Values()), s.env.NewRand(), s.clock.Monotonic())
 	return r
 }
@@ -263,7 +268,9 @@ func (r *replicas) transfer(p *replica, o replication.Transfer) {
 		return // the connection is about to be closed
 	}
 	source.Begin(o.Preamble, o.Trailer)
-	p.onLoop(func(*worker) { p.cl.conn.SetSource(source) })
+	paced := r.pace.pace(source, p.cl.conn.Wake)
+	p.paced = paced
+	p.onLoop(func(*worker) { p.cl.conn.SetSource(paced) })
 }
 
 // start sends the log.
@@ -291,6 +298,7 @@ func (r *replicas) disconnect(p *replica) {
 func (w *worker) SourceEnded(conn *eventloop.Conn, _ eventloop.Source) {
 	p := conn.User.(*Client).replica
 	w.gated(func() {
+		w.srv.replicas.pace.drop(p.paced)
 		w.srv.replicas.ask(w, func(m *replication.Primary, now time.Duration) []replication.Order { return m.Sent(p.peer, now) })
 	})
 }
@@ -381,6 +389,7 @@ func (r *replicas) letGo(p *replica) {
 	}
 	if p.body != nil {
 		p.body.Close()
+		r.pace.drop(p.paced)
 	}
 }
 
@@ -391,6 +400,7 @@ func (r *replicas) tick() {
 		m.Set(r.srv.primarySettings(r.srv.cfg.Values()))
 		return m.Tick(v, now)
 	})
+	r.pace.tick(r.srv.cfg.Int(config.ReplSyncRateLimit), r.srv.clock.Monotonic())
 	if now := r.srv.clock.Monotonic(); now-r.looked >= time.Second {
 		r.looked = now
 		r.look()
