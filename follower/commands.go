@@ -30,14 +30,23 @@ func (m *Manager) Commands() []command.Spec {
 }
 
 const (
+	errFailingOver command.ReplyError = "ERR REPLICAOF not allowed while failing over."
+
 	errPort    command.ReplyError = "ERR Invalid master port"
 	errReplica command.ReplyError = "ERR Command is not valid when client is a replica."
 )
 
 // replicaof is REPLICAOF host port, or NO ONE.
 func (m *Manager) replicaof(c *command.Context) error {
+	noOne := text.EqualFold(c.Args[1], "NO") && text.EqualFold(c.Args[2], "ONE")
 	switch {
-	case text.EqualFold(c.Args[1], "NO") && text.EqualFold(c.Args[2], "ONE"):
+	case noOne && m.host.FailingOver() && m.inDoubt():
+		m.host.HandedOver("REPLICAOF NO ONE was given, although the replica may have taken over")
+		c.Out.OK()
+		return nil
+	case m.host.FailingOver():
+		return errFailingOver
+	case noOne:
 		if m.primary.Host != "" {
 			m.unfollow()
 			m.remember("no one")

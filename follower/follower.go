@@ -77,6 +77,8 @@ type Manager struct {
 	}
 	heard atomic.Int64 // what AppliedAt said when the link was told
 
+	asked atomic.Int32 // how far the handing over is: mayAsk ...
+
 	// Touched alone.
 	primary    config.Primary // Host "" = the server is one itself
 	generation int
@@ -280,7 +282,14 @@ func (m *Manager) do(effect replication.Effect) {
 	case replication.Close:
 		m.hangUp()
 	case replication.Send:
+		if e.Failover && !m.mayAsk() {
+			s.end() // it is taken back
+			return
+		}
 		s.send(e.Args)
+	case replication.HandedOver:
+		m.asked.CompareAndSwap(asked, answered(e.Why))
+		m.host.Alone(func(*keyspace.View) { m.host.HandedOver(e.Why) })
 	case replication.Newline:
 		s.write([]byte("\n"))
 	case replication.Receive:

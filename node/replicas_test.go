@@ -143,19 +143,3 @@ func TestTimeOfSnapshot(t *testing.T) {
 		t.Errorf("the replica gives the key %d ms more, the primary no more than 600000", left)
 	}
 }
-
-// TestHandOverIsRefused: who asks a replica to take over gets an answer: a Redis that hands
-// over would else wait for it with its writers held.
-func TestHandOverIsRefused(t *testing.T) {
-	_, replica := pairOf(t)
-	id := replica.replication("master_replid")
-	asks := replica.dial()
-	asks.SetTimeout(5 * time.Second)
-	v, err := asks.DoErr("PSYNC", id, "1", "FAILOVER")
-	if err != nil || !v.IsError() {
-		t.Errorf("PSYNC FAILOVER is answered %v, %v; want an error", v, err)
-	}
-	if v, err := asks.DoErr("PING"); err != nil || v.Str != "PONG" {
-		t.Errorf("the connection is of no use any more: %v, %v", v, err)
-	}
-}

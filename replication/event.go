@@ -89,8 +89,12 @@ type (
 		Try uint64
 		Why string
 	}
-	// Send: write a command.
-	Send struct{ Args []string }
+	// Send: write a command. Failover says that the primary is asked by it to take over:
+	// if that is no longer wanted, close the connection.
+	Send struct {
+		Args     []string
+		Failover bool
+	}
 	// Newline: write a line break, by which the primary knows that we live.
 	Newline struct{}
 	// Receive: what follows on the connection is a snapshot of this position, which is

@@ -186,12 +186,25 @@ func (f *Failover) Tick(p *Primary, v View, now time.Duration) []Order {
 		f.handOver()
 		return f.out
 	}
+	if !f.force && !f.hopes(p) {
+		f.abort("The replica is not connected any more")
+		return f.out
+	}
 	if r := f.ready(p, v); r != nil {
 		f.host, f.port = r.host(), r.port
 		f.log("Failover target %s is synced, failing over.", f.target())
 		f.handOver()
 	}
 	return f.out
+}
+
+// hopes tells whether a replica is there that can get ready. One that has gone cannot come
+// back, since none is let in meanwhile.
+func (f *Failover) hopes(p *Primary) bool {
+	if f.host == "" {
+		return len(p.replicas) != 0
+	}
+	return p.find(f.host, f.port) != nil
 }
 
 // ready is a replica that has everything, if the plan allows it.

@@ -46,7 +46,7 @@ func (l *Link) answered(line string, now time.Duration) {
 		l.log("(Non critical) Master does not understand REPLCONF %s: %s", what.name(), line)
 	}
 	if len(l.awaited) == 0 {
-		l.psync()
+		l.psync(now)
 	}
 }
 
@@ -87,7 +87,7 @@ func (l *Link) tell(r reply, args ...string) {
 }
 
 // psync asks for what follows the data that we have.
-func (l *Link) psync() {
+func (l *Link) psync(now time.Duration) {
 	args := []string{"PSYNC", "?", "-1"}
 	if l.have.Known() {
 		args[1], args[2] = l.have.ID, strconv.FormatInt(oplog.ToWire(l.have.Offset), 10)
@@ -95,10 +95,14 @@ func (l *Link) psync() {
 	} else {
 		l.log("Partial resynchronization not possible (no cached master)")
 	}
+	l.awaited = append(l.awaited, replyPsync)
 	if l.failover {
 		args = append(args, "FAILOVER")
+		if l.doubt = l.asked; !l.doubt {
+			l.asked, l.askedAt = true, now
+		}
 	}
-	l.tell(replyPsync, args...)
+	l.do(Send{Args: args, Failover: l.failover})
 }
 
 // psynced takes PSYNC's answer; empty lines before it say that the primary lives.
@@ -109,6 +113,9 @@ func (l *Link) psynced(line string, now time.Duration) {
 	l.awaited = l.awaited[1:]
 	isFull, partial := strings.HasPrefix(line, "+FULLRESYNC"), strings.HasPrefix(line, "+CONTINUE")
 	switch handing := l.failover; {
+	case handing && l.doubt && !isFull && !partial:
+		l.refusedAgain(line, now)
+		return
 	case handing && !isFull && !partial:
 		l.handedOver("Failover target rejected psync request: " + line)
 		l.fail(now, "The failover's target did not take over: %s", line)
@@ -131,6 +138,19 @@ func (l *Link) psynced(line string, now time.Duration) {
 		l.send("SYNC")
 		l.awaitSnapshot(Position{}, now)
 	}
+}
+
+// refusedAgain takes a refusal to take over that need not be the first answer: who has
+// taken over refuses to do it again, as a primary or as somebody else's replica.
+func (l *Link) refusedAgain(line string, now time.Duration) {
+	if !strings.HasPrefix(line, "-ERR PSYNC FAILOVER ") {
+		l.fail(now, "The failover's target did not say whether it has taken over: %s", line)
+		return
+	}
+	l.log("The failover's target has taken over before, and its answer was lost")
+	l.handedOver("")
+	l.guard.proven, l.guard.heard = true, l.askedAt // it had our data then
+	l.psync(now)
 }
 
 // handedOver tells whoever hands over what became of it.

@@ -88,7 +88,10 @@ type Link struct {
 	fulls     int           // snapshots since the link was last stable
 	downSince time.Duration // -1 = never up
 	failover  bool
-	trouble   string // why the last connection ended
+	asked     bool          // PSYNC FAILOVER was sent, by this try or a former one
+	askedAt   time.Duration // the first time
+	doubt     bool          // by a former one, and never answered: the primary may have taken over
+	trouble   string        // why the last connection ended
 	guard     guard
 }
 
@@ -191,7 +194,7 @@ func (l *Link) connected(e Connected, now time.Duration) {
 	l.send("PING")
 }
 
-func (l *Link) send(args ...string) { l.do(Send{args}) }
+func (l *Link) send(args ...string) { l.do(Send{Args: args}) }
 
 // line is one line of what the primary says before snapshot or stream.
 func (l *Link) line(text string, now time.Duration) {
@@ -280,6 +283,12 @@ func (l *Link) lost(err error, now time.Duration) {
 func (l *Link) fail(now time.Duration, format string, args ...any) {
 	l.trouble = fmt.Sprintf(format, args...)
 	l.warn("%s", l.trouble)
+	switch {
+	case l.failover && !l.asked:
+		l.handedOver("Failover target cannot be reached: " + l.trouble)
+	case l.failover:
+		l.warn("The failover's target may have taken over without our knowing. It is asked again.")
+	}
 	l.hangUp(l.trouble)
 	l.guard.cleared, l.guard.keysMin = false, 0
 	limit, row := retryMax, 1

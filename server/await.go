@@ -238,8 +238,12 @@ func (w *worker) await(cl *Client, timeout time.Duration, waits ackWait, reply f
 	}
 }
 
-// askReplicas has replicas say how far they are.
+// askReplicas has replicas say how far they are; not during a pause, in which nothing is
+// appended to the log.
 func (w *worker) askReplicas() {
+	if w.srv.pausing() {
+		return
+	}
 	w.acks.asks = false
 	if w.srv.log.Active() && !w.srv.Follows() {
 		w.srv.log.Append(oplog.NoDB, getAckBytes)

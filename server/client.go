@@ -70,7 +70,7 @@ const (
 	noTouch                  // CLIENT NO-TOUCH
 	noEvict                  // CLIENT NO-EVICT
 	closing                  // to be closed when its output has left
-	held                     // input waits for the end of CLIENT PAUSE
+	held                     // input waits for the end of a pause
 	blocked                  // waits in a blocking command
 	fromPrimary              // the stream that this server follows
 	isReplica                // gets what is written here

@@ -302,7 +302,7 @@ func clientPause(c *command.Context) error {
 		return command.ReplyError("ERR timeout is negative")
 	}
 	length := time.Duration(min(n, pauseMaxMillis)) * time.Millisecond
-	clientOf(c).worker.srv.startPause(length, writes)
+	clientOf(c).worker.srv.startPause(pauseClient, length, writes)
 	c.Out.OK()
 	return nil
 }
@@ -311,7 +311,7 @@ func clientPause(c *command.Context) error {
 const pauseMaxMillis = int64(100 * 365 * 24 * time.Hour / time.Millisecond)
 
 func clientUnpause(c *command.Context) error {
-	clientOf(c).worker.srv.endPause()
+	clientOf(c).worker.srv.endPause(pauseClient)
 	c.Out.OK()
 	return nil
 }

@@ -20,7 +20,7 @@ type attention uint32
 
 const (
 	attnMonitors    attention = 1 << iota // somebody runs MONITOR
-	attnPaused                            // CLIENT PAUSE
+	attnPaused                            // CLIENT PAUSE, or another reason for clients to wait
 	attnMaxMemory                         // a memory limit is set
 	attnLoading                           // the data set is being loaded
 	attnClients                           // maxmemory-clients is set

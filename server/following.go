@@ -15,6 +15,15 @@ type Following interface {
 	Tick()
 	Status() replication.LinkStatus
 	Rescues() RescueStatus
+	// HandOver has the server follow a replica, which is asked to take over; what became
+	// of that is told to HandedOver. TakeBack makes it a primary again. Both alone.
+	HandOver(host string, port int)
+	TakeBack()
+	// Withdraw tells whether the replica was not asked, and then never is, until
+	// HandOver. Alone.
+	Withdraw() bool
+	// TakeOver makes the server a primary since its own has asked for it. Alone.
+	TakeOver(by string)
 }
 
 // RescueStatus is what is known of the writes that no primary has (package rescue).

@@ -312,7 +312,7 @@ func (t *infoText) replication() {
 	offset := int64(t.srv.log.Offset())
 	t.role()
 	t.replicas()
-	t.addf("master_failover_state:no-failover")
+	t.addf("master_failover_state:%s", t.srv.replicas.handing.State())
 	t.addf("master_replid:%s", t.srv.lineage.ID())
 	t.addf("master_replid2:%s", t.srv.lineage.ID2())
 	t.ints("master_repl_offset second_repl_offset", offset, t.srv.lineage.SecondOffset())

@@ -6,25 +6,43 @@ import (
 	"dozo/command"
 )
 
-// pauseState is CLIENT PAUSE. It is changed in exclusive mode only.
+// pauseReason is on whose behalf clients wait. Each has its own end, and none ends the
+// pause of another.
+type pauseReason uint8
+
+const (
+	pauseClient   pauseReason = iota // CLIENT PAUSE
+	pauseShutdown                    // the data is being saved for the last time
+	pauseFailover                    // a replica is to have everything
+	pauseReasons
+)
+
+// pauseState is the pause for one reason. It is changed in exclusive mode only.
 type pauseState struct {
 	until  time.Duration // monotonic; 0 = not paused
 	writes bool          // only commands that write
 }
 
-// mustPause tells whether a command has to wait for the end of CLIENT PAUSE.
+// pauseForever is longer than any pause.
+const pauseForever = time.Duration(pauseMaxMillis) * time.Millisecond
+
+// mustPause tells whether a command has to wait for the end of a pause. Replicas do not:
+// what they acknowledge is what a failover waits for.
 // Workers read the state while none is alone, so it does not change under them.
 func (s *Server) mustPause(cl *Client, cmd *command.Command) bool {
 	if attention(s.attention.Load())&attnPaused == 0 {
 		return false
 	}
-	if cl.has(monitoring) || s.clock.Monotonic() >= s.pause.until || cmd.Flags&command.Exclusive != 0 && cmd.FullName == "client|unpause" {
+	if cl.flags&(monitoring|isReplica) != 0 || cmd.Flags&command.Exclusive != 0 && cmd.FullName == "client|unpause" {
 		return false
 	}
-	if !s.pause.writes {
-		return true
+	now, writes := s.clock.Monotonic(), changes(cl.mayChange(cmd))
+	for _, p := range s.pauses {
+		if now < p.until && (writes || !p.writes) {
+			return true
+		}
 	}
-	return changes(cl.mayChange(cmd))
+	return false
 }
 
 // loadGrace is how long clients wait for a load before they are told of it. Redis serves
@@ -52,7 +70,15 @@ func (cl *Client) mayChange(cmd *command.Command) command.Flags {
 // pausing tells whether nothing may be changed by the server itself either: keys
 // are not evicted, nor removed when their time is over.
 func (s *Server) pausing() bool {
-	return s.attends(attnPaused) && s.clock.Monotonic() < s.pause.until
+	return s.attends(attnPaused) && s.clock.Monotonic() < s.pausedUntil()
+}
+
+// pausedUntil is the end of the last pause.
+func (s *Server) pausedUntil() (end time.Duration) {
+	for _, p := range s.pauses {
+		end = max(end, p.until)
+	}
+	return end
 }
 
 // hold keeps a client's input unread until the pause, or what else it waits for, ends. Reading goes on up to
@@ -93,7 +119,7 @@ func (w *worker) wakeFromPause() {
 	switch {
 	case len(w.heldClients) == 0 || !w.srv.attends(attnPaused|attnLoading):
 	case w.srv.pausing():
-		w.loop.WakeBy(w.srv.pause.until)
+		w.loop.WakeBy(w.srv.pausedUntil())
 	case w.srv.attends(attnLoading) && w.srv.loadIsYoung():
 		w.loop.WakeBy(w.srv.loadTold)
 	default:
@@ -103,23 +129,44 @@ func (w *worker) wakeFromPause() {
 
 // startPause begins or prolongs a pause. Only in exclusive mode. A pause of all
 // commands is not weakened to one of writes while it lasts, nor shortened.
-func (s *Server) startPause(length time.Duration, writesOnly bool) {
-	until := s.clock.Monotonic() + length
-	running := s.pause.until > s.clock.Monotonic()
-	if running {
-		s.pause.writes = s.pause.writes && writesOnly
-		s.pause.until = max(s.pause.until, until)
+func (s *Server) startPause(why pauseReason, length time.Duration, writesOnly bool) {
+	now, p := s.clock.Monotonic(), &s.pauses[why]
+	if p.until > now {
+		p.writes = p.writes && writesOnly
+		p.until = max(p.until, now+length)
 	} else {
-		s.pause = pauseState{until: until, writes: writesOnly}
+		*p = pauseState{until: now + length, writes: writesOnly}
 	}
 	s.attend(attnPaused, true)
 }
 
-// endPause ends a pause. Only in exclusive mode.
-func (s *Server) endPause() {
-	s.pause.until = 0
-	s.attend(attnPaused, false)
+// endPause ends a pause. Only in exclusive mode. Clients who must wait for another reason
+// all the same find that out when they are read again.
+func (s *Server) endPause(why pauseReason) {
+	s.pauses[why].until = 0
+	s.attend(attnPaused, s.pausedUntil() != 0)
 	for _, w := range s.workers {
 		w.call((*worker).releaseHeld)
+	}
+}
+
+// pauseIsOver tells whether the time of a pause is over that nobody has ended.
+func (s *Server) pauseIsOver() bool {
+	now := s.clock.Monotonic()
+	for _, p := range s.pauses {
+		if p.until != 0 && p.until <= now {
+			return true
+		}
+	}
+	return false
+}
+
+// endOverPauses ends the pauses whose time is over. Only in exclusive mode.
+func (s *Server) endOverPauses() {
+	now := s.clock.Monotonic()
+	for why, p := range s.pauses {
+		if p.until != 0 && p.until <= now {
+			s.endPause(pauseReason(why))
+		}
 	}
 }

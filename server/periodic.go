@@ -47,12 +47,8 @@ func (r *rate) perSecond() int64 {
 
 // tick is the server's periodic work, done by the first worker inside the gate.
 func (s *Server) tick(w *worker) {
-	if attention(s.attention.Load())&attnPaused != 0 && s.clock.Monotonic() >= s.pause.until {
-		w.alone(func() {
-			if s.clock.Monotonic() >= s.pause.until {
-				s.endPause()
-			}
-		})
+	if s.attends(attnPaused) && s.pauseIsOver() {
+		w.alone(s.endOverPauses)
 	}
 	w.alone(func() {
 		s.sample()

@@ -35,6 +35,7 @@ type replicas struct {
 
 	mu      sync.Mutex
 	machine *replication.Primary
+	handing replication.Failover // changed alone
 	byID    map[uint64]*replica
 	bodies  map[uint64]*body // of snapshots, by number
 	looked  time.Duration    // when each was looked at last, monotonic
@@ -51,6 +52,8 @@ type replica struct {
 	body *replication.SpoolReader
 	// paced is how body is sent, once it is.
 	paced *pacedSource
+
+	again []string // the call that is to be made when this server is a primary
 }
 
 // body is what is sent of a snapshot.
@@ -87,10 +90,7 @@ var (
 
 const (
 	errFewReplicas command.ReplyError = "NOREPLICAS Not enough good replicas to write."
-	// errNoTakeOver has a Redis that hands over (FAILOVER TO) give that up.
-	errNoTakeOver = "ERR this server does not take over by PSYNC FAILOVER yet: promote it by REPLICAOF NO ONE"
-
-	errStale command.ReplyError = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
+	errStale       command.ReplyError = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 )
 
 // snapshotVersion is the version of the format that replicas get: the newest that all
@@ -133,7 +133,7 @@ func (s *Server) primarySettings(v *config.Values) replication.PrimarySettings {
 func (s *Server) view() replication.View {
 	v := replication.View{
 		Lineage: s.lineage, Logging: s.log.Active() && s.logUsers&LogReplicas != 0, End: s.log.Offset(),
-		Follows: s.Follows(), LinkUp: s.linkUp, Paused: s.Ending(),
+		Follows: s.Follows(), LinkUp: s.linkUp, FailingOver: s.FailingOver(), Paused: s.FailingOver() || s.Ending(),
 	}
 	if v.Logging {
 		v.First = s.log.First()
@@ -187,8 +187,6 @@ func (r *replicas) serve(w *worker, order replication.Order) {
 		r.reply(w, r.byID[o.Replica], o.Line+"\r\n")
 	case replication.Refuse:
 		r.refuse(w, r.byID[o.Replica], o)
-	case replication.Promote: // who asks waits for an answer
-		r.refuse(w, r.byID[o.Replica], replication.Refuse{Replica: o.Replica, Text: errNoTakeOver})
 	case replication.Keepalive:
 		r.reply(nil, r.byID[o.Replica], "\n")
 	case replication.Attach:
@@ -202,6 +200,8 @@ func (r *replicas) serve(w *worker, order replication.Order) {
 		r.start(r.byID[o.Replica])
 	case replication.Disconnect:
 		r.disconnect(r.byID[o.Replica])
+	case replication.Promote:
+		r.byID[o.Replica].again = o.Again
 	}
 }
 
@@ -406,6 +406,7 @@ func (r *replicas) tick() {
 		r.look()
 	}
 	r.srv.judgeReplicas()
+	r.srv.stepFailover()
 }
 
 // look sees how far each replica is.

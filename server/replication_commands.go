@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dozo/command"
+	"dozo/keyspace"
 	"dozo/oplog"
 	"dozo/replication"
 )
@@ -29,6 +30,12 @@ var replicationCommands = []command.Spec{
 		Arity:   -1,
 		Flags:   command.Admin | command.NoScript | command.Loading | command.Stale | command.AllowBusy | command.SysCmd,
 		Summary: "What replicas and their primaries tell each other.",
+	},
+	{
+		Name: "FAILOVER", Handler: failover, Group: command.Server, Since: "6.2.0", Complexity: "O(1)",
+		Arity: -1, Syntax: "[target=<TO host port:integer [FORCE]>] [ABORT] [TIMEOUT milliseconds:integer]",
+		Flags:   command.Admin | command.NoScript | command.Stale | command.Exclusive,
+		Summary: "Hands the duty of the primary over to one of its replicas.",
 	},
 	{
 		Name: "ROLE", Handler: role, Group: command.Server, Since: "2.8.12", Complexity: "O(1)",
@@ -67,11 +74,19 @@ func syncCall(c *command.Context) error {
 	if s.opts.Persistence == nil {
 		return command.ReplyError("ERR this server has no persistence, which makes the snapshots of replicas")
 	}
-	p, args, v := w.replicaOf(cl), asStrings(c.Args), s.view()
+	p, args := w.replicaOf(cl), asStrings(c.Args)
 	pending := cl.conn.PendingOut() > 0 || len(w.out.Buf) > 0
-	s.replicas.ask(w, func(m *replication.Primary, now time.Duration) []replication.Order {
-		return m.Sync(p.peer, args, pending, v, now)
-	})
+	sync := func(args []string) {
+		v := s.view()
+		s.replicas.ask(w, func(m *replication.Primary, now time.Duration) []replication.Order {
+			return m.Sync(p.peer, args, pending, v, now)
+		})
+	}
+	if sync(args); p.again != nil {
+		args, p.again = p.again, nil
+		s.opts.Following.TakeOver(w.describe(cl))
+		sync(args)
+	}
 	cl.set(isReplica, p.peer.IsReplica())
 	return nil
 }
@@ -89,6 +104,9 @@ func replconf(c *command.Context) error {
 		return m.Replconf(p.peer, args, now)
 	})
 	w.srv.acknowledged()
+	if w.srv.replicas.handing.State() == replication.FailoverWaits {
+		w.srv.Alone(func(*keyspace.View) { w.srv.stepFailover() })
+	}
 	return nil
 }
 

@@ -104,7 +104,7 @@ type Server struct {
 	// What only exclusive commands touch.
 	started  time.Duration // monotonic
 	runID    string
-	pause    pauseState
+	pauses   [pauseReasons]pauseState
 	loadTold time.Duration // monotonic: from then on clients are told of a load
 	monitors int           // clients in MONITOR
 	sampled  samples
@@ -138,7 +138,6 @@ type Server struct {
 
 	ending    atomic.Int32 // how far a shutdown has come
 	enders    []func(reply func(out *resp.Writer) error)
-	beforeEnd pauseState
 	endWaits  atomic.Int64 // until when the end waits for replicas, monotonic; 0 = it does not
 	replayer  *Client
 	closeOnce sync.Once

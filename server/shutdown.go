@@ -117,8 +117,7 @@ func (s *Server) DecideEnd() bool { return s.ending.CompareAndSwap(endAsked, end
 func (s *Server) HoldWrites() {
 	done := make(chan struct{})
 	s.Alone(func(*keyspace.View) {
-		s.beforeEnd = s.pause
-		s.startPause(time.Duration(pauseMaxMillis)*time.Millisecond, true)
+		s.startPause(pauseShutdown, pauseForever, true)
 		close(done)
 	})
 	<-done
@@ -177,9 +176,7 @@ const replicaPoll = 2 * time.Millisecond
 // and the server serves on.
 func (s *Server) StayAlive() {
 	s.Alone(func(*keyspace.View) {
-		if s.pause = s.beforeEnd; s.pause.until == 0 {
-			s.endPause()
-		}
+		s.endPause(pauseShutdown)
 		s.takeBackEnd()
 	})
 }
