@@ -161,6 +161,8 @@ func (m *Manager) follow(f replication.Follow) {
 	m.leave()
 	m.host.SetOrigin("")
 	m.become(config.Primary{Host: f.Host, Port: f.Port})
+	// At once: who asks now must not be told of the former primary's link.
+	m.seen.Store(&seen{replication.LinkStatus{State: replication.LinkConnect, Host: f.Host, Port: f.Port, DownFor: -1}, m.env.Clock.Monotonic()})
 	m.post(f)
 }
 
