@@ -33,7 +33,7 @@ var replicationCommands = []command.Spec{
 	},
 	{
 		Name: "FAILOVER", Handler: failover, Group: command.Server, Since: "6.2.0", Complexity: "O(1)",
-		Arity: -1, Syntax: "[target=<TO host port:integer [FORCE]>] [ABORT] [TIMEOUT milliseconds:integer]",
+		Arity: -1, Syntax: "[TO target=<host port:integer [FORCE]>] [ABORT] [TIMEOUT milliseconds:integer]",
 		Flags:   command.Admin | command.NoScript | command.Stale | command.Exclusive,
 		Summary: "Hands the duty of the primary over to one of its replicas.",
 	},
