@@ -50,6 +50,10 @@ type realClock struct{}
 func (realClock) Wall() time.Duration      { return time.Duration(time.Now().UnixNano()) }
 func (realClock) Monotonic() time.Duration { return time.Since(processStart) }
 
+// Deadline is so much later by the clock that connections go by, which is the system's
+// whatever an Env's clock shows.
+func Deadline(after time.Duration) time.Time { return time.Now().Add(after) }
+
 type realFS struct{}
 
 func (realFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dozo/client"
+	"dozo/env"
 	"dozo/keyspace"
 	"dozo/oplog"
 	"dozo/persist"
@@ -147,7 +148,7 @@ func (s *session) write(b []byte) {
 	if s == nil || s.conn == nil || s.given.Load() {
 		return
 	}
-	_ = s.conn.SetWriteDeadline(time.Unix(0, int64(s.m.env.Clock.Wall()+sendPatience)))
+	_ = s.conn.SetWriteDeadline(env.Deadline(sendPatience))
 	if _, err := s.conn.Write(b); err != nil {
 		_ = s.conn.Close()
 	}

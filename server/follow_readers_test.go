@@ -14,40 +14,9 @@ import (
 	"dozo/internal/testutil"
 )
 
-// In these lines $ with a letter is a key of a type: s string, n number, h hash, l list,
-// e set, z sorted set, x stream, p HyperLogLog, g positions, i any type. % with a word is
-// a number: f a field's, sec and ms some time, SEC and MS that time from now on, in Unix
-// time.
-
-// readers has every command that only reads. Of those behind a ~ only presence is
-// compared: what they say beyond that a node has for itself (when a key was used last,
-// what it takes); elements of those behind a # come in any order. Of one behind a ! it is
-// whether there is an error: consumers that were given nothing are not in the stream, nor
-// in Redis'.
-var readers = []string{
-	"bitcount $s", "bitfield_ro $s GET u8 0", "bitpos $s 1", "~dump $i", "exists $i $i $i", "expiretime $i", "geodist $g a b",
-	"geohash $g a", "geopos $g a", "georadius_ro $g 13 38 500 km ASC", "georadiusbymember_ro $g a 500 km ASC",
-	"geosearch $g FROMMEMBER a BYRADIUS 500 km ASC", "get $s", "get $n", "getbit $s 9", "getrange $s 0 -1", "hexists $h f%f",
-	"hexpiretime $h FIELDS 2 f%f f%f", "hget $h f%f", "#hgetall $h", "#hkeys $h", "hlen $h", "hmget $h f%f f%f",
-	"hpexpiretime $h FIELDS 1 f%f", "hpttl $h FIELDS 1 f%f", "#hrandfield $h 1000", "#hscan $h 0 COUNT 1000", "hstrlen $h f%f",
-	"httl $h FIELDS 1 f%f", "#hvals $h", "#keys *", "lcs $s $s", "lindex $l 0", "llen $l", "lpos $l a", "lrange $l 0 -1",
-	"~memory|usage $i", "mget $s $n $s $h", "~object|encoding $i", "~object|freq $i", "~object|idletime $i",
-	"~object|refcount $i", "pexpiretime $i", "pfcount $p", "pfcount $p $p", "pttl $i", "#scan 0 COUNT 100000",
-	"#scan 0 COUNT 100000 TYPE hash", "scard $e", "#sdiff $e $e", "#sinter $e $e", "sintercard 2 $e $e", "sismember $e 1",
-	"#smembers $e", "smismember $e 1 2", "sort_ro $l ALPHA", "sort_ro $e ALPHA BY s* GET s1 GET h*->f1 GET #",
-	"#srandmember $e 1000", "#sscan $e 0 COUNT 1000", "strlen $s", "substr $s 0 3", "#sunion $e $e", "touch $i $i", "ttl $i",
-	"type $i", "!xinfo|consumers $x g", "~xinfo|groups $x", "~xinfo|stream $x", "xlen $x", "xpending $x g",
-	"~xpending $x g - + 10", "xrange $x - +", "xread COUNT 3 STREAMS $x 0", "xrevrange $x + -", "zcard $z", "zcount $z -inf +inf",
-	"zdiff 2 $z $z WITHSCORES", "zinter 2 $z $z WITHSCORES", "zintercard 2 $z $z", "zlexcount $z - +", "zmscore $z a b",
-	"#zrandmember $z 1000", "zrange $z 0 -1 WITHSCORES", "zrangebylex $z - +", "zrangebyscore $z -inf +inf", "zrank $z a",
-	"zrevrange $z 0 -1", "zrevrangebylex $z + -", "zrevrangebyscore $z +inf -inf", "zrevrank $z a", "#zscan $z 0 COUNT 1000",
-	"zscore $z a", "zunion 3 $z $e $z WITHSCORES",
-}
-
-// Others that read: RANDOMKEY and DBSIZE are looked at by themselves, LOLWUT has no keys.
-var otherReaders = []string{"randomkey", "dbsize", "lolwut"}
-
-// writers has all commands that give a deadline, and others.
+// writers has all commands that give a deadline, and others. In these lines, as in those of
+// testutil.Readers, $ with a letter is a key of a type, and % with a word is a number: f a
+// field's, sec and ms some time, SEC and MS that time from now on, in Unix time.
 var writers = []string{
 	"set $s v PX %ms", "set $s v EX %sec", "set $s w PXAT %MS", "set $s w EXAT %SEC", "set $s u KEEPTTL", "set $n 5 PX %ms GET",
 	"set $s v", "set $s v NX PX %ms", "set $n 7 XX EX %sec", "setex $s %sec v", "psetex $s %ms v", "psetex $n %ms 1", "getex $s PX %ms",
@@ -110,12 +79,9 @@ func TestReadersAreAll(t *testing.T) {
 	p := newPuppet(t, 0)
 	times := regexp.MustCompile(`seconds|serialized-value`)
 	p.eachCommand(func(cmd *command.Command) {
-		name := func(line string) bool {
-			first, _, _ := strings.Cut(strings.TrimLeft(line, "~#!"), " ")
-			return first == cmd.FullName
-		}
+		name := func(line string) bool { return testutil.ReaderName(line) == cmd.FullName }
 		switch {
-		case cmd.Flags&command.ReadOnly != 0 && !slices.ContainsFunc(readers, name) && !slices.Contains(otherReaders, cmd.FullName):
+		case cmd.Flags&command.ReadOnly != 0 && !slices.ContainsFunc(testutil.Readers(), name) && !slices.Contains(testutil.OtherReaders(), cmd.FullName):
 			t.Errorf("%s reads, and is not compared", cmd.FullName)
 		case cmd.Flags&command.Write != 0 && times.MatchString(cmd.Syntax) && !strings.Contains(cmd.Syntax, "timeout") && !slices.ContainsFunc(writers, name):
 			t.Errorf("%s writes times, and is not tried", cmd.FullName)
@@ -125,33 +91,12 @@ func TestReadersAreAll(t *testing.T) {
 
 // answer is a reader's reply as far as two nodes must agree on it.
 func answer(t testing.TB, p *puppet, reader, line string) string {
-	line = strings.Replace(strings.TrimLeft(line, "~#!"), "|", " ", 1)
-	raw := p.do(line)
+	raw := p.do(testutil.ReaderCall(line))
 	v, err := testutil.Parse([]byte(raw))
 	if err != nil {
 		t.Fatalf("%s: %q: %v", line, raw, err)
 	}
-	switch {
-	case reader[0] == '!' && !v.IsError():
-		return "no error"
-	case reader[0] == '~' && !v.IsError():
-		return fmt.Sprint(v.Null || v.Kind == '_' || v.Kind == '*' && len(v.Elems) == 0)
-	case reader[0] == '#':
-		var words []string
-		flatten(v, &words)
-		slices.Sort(words)
-		return fmt.Sprint(words)
-	}
-	return v.String()
-}
-
-func flatten(v testutil.Value, words *[]string) {
-	if len(v.Elems) == 0 {
-		*words = append(*words, v.String())
-	}
-	for _, e := range v.Elems {
-		flatten(e, words)
-	}
+	return testutil.ReaderAnswer(reader, v)
 }
 
 // pair is a primary and a replica whose stream takes two seconds, and whose own clock is
@@ -265,7 +210,7 @@ func TestReplicaAnswersAsItsPrimary(t *testing.T) {
 		seed := rand.Uint64()
 		shift := []time.Duration{time.Hour, -time.Hour, 0}[i%3]
 		t.Run(fmt.Sprintf("%v/%d", shift, seed), func(t *testing.T) {
-			p := newPair(t, seed, shift)
+			p, readers := newPair(t, seed, shift), testutil.Readers()
 			for step := range steps {
 				p.write()
 				p.pass(time.Duration(p.story.r.IntN(300)) * time.Millisecond)
