@@ -144,7 +144,7 @@ func (r *late) look(states []moment, clock int64) error {
 func (m moment) allows(value string, left, own, lag, now int64) bool {
 	switch {
 	case value == "":
-		return left == -2 && (m.value == "" || m.end >= 0 && now > m.end)
+		return left == -2 && (m.value == "" || m.end >= 0 && now >= m.end)
 	case m.end < 0:
 		return value == m.value && left == -1
 	}
