@@ -197,7 +197,7 @@ func (s *session) adopt(v *keyspace.View, r *replication.Receive, got *persist.R
 	}
 	got.Adopt(v)
 	s.db = got.DB()
-	s.m.host.AdoptHistory(r.At, got.Time())
+	s.m.host.AdoptHistory(r.At, s.db, got.Time())
 	s.m.host.SetOrigin(s.m.address())
 	return nil
 }

@@ -283,3 +283,26 @@ func TestSyncRateLimit(t *testing.T) {
 	primary.do("CONFIG SET repl-sync-rate-limit 0") // who sleeps is woken
 	last.catchesUp(primary)
 }
+
+// TestDatabaseBehindSnapshot: what comes first behind a snapshot is for the database that was
+// in force there, also when the link is cut before it comes, and for the append only file that
+// begins there. It is had from a replica, which sends nothing of its own.
+func TestDatabaseBehindSnapshot(t *testing.T) {
+	primary, middle := pairOf(t)
+	proxy := testutil.StartProxy(t, middle.node.Addrs()[0].String())
+	host, port, _ := net.SplitHostPort(proxy.Addr())
+	primary.do("SELECT 7")
+	primary.do("SET here 1")
+	middle.catchesUp(primary)
+	replica := started(t, newDisk(t), "appendonly yes")
+	replica.do("REPLICAOF " + host + " " + port)
+	replica.until("the link is up", func() bool { return replica.replication("master_link_status") == "up" })
+	proxy.Cut()
+	replica.until("it goes on", func() bool { return strings.Contains(replica.log.String(), "Successful partial resynchronization") })
+	primary.do("SET behind 2") // without a SELECT of its own
+	replica.catchesUp(primary)
+	replica.settled()
+	replica = replica.again(replica.stop("SHUTDOWN"), "appendonly yes", "replicaof "+host+" "+port)
+	replica.catchesUp(primary)
+	middle.syncs("1")
+}

@@ -8,6 +8,7 @@ import (
 
 	"dozo/internal/testutil"
 	"dozo/keyspace"
+	"dozo/replication"
 )
 
 // script runs lines and compares their replies: "line => reply".
@@ -318,4 +319,18 @@ func TestBlockedClientsAreDisowned(t *testing.T) {
 	if got := l.do(c, "PEXPIRETIME k"); got >= fmt.Sprintf(":%d\r\n", time.Now().Add(-50*time.Minute).UnixMilli()) {
 		t.Errorf("the time has not gone on from the group's: %q", got)
 	}
+}
+
+// TestAdoptedDatabase: whoever goes on where a primary's snapshot ends knows the database.
+func TestAdoptedDatabase(t *testing.T) {
+	p := newFollower(t, 0)
+	p.alone(func() {
+		p.AdoptHistory(replication.Position{ID: strings.Repeat("a", replication.IDLength), Offset: 100}, 7, 0)
+		if got := p.StreamDB(); got != 7 {
+			t.Errorf("the database in force is %d", got)
+		}
+		if in, err := p.log.NewReader(100, nil); err != nil || in.DB() != 7 {
+			t.Errorf("the database in force for a reader: %v", err)
+		}
+	})
 }

@@ -71,8 +71,10 @@ func (s *Server) ShiftHistory(id string) {
 }
 
 // AdoptHistory begins the history that the data is of now, and goes by its time: ms, or 0 if
-// that is not known. A history that nobody knows has a name of its own. Only alone.
-func (s *Server) AdoptHistory(at replication.Position, ms int64) {
+// that is not known. A history that nobody knows has a name of its own. db is the database in
+// force: whoever goes on from this very point (the link when it is cut before anything came,
+// replicas, the append only file) is told by nobody else. Only alone.
+func (s *Server) AdoptHistory(at replication.Position, db int, ms int64) {
 	if !at.Known() {
 		at = replication.Position{ID: replication.NewID(s.env.NewRand())}
 	}
@@ -80,6 +82,7 @@ func (s *Server) AdoptHistory(at replication.Position, ms int64) {
 	s.doubtIfWritable(s.cfg.Values())
 	s.replicas.renamed("the data is another primary's now")
 	s.BeginHistory(at.Offset)
+	s.log.AppendRaw(nil, db)
 	s.NewClock(ms)
 }
 
