@@ -379,7 +379,11 @@ func (j *job) records(to io.Writer) error {
 	if j.stream != nil && j.stream.NoData {
 		return w.Close()
 	}
-	sizes := j.snap.Databases()
+	sizes, pack := j.snap.Databases(), (*rdb.Writer).Records
+	if j.stream != nil && j.opts.Compress {
+		t := &thrift{behind: j.stream.To.Behind}
+		pack = t.records
+	}
 	way := courtesy{clock: j.m.env.Clock, since: j.m.env.Clock.Monotonic()}
 	for {
 		way.give()
@@ -391,7 +395,7 @@ func (j *job) records(to io.Writer) error {
 			return w.Close()
 		}
 		if err = w.Database(c.DB, sizes[c.DB].Keys, sizes[c.DB].Volatile); err == nil {
-			err = w.Records(c.Records)
+			err = pack(w, c.Records)
 		}
 		if err != nil {
 			return err

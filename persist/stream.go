@@ -6,6 +6,7 @@ import (
 	"dozo/config"
 	"dozo/keyspace"
 	"dozo/logger"
+	"dozo/rdb"
 	"dozo/server"
 	"dozo/snapshot"
 )
@@ -70,4 +71,43 @@ func (m *Manager) endStream(err error) {
 		return
 	}
 	m.logf(logger.Notice, "Background RDB transfer terminated with success")
+}
+
+// thrift decides which records of a stream are compressed. To compress takes three times
+// as long as all else that a primary does for a full resync, so it is only done while the
+// replicas, or the network, are slower than that; and where it saves little it is tried
+// again after a while.
+type thrift struct {
+	behind func() bool
+	rest   int // chunks that are not to be compressed
+	pause  int // how many they were the last time
+}
+
+const (
+	// thriftLeast is the part of the bytes that must be saved.
+	thriftLeast = 8
+	// A try that was in vain is followed by a pause, twice as long each time.
+	thriftPause, thriftPauseMax = 16, 1024
+)
+
+// records writes one chunk.
+func (t *thrift) records(w *rdb.Writer, plain []byte) error {
+	w.Encoder.Compress = t.rest == 0 && t.behind()
+	t.rest = max(0, t.rest-1)
+	before := w.Written()
+	err := w.Records(plain)
+	if w.Encoder.Compress {
+		t.note(int64(len(plain)), w.Written()-before)
+	}
+	return err
+}
+
+// note takes how much became of a chunk that was compressed.
+func (t *thrift) note(plain, packed int64) {
+	if packed <= plain-plain/thriftLeast {
+		t.pause = 0
+		return
+	}
+	t.pause = min(max(2*t.pause, thriftPause), thriftPauseMax)
+	t.rest = t.pause
 }

@@ -282,6 +282,20 @@ func (s *Spool) Size() int64 {
 	return s.size
 }
 
+// Behind tells whether all readers have much to read: half of what memory may hold. Then
+// it is not the writer whom they wait for.
+func (s *Spool) Behind() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	far := int64(s.most) * int64(s.o.block) / 2
+	for r := range s.readers {
+		if s.size-r.position() < far {
+			return false
+		}
+	}
+	return s.size >= far
+}
+
 // Release says that nobody else will come. The spool is empty when its readers are done.
 func (s *Spool) Release() {
 	s.mu.Lock()

@@ -505,3 +505,29 @@ func BenchmarkSpool(b *testing.B) {
 	s.Finish()
 	all.Wait()
 }
+
+// TestSpoolBehind: the readers are behind when the fastest of them is.
+func TestSpoolBehind(t *testing.T) {
+	s := spoolOn(nil, 4, 0)
+	fast, _ := newReader(t, s)
+	slow, _ := newReader(t, s)
+	behind := func(when string, want bool) {
+		t.Helper()
+		if s.Behind() != want {
+			t.Errorf("%s: %v", when, !want)
+		}
+	}
+	behind("nothing was written", false)
+	write(t, s, body(rand.New(rand.NewPCG(1, 1)), 2*testBlock))
+	behind("nobody reads", true)
+	fast.Begin("", "")
+	slow.Begin("", "")
+	if _, err := drain(t, fast); err != nil {
+		t.Fatal(err)
+	}
+	behind("one has all", false)
+	fast.Close()
+	behind("it is gone", true)
+	slow.Close()
+	s.Fail(ErrSpoolClosed)
+}

@@ -73,6 +73,8 @@ type SnapshotStream struct {
 	// held up by a slow one but the walk, once what is in memory has reached its bound.
 	To interface {
 		Write(p []byte) (n int, err error)
+		// Behind tells whether it is not the writer whom the readers wait for.
+		Behind() bool
 	}
 	// Begun is called at the epoch, alone: what is logged from there on is not in the
 	// snapshot. It says which moment of which history that is.
