@@ -159,6 +159,8 @@ const (
 	proxyBuffer  = 64 << 10
 	// throttleStep is how often a throttled connection gets its share.
 	throttleStep = 10 * time.Millisecond
+	// throttledParcels is how many of them lie here then: who sends is to feel it.
+	throttledParcels = 4
 )
 
 // parcel is bytes that were read, and when they may arrive.
@@ -175,6 +177,9 @@ func (p *Proxy) pass(c *pair, to, from net.Conn, d Direction) {
 	go func() {
 		defer close(parcels)
 		for {
+			for len(parcels) >= throttledParcels && p.throttled(d) {
+				time.Sleep(throttleStep)
+			}
 			b := make([]byte, proxyBuffer)
 			n, err := from.Read(b)
 			if err != nil {
@@ -201,6 +206,12 @@ func (p *Proxy) pass(c *pair, to, from net.Conn, d Direction) {
 			rest = rest[n:]
 		}
 	}
+}
+
+func (p *Proxy) throttled(d Direction) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.state.rate[d] != 0 && !p.closed
 }
 
 func (p *Proxy) delayOf(d Direction) time.Duration {

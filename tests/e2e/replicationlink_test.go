@@ -170,6 +170,48 @@ func TestReplicationSlowReplica(t *testing.T) {
 	}
 }
 
+// TestReplicationAlwaysSlow: a replica that can never take what is written is cut off for that
+// again and again, but each time it is told why, and to wait longer before it may have another
+// snapshot. The replica beside it, and who writes, are not disturbed.
+func TestReplicationAlwaysSlow(t *testing.T) {
+	t.Parallel()
+	const writing, values = 5 * time.Second, 10
+	config := []string{"--repl-backlog-size", "512kb", "--client-output-buffer-limit", "replica 2mb 0 0"}
+	primary, other := peer(t, false, config...), peer(t, false, config...)
+	follow(t, other, primary.Addr())
+	inStep(t, primary, other)
+	l := linkUp(t, primary, peer(t, false, config...))
+	l.way.Throttle(testutil.Down, 1<<20)
+	c, big := primary.Conn(t, 2), strings.Repeat("x", 50_000)
+	cut, longest := 0, time.Duration(0)
+	for began := time.Now(); time.Since(began) < writing; {
+		for i := range values {
+			sent := time.Now()
+			c.MustOK("SET", "big:"+strconv.Itoa(i), big)
+			longest = max(longest, time.Since(sent))
+		}
+		c.MustOK("WAIT", "1", "1000") // the other one is to have a chance on any machine
+		if now := strings.Count(primary.Log(), "client-output-buffer-limit"); now > cut {
+			cut = now
+			l.way.Cut() // it would not notice, for all that is on its way
+		}
+	}
+	const most = 4 // after 1, 2 and 4 seconds, and once more in the time that the machine takes
+	if full := fulls(t, primary) - 2; cut == 0 || full < 1 || full > most {
+		t.Errorf("%d full resyncs after it was cut off %d times\n%s", full, cut, primary.Log())
+	}
+	if longest > 2*time.Second {
+		t.Errorf("a write took %v", longest)
+	}
+	if n := strings.Count(other.Log(), "sync started"); n != 1 {
+		t.Errorf("the other replica connected %d times\n%s", n, other.Log())
+	}
+	until(t, "the reason", func() bool { return strings.Contains(l.replica.Log(), "is possible again in") }, primary, l.replica)
+	l.way.Restore()
+	l.way.Cut()
+	inStepAll(t, primary, []*testutil.Server{other, l.replica})
+}
+
 // TestReplicationDroppedTogether: replicas that lost too much at once have one snapshot
 // together.
 func TestReplicationDroppedTogether(t *testing.T) {
