@@ -158,7 +158,14 @@ func (w *Writer) write(s *stream, target uint64) error {
 				return err
 			}
 		}
-		if err := s.copy(upto); err != nil {
+		until, next := w.Log.LeftOut(s.read.Pos())
+		if until != 0 {
+			if err := advance(s.read, min(until, upto)); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := s.copy(min(upto, next)); err != nil {
 			return err
 		}
 	}
@@ -203,13 +210,16 @@ func (w *Writer) rewind(s *stream) error {
 }
 
 // release lets the log go up to an offset.
-func (s *stream) release(upto uint64) error {
-	for s.hold.Pos() < upto {
-		p, err := s.hold.Peek()
+func (s *stream) release(upto uint64) error { return advance(s.hold, upto) }
+
+// advance puts a reader at an offset ahead.
+func advance(r *oplog.Reader, upto uint64) error {
+	for r.Pos() < upto {
+		p, err := r.Peek()
 		if err != nil {
 			return err
 		}
-		s.hold.Advance(int(min(uint64(len(p)), upto-s.hold.Pos())))
+		r.Advance(int(min(uint64(len(p)), upto-r.Pos())))
 	}
 	return nil
 }

@@ -299,6 +299,10 @@ func (m *Manager) do(effect replication.Effect) {
 	case replication.Stream:
 		s.stream = &e
 	case replication.Ack:
+		if s != nil && s.stream != nil && !s.given.Load() {
+			s.acks = true // with the first words of the stream's connection
+			return
+		}
 		m.host.Alone(func(*keyspace.View) { m.host.AcknowledgeUpstream(m.upstream) })
 	case replication.Ask:
 		m.ask(e)

@@ -149,6 +149,9 @@ func (s *session) rescue(r *replication.Receive) error {
 		return err
 	}
 	s.rescued = l.at
+	if l.keys == 0 && s.m.rescues.log.First() >= l.at.Offset { // nothing was written that could be told
+		return nil
+	}
 	if s.m.cfg.Values().Int(config.ReplRescue) == config.RescueNo || r.At.ID == l.at.ID && r.At.Offset >= l.at.Offset {
 		return nil
 	}

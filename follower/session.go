@@ -52,6 +52,7 @@ type session struct {
 	conn    net.Conn // nil before it is there
 	receive *replication.Receive
 	stream  *replication.Stream
+	acks    bool // the primary is told at once where the stream begins
 
 	given      atomic.Bool // the connection is the server's
 	in         *bufio.Reader
@@ -102,14 +103,14 @@ func (s *session) converse() error {
 	s.m.step(have)
 	for {
 		s.m.mu.Lock()
-		receive, stream := s.receive, s.stream
+		receive, stream, acks := s.receive, s.stream, s.acks
 		s.receive = nil
 		s.m.mu.Unlock()
 		switch {
 		case s.ctx.Err() != nil:
 			return errSuperseded
 		case stream != nil:
-			return s.follow(stream)
+			return s.follow(stream, acks)
 		case receive != nil:
 			err = s.load(receive)
 		default:
@@ -207,8 +208,9 @@ func (s *session) adopt(v *keyspace.View, r *replication.Receive, got *persist.R
 // Only alone.
 func (s *session) isOver() bool { return s.generation != s.m.generation || s.ctx.Err() != nil }
 
-// follow gives the connection to the server.
-func (s *session) follow(stream *replication.Stream) error {
+// follow gives the connection to the server, which acknowledges at once if it may: a primary
+// that has sent a mark sends no more before.
+func (s *session) follow(stream *replication.Stream, acks bool) error {
 	pending, _ := s.in.Peek(s.in.Buffered())
 	up := &server.Upstream{Ended: func(err error) { s.m.post(replication.Lost{Try: s.try, Err: err}) }}
 	var err error
@@ -224,7 +226,9 @@ func (s *session) follow(stream *replication.Stream) error {
 		}
 		s.upstream, s.m.upstream = up, up
 		s.given.Store(true)
-		err = s.m.host.AttachUpstream(s.conn, up, s.db, pending)
+		if err = s.m.host.AttachUpstream(s.conn, up, s.db, pending); err == nil && acks {
+			s.m.host.AcknowledgeUpstream(up)
+		}
 	}) {
 		return errSuperseded
 	}

@@ -58,6 +58,8 @@ type Log struct {
 	end atomic.Uint64
 	// armed counts the readers that want to be woken.
 	armed atomic.Int64
+	// leavesOut is true from the first part that is left out on.
+	leavesOut atomic.Bool
 	// readers is replaced, never changed, so that Wake needs no lock.
 	readers atomic.Pointer[[]*Reader]
 	_       [cacheLine]byte
@@ -68,6 +70,7 @@ type Log struct {
 	db     int        // database in force at next, or NoDB
 	blocks []*block   // oldest first; the last is tail
 	retain uint64
+	left   []leftOut // the oldest first
 
 	arena        *arena.Arena
 	heap         *arena.Heap
@@ -149,7 +152,8 @@ func (l *Log) clear() {
 	for _, b := range l.blocks {
 		l.retire(b)
 	}
-	l.blocks, l.tail = nil, nil
+	l.blocks, l.tail, l.left = nil, nil, nil
+	l.leavesOut.Store(false)
 	l.dropSpare()
 }
 
@@ -173,9 +177,11 @@ func (l *Log) AppendUnit(db int, cmds ...[]byte) (end uint64) {
 }
 
 // AppendRaw adds bytes as they came from elsewhere: a master's stream to be
-// passed on. They may hold SELECTs; db is the one in force after them.
-func (l *Log) AppendRaw(p []byte, db int) (end uint64) {
+// passed on. They may hold SELECTs; db is the one in force after them. What of them could
+// not be executed here is left out of files, in order (LeftOut).
+func (l *Log) AppendRaw(p []byte, db int, leftOut ...Span) (end uint64) {
 	l.mu.Lock()
+	l.leave(leftOut)
 	l.write(NoDB, p)
 	if db != l.db {
 		l.setDB(db)

@@ -2,6 +2,7 @@ package oplog
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -250,4 +251,34 @@ func TestEncode(t *testing.T) {
 	wantBytes(t, "command", got, []byte(want))
 	wantBytes(t, "number", AppendArgInt(nil, -9223372036854775808), []byte("$20\r\n-9223372036854775808\r\n"))
 	wantBytes(t, "header", AppendHeader(nil, 12), []byte("*12\r\n"))
+}
+
+// TestLeftOut: what is not to be executed again is told of at each offset, also when much has
+// come since, until the log has let it go.
+func TestLeftOut(t *testing.T) {
+	l := newLog(t, Options{Retain: 1 << 10, BlockSize: blockSizeMin})
+	l.Activate(100)
+	if until, next := l.LeftOut(100); until != 0 || next != math.MaxUint64 {
+		t.Errorf("an empty log leaves out %d, %d", until, next)
+	}
+	l.AppendRaw(make([]byte, 10), 0)                                     // 100 to 110
+	l.AppendRaw(make([]byte, 5), 0, Span{0, 5})                          // to 115
+	l.AppendRaw(make([]byte, 20), 0, Span{0, 2}, Span{4, 6}, Span{6, 7}) // to 135
+	for at, want := range map[uint64][2]uint64{
+		100: {0, 110}, 109: {0, 110}, 110: {117, 110}, 116: {117, 110}, 117: {0, 119}, 119: {122, 119}, 121: {122, 119}, 122: {0, math.MaxUint64},
+	} {
+		if until, next := l.LeftOut(at); until != want[0] || next != want[1] {
+			t.Errorf("at %d: %d, %d; want %v", at, until, next, want)
+		}
+	}
+	for range 5000 {
+		l.AppendRaw(make([]byte, 100), 0, Span{1, 2})
+	}
+	if n := len(l.left); n > 1000 {
+		t.Errorf("%d parts are remembered of a log of %d bytes", n, l.Offset()-l.First())
+	}
+	l.Activate(0)
+	if until, next := l.LeftOut(0); until != 0 || next != math.MaxUint64 {
+		t.Errorf("a new log leaves out %d, %d", until, next)
+	}
 }

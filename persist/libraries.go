@@ -58,3 +58,11 @@ func (l libraries) after(args [][]byte) (_ libraries, ok bool) {
 	}
 	return l, false
 }
+
+// KeepLibrary implements server.Persistence.
+func (m *Manager) KeepLibrary(args [][]byte) (changes bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.functions, changes = m.functions.after(args)
+	return changes
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -488,6 +489,9 @@ func (r *replay) add(c *aof.Command) error {
 	if done, err := r.control(c); done || err != nil {
 		return err
 	}
+	if n := r.m.host.Keyspace().Databases(); r.db >= n {
+		return fmt.Errorf("the append only file %s at offset %d writes to database %d, and `databases` says that there are %d", r.file, c.Offset, r.db, n)
+	}
 	from := len(r.words)
 	for _, a := range c.Args {
 		start := len(r.bytes)
@@ -507,9 +511,8 @@ func (r *replay) control(c *aof.Command) (done bool, err error) {
 	switch name := c.Args[0]; {
 	case text.EqualFold(name, "SELECT") && len(c.Args) == 2:
 		n, ok := text.ParseInt(c.Args[1])
-		if !ok || n < 0 || n >= int64(r.m.host.Keyspace().Databases()) {
-			return true, fmt.Errorf("the append only file selects database %s, and `databases` says that there are %d",
-				c.Args[1], r.m.host.Keyspace().Databases())
+		if !ok || n < 0 || n > math.MaxInt32 {
+			return true, fmt.Errorf("the append only file %s at offset %d selects database %q", r.file, c.Offset, c.Args[1])
 		}
 		r.db = int(n)
 		return true, nil

@@ -2,11 +2,15 @@ package server
 
 import (
 	"errors"
+	"fmt"
+	"math"
 	"net"
 	"time"
 
+	"dozo/command"
 	"dozo/eventloop"
 	"dozo/grouptime"
+	"dozo/oplog"
 	"dozo/replication"
 	"dozo/resp"
 	"dozo/text"
@@ -35,11 +39,14 @@ type Upstream struct {
 	Ended  func(err error)
 	client *Client
 	over   bool   // it was detached
-	raw    []byte // what has come of a transaction
-	asked  bool   // the primary wants to know how far this server is,
-	bursts bool   // and does after each burst
-	acked  uint64 // what it was told last,
-	told   time.Duration
+	raw    []byte // what has come of a transaction,
+	// leftOut is what of that is not executed (oplog).
+	leftOut []oplog.Span
+	db      int    // that what comes next is for; it need not be one that there is here
+	asked   bool   // the primary wants to know how far this server is,
+	bursts  bool   // and does after each burst
+	acked   uint64 // what it was told last,
+	told    time.Duration
 }
 
 const (
@@ -59,6 +66,7 @@ var (
 // it already; the stream begins at the log's end, in database db. Only alone.
 func (s *Server) AttachUpstream(conn net.Conn, up *Upstream, db int, pending []byte) error {
 	s.upstream = up
+	up.db = db
 	up.client = &Client{flags: fromPrimary, proto: 2, db: db, user: "default"}
 	return s.group.AttachTo(s.workers[0].loop, conn, up, pending)
 }
@@ -188,20 +196,18 @@ func (w *worker) answerOwed() {
 func (w *worker) apply(cl *Client, args [][]byte, raw []byte) {
 	w.out.Buf = w.out.Buf[:0]
 	if len(args) == 0 { // a sign of life between commands
-		w.srv.log.AppendRaw(raw, cl.db)
+		w.leaveOut(cl, raw)
 		return
 	}
 	cmd := w.table.Called(args)
 	switch {
-	case cmd == nil:
-		if cl.has(inMulti) { // it keeps its place
-			cl.upstream.raw = append(cl.upstream.raw, raw...)
-		} else {
-			w.srv.log.AppendRaw(raw, cl.db)
-		}
-		w.complainUpstream(args, unknownCommand(args))
+	case cmd == nil && w.keepsLibrary(args):
+		w.passOn(cl, raw)
 		return
-	case cl.has(inMulti) && !runsInsideMulti(cmd):
+	case !w.obeys(cl, cmd, args):
+		w.leaveOut(cl, raw)
+		return
+	case cl.has(inMulti) && cmd.FullName != "exec":
 		cl.tx.push(cmd, args)
 		cl.upstream.raw = append(cl.upstream.raw, raw...)
 		return
@@ -222,12 +228,117 @@ func (w *worker) apply(cl *Client, args [][]byte, raw []byte) {
 		return
 	}
 	w.run(cl, cmd, args) // and logs it
-	if cl.upstream.raw = cl.upstream.raw[:0]; cap(cl.upstream.raw) > scratchMax {
-		cl.upstream.raw = nil
+	if up := cl.upstream; cl.db != up.db || len(up.raw) != 0 {
+		cl.db, up.raw, up.leftOut = up.db, up.raw[:0], up.leftOut[:0]
+		if cap(up.raw) > scratchMax {
+			up.raw, up.leftOut = nil, nil
+		}
 	}
 	if out := w.out.Buf; len(out) > 0 && out[0] == '-' {
 		w.complainUpstream(args, string(out[1:len(out)-2]))
 	}
+}
+
+// obeys tells whether a command of the stream is executed: what a primary sends are writes,
+// and little else. Others would make the link what it is not (MONITOR, PSYNC), or this
+// server (REPLICAOF). What writes to a database that there is not here is not executed in
+// another one; a primary that has such data has been complained of when it chose that.
+func (w *worker) obeys(cl *Client, cmd *command.Command, args [][]byte) bool {
+	up := cl.upstream
+	why := ""
+	switch {
+	case cmd == nil:
+		why = w.wrongCall(args)
+	case cmd.Flags&(command.Write|command.MayReplicate) != 0:
+		return up.db < w.ks.Databases() || concernsAll(cmd)
+	case cmd.FullName == "select":
+		why = w.chooseUpstream(cl, args[1])
+	case cmd.FullName == "multi" && cl.has(inMulti):
+		why = errNestedMulti.Error()
+	case cmd.FullName == "exec" && !cl.has(inMulti):
+		why = errExecAlone.Error()
+	default:
+		if !ofStream(cmd) {
+			why = "ERR it is no command that a primary sends"
+		}
+	}
+	if why != "" {
+		w.complainUpstream(args, why)
+	}
+	return why == ""
+}
+
+// concernsAll tells which writes do not depend on the database that was chosen.
+func concernsAll(cmd *command.Command) bool {
+	switch cmd.FullName {
+	case "flushall", "swapdb", "publish", "spublish":
+		return true
+	}
+	return false
+}
+
+// ofStream tells what a primary sends besides writes.
+func ofStream(cmd *command.Command) bool {
+	switch cmd.FullName {
+	case "ping", "replconf", "multi", "exec":
+		return true
+	}
+	return false
+}
+
+// wrongCall is what is wrong with a call that there is no command for.
+func (w *worker) wrongCall(args [][]byte) string {
+	if cmd := w.table.Lookup(args[0]); cmd != nil && !cmd.IsContainer() {
+		return wrongNumber(cmd)
+	}
+	return unknownCommand(args)
+}
+
+// chooseUpstream takes note of the database that is chosen, or says why it cannot be had.
+func (w *worker) chooseUpstream(cl *Client, word []byte) (why string) {
+	n, ok := text.ParseInt(word)
+	if !ok || n < 0 || n > math.MaxInt32 {
+		return command.ErrDBRange.Error()
+	}
+	up := cl.upstream
+	if up.db = int(n); up.db < w.ks.Databases() {
+		return ""
+	}
+	if !cl.has(inMulti) {
+		cl.db = up.db
+	}
+	return fmt.Sprintf("%v: there are %d databases here, and what the primary writes to this one is left out (see the directive databases)",
+		command.ErrDBRange, w.ks.Databases())
+}
+
+// keepsLibrary tells whether a command concerns libraries of functions, which are kept for
+// when there are scripts.
+func (w *worker) keepsLibrary(args [][]byte) (keeps bool) {
+	if p := w.srv.opts.Persistence; p != nil && text.EqualFold(args[0], "FUNCTION") {
+		w.alone(func() { keeps = p.KeepLibrary(args[1:]) })
+	}
+	return keeps
+}
+
+// passOn has the log have what is not executed by the loop.
+func (w *worker) passOn(cl *Client, raw []byte) {
+	if up := cl.upstream; cl.has(inMulti) {
+		up.raw = append(up.raw, raw...)
+	} else {
+		w.srv.log.AppendRaw(raw, up.db)
+	}
+}
+
+// leaveOut is passOn for what no start can execute, either.
+func (w *worker) leaveOut(cl *Client, raw []byte) {
+	up := cl.upstream
+	if !cl.has(inMulti) {
+		w.srv.log.AppendRaw(raw, up.db, oplog.Span{To: len(raw)})
+		return
+	}
+	from := len(up.raw)
+	up.raw = append(up.raw, raw...)
+	up.leftOut = append(up.leftOut, oplog.Span{From: from, To: len(up.raw)})
 }
 
 // complainUpstream logs that a command of the stream was not executed: from here on the
@@ -243,7 +354,8 @@ func (w *worker) logRaw() (end uint64, logged bool) {
 	if w.raw == nil {
 		return 0, false
 	}
-	end = w.srv.log.AppendRaw(w.raw, w.current.db)
+	up := w.current.upstream
+	end = w.srv.log.AppendRaw(w.raw, up.db, up.leftOut...)
 	w.raw = nil
 	return end, true
 }

@@ -81,10 +81,15 @@ func (w *worker) resolve(cl *Client, cmd *command.Command, args [][]byte) *comma
 		cmd = sub
 	}
 	if !cmd.Accepts(len(args)) || cmd.Handler == nil {
-		w.refuseCall(cl, cmd, "ERR wrong number of arguments for '"+cmd.FullName+"' command")
+		w.refuseCall(cl, cmd, wrongNumber(cmd))
 		return nil
 	}
 	return cmd
+}
+
+// wrongNumber is the answer to too few or too many words.
+func wrongNumber(cmd *command.Command) string {
+	return "ERR wrong number of arguments for '" + cmd.FullName + "' command"
 }
 
 // unknownCommand is Redis' answer to a name it does not know.

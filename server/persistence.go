@@ -32,6 +32,10 @@ type Persistence interface {
 	// SlowAOF is DEBUG AOF-FLUSH-SLEEP: pause is called before each write to the append
 	// only file, by who writes it; nil = no more. With no other executor inside.
 	SlowAOF(pause func())
+	// KeepLibrary does what a FUNCTION command says with the libraries that are kept, and
+	// tells whether it is one that changes them. args are the words behind the name. With
+	// no other executor inside.
+	KeepLibrary(args [][]byte) (changes bool)
 	// AbortShutdown ends the save with which a shutdown has begun.
 	AbortShutdown()
 	// ResetStats is CONFIG RESETSTAT.

@@ -40,7 +40,9 @@ type waiter struct {
 const waitBytes = 192
 
 // MayBlock implements command.Blocker.
-func (w *worker) MayBlock() bool { return w.current != nil && !w.inExec }
+func (w *worker) MayBlock() bool {
+	return w.current != nil && !w.inExec && !w.current.has(fromPrimary)
+}
 
 // Block implements command.Blocker: the present call waits.
 func (w *worker) Block(o *command.Wait) {
