@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -98,6 +100,9 @@ func TestPrimaryGoesOn(t *testing.T) {
 				former := primary.replication("master_replid")
 				primary = primary.again(primary.stop("SHUTDOWN"), kind)
 				primary.do(fmt.Sprintf("SET i %d", i))
+				for range 3 { // before anything else happens to the log
+					primary.do("SET long " + strings.Repeat("x", 100_000))
+				}
 				time.Sleep(150 * time.Millisecond)
 				primary.until("the key is over", func() bool {
 					v, err := primary.DoErr("EXISTS", "soon")
@@ -111,6 +116,46 @@ func TestPrimaryGoesOn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestMiddleGoesOn: the replicas of a replica that ends in good order go on when it is back,
+// however much its primary has to tell meanwhile.
+func TestMiddleGoesOn(t *testing.T) {
+	t.Parallel()
+	primary := started(t, newDisk(t), "repl-diskless-sync-delay 0")
+	middle := started(t, newDisk(t), kinds["snapshot"], of(primary), "repl-diskless-sync-delay 0")
+	last := started(t, newDisk(t), of(middle))
+	last.catchesUp(primary)
+	var load sync.WaitGroup
+	stop := make(chan struct{})
+	c := primary.dial()
+	load.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				for range 100 {
+					c.Queue("INCR", "counter")
+				}
+				_ = c.Flush() // reading finds it
+				for range 100 {
+					if _, err := c.ReadRaw(); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			}
+		}
+	})
+	for range 2 {
+		middle = middle.again(middle.stop("SHUTDOWN"), kinds["snapshot"], of(primary))
+		last.until("the link is up", func() bool { return last.replication("master_link_status") == "up" })
+		middle.syncs("0")
+	}
+	close(stop)
+	load.Wait()
+	last.catchesUp(primary)
 }
 
 // TestWipeGuard: a primary that comes back empty, or with data of before, does not wipe its

@@ -55,12 +55,16 @@ func (s *Server) renameHistory() {
 // of an hour ago are forgotten bit by bit: what was kept for the busy hour would else be
 // dropped in the quiet that a failure brings.
 //
+// In the first second of a history nobody knows the rate, and it is then that replicas come
+// back to a server that was restarted under load: all is kept, up to that share of the memory.
+//
 // A size other than the default is what somebody has set, and what is kept, no more and no
 // less.
 type backlog struct {
 	offset uint64 // of the log when it was looked at last
 	at     time.Duration
 	peak   float64 // bytes a second
+	known  bool    // a whole second of this history was seen
 }
 
 const (
@@ -75,7 +79,7 @@ const (
 // observe takes the rate of writing.
 func (b *backlog) observe(offset uint64, now time.Duration) {
 	if offset < b.offset || b.at == 0 { // another history
-		b.offset, b.at = offset, now
+		b.offset, b.at, b.known = offset, now, false
 		return
 	}
 	passed := now - b.at
@@ -85,17 +89,30 @@ func (b *backlog) observe(offset uint64, now time.Duration) {
 	}
 	b.peak *= math.Exp2(-float64(passed) / float64(backlogHalf))
 	b.peak = max(b.peak, float64(offset-b.offset)/passed.Seconds())
-	b.offset, b.at = offset, now
+	b.offset, b.at, b.known = offset, now, true
 }
 
-// size is how many bytes are to be kept.
+// size is how many bytes are to be kept, going by the rate.
 func (b *backlog) size(cfg *config.Config, memory int64) uint64 {
+	return b.covering(b.peak, cfg, memory)
+}
+
+// keep is how many bytes are kept.
+func (b *backlog) keep(cfg *config.Config, memory int64) uint64 {
+	if b.known {
+		return b.size(cfg, memory)
+	}
+	return b.covering(math.Inf(1), cfg, memory)
+}
+
+// covering is how many bytes are to be kept at a rate.
+func (*backlog) covering(rate float64, cfg *config.Config, memory int64) uint64 {
 	v := cfg.Values()
 	least, seconds := v.Int(config.ReplBacklogSize), v.Int(config.ReplBacklogTime)
 	if seconds == 0 || v.String(config.ReplBacklogSize) != cfg.Default(config.ReplBacklogSize) {
 		return uint64(least)
 	}
-	return max(uint64(least), uint64(min(b.peak*float64(seconds)*1.25, float64(memory/backlogShare))))
+	return max(uint64(least), uint64(min(rate*float64(seconds)*1.25, float64(memory/backlogShare))))
 }
 
 // keepBacklog has as much of the log kept as is wanted now. Only alone.
@@ -103,7 +120,7 @@ func (s *Server) keepBacklog() {
 	s.backlog.observe(s.log.Offset(), s.clock.Monotonic())
 	size := uint64(0)
 	if s.logUsers&LogReplicas != 0 {
-		size = s.backlogSize()
+		size = s.backlog.keep(s.cfg, s.memoryLimit())
 	}
 	if size != s.kept {
 		s.kept = size
@@ -111,5 +128,6 @@ func (s *Server) keepBacklog() {
 	}
 }
 
-// backlogSize is how many bytes of the log are kept for replicas, if there are any.
+// backlogSize is how many bytes of the log are kept for replicas, if there are any, once the
+// rate is known.
 func (s *Server) backlogSize() uint64 { return s.backlog.size(s.cfg, s.memoryLimit()) }

@@ -144,6 +144,8 @@ func (s *Server) BeginHistory(at uint64) {
 	s.GateReplies(nil)
 	s.ReleaseReplies()
 	s.log.Activate(at)
+	s.backlog.at = 0 // no rate follows from this offset and former ones
+	s.keepBacklog()  // what is written before the next tick is for those who come back, too
 	for _, w := range s.workers {
 		for _, cl := range w.clients {
 			cl.lastWrite = at

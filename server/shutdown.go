@@ -118,9 +118,18 @@ func (s *Server) HoldWrites() {
 	done := make(chan struct{})
 	s.Alone(func(*keyspace.View) {
 		s.startPause(pauseShutdown, pauseForever, true)
+		s.holdUpstream()
 		close(done)
 	})
 	<-done
+}
+
+// holdUpstream has what the primary sends wait, too: replicas of this server would not get all
+// of it before it ends, and could not go on when it is back. Only alone.
+func (s *Server) holdUpstream() {
+	if up := s.upstream; up != nil && up.client.conn != nil && !up.client.freed {
+		up.client.worker.hold(up.client)
+	}
 }
 
 // AwaitReplicas gives replicas the time to get what was written last (shutdown-timeout): then

@@ -249,7 +249,7 @@ func (w *worker) Data(conn *eventloop.Conn, in []byte) (consumed int) {
 	cl := conn.User.(*Client)
 	w.enter()
 	switch {
-	case cl.has(fromPrimary):
+	case cl.has(fromPrimary) && !cl.has(held):
 		consumed = w.applyBatch(cl, in)
 	case w.mustWait(cl, len(in)):
 		consumed = w.unread(cl, in)
