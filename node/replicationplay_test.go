@@ -2,7 +2,6 @@ package node_test
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,138 +23,49 @@ func (s *sim) play() {
 	}
 	for range 15 + s.rnd.IntN(25) {
 		s.burst(s.writer())
-		switch at := s.rnd.IntN(20); {
+		switch at := s.rnd.IntN(30); {
 		case at < 7:
 			s.weather()
 		case at < 9:
 			s.ask()
 		case at < 11:
 			s.kill()
+		case at < 13:
+			s.failover()
+		case at < 14:
+			s.blip()
+		case at < 15:
+			s.housekeep()
+		case at < 16:
+			s.jump()
+		case s.gentle && at < 18:
+			s.pauseFor(s.someNode())
 		case s.gentle:
 			time.Sleep(time.Duration(s.rnd.IntN(20)) * time.Millisecond)
-		case at < 14:
-			s.followAt(s.someNode(), s.rnd.IntN(len(s.nodes)))
-		case at < 16:
-			s.lead(s.someNode())
-		case at < 18:
-			s.restart(s.someNode())
-		case at < 19:
-			s.remove(s.someNode())
 		default:
-			time.Sleep(time.Duration(s.rnd.IntN(200)) * time.Millisecond)
+			s.upheaval(at)
 		}
+		s.land()
 	}
 }
 
-// settle mends all, and has everybody follow one primary in the end.
-func (s *sim) settle() {
-	s.say("all is mended")
-	for _, p := range s.links {
-		p.Restore()
-	}
-	for _, n := range s.nodes {
-		n.do("CLIENT", "UNPAUSE")
-	}
-	if !s.gentle {
-		order := s.rnd.Perm(len(s.nodes))
-		s.lead(s.nodes[order[0]])
-		for i, at := range order[1:] {
-			s.followAt(s.nodes[at], order[s.rnd.IntN(i+1)])
-		}
-	}
-	s.agree()
-}
-
-// agree waits until all have the same.
-func (s *sim) agree() {
-	var differ string
-	for end := time.Now().Add(simPatience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if differ = s.difference(); differ == "" {
-			return
-		}
-	}
-	s.fail("%s\n%s", differ, s.different())
-}
-
-// different are the keys that are not the same everywhere.
-func (s *sim) different() string {
-	had := map[string][]string{}
-	for i, n := range s.nodes {
-		for db := range simDBs {
-			n.do("SELECT", strconv.Itoa(db))
-			for _, key := range n.do("KEYS", "*").Strings() {
-				at := fmt.Sprintf("%d %q", db, key)
-				if had[at] == nil {
-					had[at] = make([]string, len(s.nodes))
-				}
-				had[at][i] = fmt.Sprint(n.do("DEBUG", "DIGEST-VALUE", key), " expires ", n.do("PEXPIRETIME", key))
-			}
-		}
-	}
-	maps.DeleteFunc(had, func(_ string, of []string) bool { return len(slices.Compact(slices.Clone(of))) == 1 })
-	return fmt.Sprintf("%q", had)
-}
-
-// difference is what is not the same everywhere, "" if all is.
-func (s *sim) difference() string {
-	var all [3]string
-	for i, what := range []func(n *simNode) string{
-		func(n *simNode) string { return n.info("replication", "master_replid") },
-		func(n *simNode) string { return n.info("replication", "master_repl_offset") },
-		func(n *simNode) string { return n.do("DEBUG", "DIGEST").Str },
-	} {
-		for _, n := range s.nodes {
-			if n.of >= 0 && n.info("replication", "master_link_status") != "up" {
-				return "the link of " + n.name() + " is down"
-			}
-			all[i] += " " + what(n)
-		}
-		if parts := strings.Fields(all[i]); len(slices.Compact(parts)) != 1 {
-			return fmt.Sprintf("they differ: %q", all)
-		}
-	}
-	return ""
-}
-
-// sent is how many snapshots there were.
-func (s *sim) sent() (all int) {
-	for _, n := range s.nodes {
-		all += n.full + n.sent()
-	}
-	return all
-}
-
-// simMemory is what a node without data may need: the log of replicas, and buffers.
-const simMemory = 24 << 20
-
-// judge looks at what must be so in the end.
-func (s *sim) judge() {
-	for _, n := range s.nodes {
-		n.do("SELECT", "0")
-		for key, want := range s.promised {
-			if v := n.do("GET", key); v.Str != want {
-				s.fail("%s is %v at %s, and all had %q", key, v, n.name(), want)
-			}
-		}
-		if strings.Contains(n.log.String(), "CRITICAL") {
-			s.fail("%s could not obey", n.name())
-		}
-	}
-	if got := s.sent(); s.gentle && got != s.fulls {
-		s.fail("%d snapshots were sent while links were bad", got-s.fulls)
-	}
-	for _, n := range s.nodes {
-		if n.of < 0 {
-			n.do("FLUSHALL")
-		}
-	}
-	s.agree()
-	for _, n := range s.nodes {
-		for end := time.Now().Add(simPatience); n.number("memory", "used_memory") > simMemory; time.Sleep(5 * time.Millisecond) {
-			if time.Now().After(end) {
-				s.fail("%s has %d bytes of memory and no data", n.name(), n.number("memory", "used_memory"))
-			}
-		}
+// upheaval is what histories may part by.
+func (s *sim) upheaval(at int) {
+	switch {
+	case at < 19:
+		s.followAt(s.someNode(), s.rnd.IntN(len(s.nodes)))
+	case at < 21:
+		s.lead(s.someNode())
+	case at < 24:
+		s.restart(s.someNode())
+	case at < 25:
+		s.remove(s.someNode())
+	case at < 27:
+		s.split()
+	case at < 29:
+		s.storm()
+	default:
+		s.scribble(s.someNode())
 	}
 }
 
@@ -223,38 +133,17 @@ func (s *sim) kill() {
 	s.say("%s: CLIENT KILL TYPE %s", n.name(), kind)
 	n.do("CLIENT", "KILL", "TYPE", kind)
 	if kind == "normal" {
-		for i, c := range n.conns[1:] {
-			c.Close()
+		n.hangUp(1)
+		for i := range n.conns[1:] {
 			n.conns[i+1] = n.dial()
 		}
 	}
 }
 
-// restart ends a node and starts it anew.
-func (s *sim) restart(n *simNode) {
-	orderly, lost := s.chance(2), s.chance(2)
-	s.say("%s starts anew, orderly %v, power lost %v", n.name(), orderly, lost)
-	seed := s.rnd.Uint64()
-	disk := n.disk
-	if lost && !orderly {
-		disk = n.disk.CrashClone(seed)
-	}
-	n.halt(orderly)
-	n.disk = disk
-	if !n.durable || !orderly {
-		s.promised = map[string]string{} // it may come back without, and lead
-	}
-	n.boot()
-	if n.of >= 0 && s.chance(2) {
-		s.followAt(n, n.of)
-	} else {
-		n.of = -1
-	}
-}
-
 // remove removes all, or puts it elsewhere.
 func (s *sim) remove(n *simNode) {
-	s.promised = map[string]string{}
+	s.promised, s.acked = map[string]string{}, map[string]int{}
+	s.era++
 	line := s.pick("FLUSHALL", "FLUSHALL ASYNC", "FLUSHDB", "FLUSHDB ASYNC", "SWAPDB 0 1", "SWAPDB 3 7")
 	s.say("%s: %s", n.name(), line)
 	n.do(strings.Fields(line)...)
@@ -266,11 +155,12 @@ func (s *sim) ask() {
 	s.sequence++
 	key, value := fmt.Sprint("promised:", s.sequence), fmt.Sprint(s.sequence)
 	all := len(s.nodes) - 1
-	c := n.conns[1]
+	c := n.conns[connForWaits]
 	c.Queue("SELECT", "0")
 	c.Queue("SET", key, value)
 	c.Queue("WAIT", strconv.Itoa(all), "300")
 	if c.Flush() != nil {
+		n.conns[connForWaits] = n.dial()
 		return
 	}
 	var last testutil.Value
@@ -289,30 +179,74 @@ func (s *sim) ask() {
 	}
 }
 
+// flight are writes of some clients of a node whose replies were not read yet.
+type flight struct {
+	n     *simNode
+	conns []*testutil.Conn
+	asked []int
+	acks  []string // keys that the last of them sets, behind a SELECT
+	era   int
+}
+
 // burst has some clients write to a node at once.
 func (s *sim) burst(n *simNode) {
-	var asked [2]int
+	f := &flight{n: n, conns: slices.Clone(n.conns[1 : connForAcks+1]), era: s.era}
+	f.asked = make([]int, len(f.conns))
 	count := 5 + s.rnd.IntN(60)
+	if s.chance(6) {
+		count *= 10
+	}
 	s.say("%s: %d commands", n.name(), 2*count)
-	for i, c := range n.conns[1:] {
+	for i, c := range f.conns[:connForAcks-1] {
 		for range count {
-			asked[i] += s.queue(c)
+			f.asked[i] += s.queue(c)
 		}
 	}
-	for _, c := range n.conns[1:] {
+	c := f.conns[connForAcks-1]
+	c.Queue("SELECT", "0")
+	for range 1 + s.rnd.IntN(20) {
+		s.sequence++
+		key := fmt.Sprintf("ack:%06d", s.sequence)
+		c.Queue("SET", key, key)
+		f.acks = append(f.acks, key)
+	}
+	f.asked[connForAcks-1] = 1 + len(f.acks)
+	for _, c := range f.conns {
 		_ = c.Flush() // reading finds it
 	}
-	for i, c := range n.conns[1:] {
-		for range asked[i] {
-			if _, err := c.ReadRaw(); err != nil {
-				if ne, ok := err.(interface{ Timeout() bool }); ok && ne.Timeout() {
-					s.hung(fmt.Sprintf("a reply of %s: %v", n.name(), err))
-				}
-				c.Close() // a blocked one is disconnected when its server becomes a replica
-				n.conns[i+1] = n.dial()
+	s.flight = f
+}
+
+// land reads the replies.
+func (s *sim) land() {
+	f := s.flight
+	if f == nil {
+		return
+	}
+	for i, c := range f.conns {
+		for j := range f.asked[i] {
+			raw, err := c.ReadRaw()
+			if err != nil {
+				s.lost(f.n, i+1, c, err)
 				break
 			}
+			if i == connForAcks-1 && j > 0 && f.era == s.era && string(raw) == "+OK\r\n" {
+				s.acked[f.acks[j-1]] = f.n.index
+			}
 		}
+	}
+	s.flight = nil
+}
+
+// lost has another connection take the place of one that was disconnected: its node has
+// ended, or has become a replica while it waited.
+func (s *sim) lost(n *simNode, at int, c *testutil.Conn, err error) {
+	if ne, ok := err.(interface{ Timeout() bool }); ok && ne.Timeout() {
+		s.hung(fmt.Sprintf("a reply of %s: %v", n.name(), err))
+	}
+	c.Close()
+	if at < len(n.conns) && n.conns[at] == c { // else the node has ended since
+		n.conns[at] = n.dial()
 	}
 }
 

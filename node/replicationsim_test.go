@@ -9,9 +9,11 @@ import (
 	"os"
 	"runtime"
 	"runtime/pprof"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,14 +27,20 @@ import (
 )
 
 // The randomised test of replication. A seed drives some nodes in one process, each with a
-// disk in memory, a clock of its own and a bad network: writes of all kinds, links that are
-// cut, slow or silent, restarts, promotions, chains. In the end all is mended, everybody
+// disk in memory, a clock of its own and a bad network: writes of all kinds, and while they
+// are under way links that are cut, slow or silent, restarts and failures of power, files of
+// all kinds, promotions, FAILOVER, primaries that know nothing of each other, many replicas
+// that come at once, chains, clocks that jump. In the end all is mended, everybody
 // follows one primary, and then
 //
-//   - all have the same data, the same history, and as much of it;
+//   - all have the same data with the same deadlines, the same history, and as much of it;
 //   - no command of a primary's stream was refused by a replica;
 //   - what a client was told to be on all nodes is there, if nothing has removed it since;
-//   - snapshots were sent only where histories had parted, if nothing else called for one;
+//   - what a client was told to be done is there, or in a rescue file, if its node did not
+//     lose its disk since, and no node has said that something is in no file;
+//   - snapshots were sent only where histories had parted, if nothing else called for one,
+//     and never to who was away for a moment;
+//   - who starts anew with what it has on its disk has the same, and needs no snapshot;
 //   - memory and goroutines are given back.
 //
 // A seed does the same in the same order; when it happens is up to the machine.
@@ -77,9 +85,14 @@ type sim struct {
 	links map[[2]int]*testutil.Proxy // from who dials to who listens
 	mu    sync.Mutex                 // protects links, and where the nodes listen
 
-	gentle   bool // histories never part: only links are bad
+	gentle   bool // histories never part
+	narrow   bool // little of the log is kept
+	strays   bool // clients have written to replicas
 	fulls    int  // snapshots that were sent before the links became bad
 	promised map[string]string
+	acked    map[string]int // who said that the key is set
+	era      int            // of acked: what was before may have been removed
+	flight   *flight
 	story    []string
 	sequence int
 }
@@ -89,17 +102,24 @@ type simNode struct {
 	sim     *sim
 	index   int
 	options []string
-	clock   skewed
+	clock   *skewed
 	disk    *faultfs.Mem
-	durable bool // what it has acknowledged survives all ends
+	kind    string // of what it keeps on its disk
 
 	node  *node.Node
 	addr  string
 	log   *simLog
-	conns []*testutil.Conn
-	full  int // snapshots sent by former processes
-	of    int // whom it follows; -1 = nobody
+	conns []*testutil.Conn // connForDriver ...
+	full  int              // snapshots sent by former processes
+	of    int              // whom it follows; -1 = nobody
 }
+
+// What a node's connections are for; bursts have those between.
+const (
+	connForDriver = 0
+	connForAcks   = 3
+	connForWaits  = 4
+)
 
 // simLog is a log whose crash reports are seen: the process ends behind them.
 type simLog struct {
@@ -119,13 +139,26 @@ func (l *simLog) Write(p []byte) (int, error) {
 	return l.Journal.Write(p)
 }
 
+// The kinds of files.
+const (
+	keepsNothing = "save \"\""
+	keepsEnd     = "save 3600 1000000"                  // if it ends in good order
+	keepsSeconds = "appendonly yes"                     // as well
+	keepsAll     = "appendonly yes\nappendfsync always" // all that it has acknowledged
+)
+
+// keeps tells whether what a node has acknowledged outlives an end.
+func (n *simNode) keeps(orderly bool) bool {
+	return n.kind == keepsAll || orderly && n.kind != keepsNothing
+}
+
 // skewed is a clock that is wrong.
 type skewed struct {
 	env.Clock
-	by time.Duration
+	by atomic.Int64
 }
 
-func (c skewed) Wall() time.Duration { return c.Clock.Wall() + c.by }
+func (c *skewed) Wall() time.Duration { return c.Clock.Wall() + time.Duration(c.by.Load()) }
 
 // simDialer is the network as one node sees it.
 type simDialer struct{ from *simNode }
@@ -146,9 +179,6 @@ func (d simDialer) DialContext(ctx context.Context, network, address string) (ne
 	if err != nil {
 		return nil, err
 	}
-	if d.from.clock.by == 0 {
-		return c, nil
-	}
 	return simConn{c.(*net.TCPConn)}, nil
 }
 
@@ -160,29 +190,30 @@ func (s *sim) link(from, to int) *testutil.Proxy {
 }
 
 func newSim(t *testing.T, seed uint64) *sim {
-	s := &sim{t: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 11)), links: map[[2]int]*testutil.Proxy{}, promised: map[string]string{}}
+	s := &sim{t: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 11)), links: map[[2]int]*testutil.Proxy{}, promised: map[string]string{}, acked: map[string]int{}}
 	s.gentle = s.rnd.IntN(4) == 0
 	common := []string{
-		"repl-diskless-sync-delay 0", "repl-ping-replica-period 1", "repl-timeout 5",
+		"repl-diskless-sync-delay 0", "repl-ping-replica-period 1", "repl-timeout 5", "shutdown-timeout 1",
 		"io-threads " + s.pick("1", "2"), "repl-diskless-sync " + s.pick("yes", "no"),
-		"replica-refuse-older-primary no", "auto-aof-rewrite-min-size 64kb", "maxmemory 1gb",
+		"replica-refuse-older-primary " + s.pick("yes", "no"), "auto-aof-rewrite-min-size 64kb", "maxmemory 1gb",
 	}
+	s.narrow = !s.gentle && s.chance(4)
 	switch {
 	case s.gentle:
 		common = append(common, "repl-backlog-size 64mb")
-	case s.chance(4):
+	case s.narrow:
 		common = append(common, "repl-backlog-size 16kb")
 	}
+	steady := s.chance(3)
 	for i := range 2 + s.rnd.IntN(4) {
-		n := &simNode{sim: s, index: i, disk: newDisk(t), of: -1, clock: skewed{Clock: env.Real().Clock}}
+		n := &simNode{sim: s, index: i, disk: newDisk(t), of: -1, clock: &skewed{Clock: env.Real().Clock}}
 		if s.chance(3) {
-			n.clock.by = time.Duration(s.rnd.IntN(7200)-3600) * time.Second
+			n.clock.by.Store(int64(s.rnd.IntN(7200)-3600) * int64(time.Second))
 		}
-		n.durable = s.chance(2)
-		n.options = append([]string{}, common...)
-		if n.durable {
-			n.options = append(n.options, "appendonly yes", "appendfsync always")
+		if n.kind = s.pick(keepsNothing, keepsEnd, keepsSeconds, keepsAll, keepsAll, keepsAll); steady {
+			n.kind = keepsAll
 		}
+		n.options = append([]string{n.kind, "replica-announce-ip " + n.name(), "replica-announce-port 1"}, common...)
 		s.nodes = append(s.nodes, n)
 		n.boot()
 	}
@@ -215,7 +246,7 @@ func (s *sim) fail(form string, a ...any) {
 		b.WriteString("\n  " + line)
 	}
 	for _, n := range s.nodes {
-		fmt.Fprintf(&b, "\n--- %s, skew %v, %v\n%s", n.name(), n.clock.by, n.options, n.log)
+		fmt.Fprintf(&b, "\n--- %s, skew %v, %v\n%s", n.name(), time.Duration(n.clock.by.Load()), n.options, n.log)
 	}
 	s.t.Fatal(b.String())
 }
@@ -228,11 +259,12 @@ func (s *sim) hung(what string) {
 }
 
 // boot starts a node with what is on its disk.
-func (n *simNode) boot() {
+func (n *simNode) boot(more ...string) {
 	s := n.sim
 	world := *env.Real()
 	world.FS, world.Clock, world.Dialer = faultfs.Wrap(n.disk), n.clock, simDialer{n}
-	all := append([]string{"dir /data", "port 0", `save ""`, "enable-protected-configs yes", "enable-debug-command yes"}, n.options...)
+	all := append([]string{"dir /data", "port 0", keepsNothing, "enable-protected-configs yes", "enable-debug-command yes"}, n.options...)
+	all = append(all, more...)
 	cfg := config.New(config.Options{FS: world.FS, WorkDir: "/data", Cores: 2})
 	noError(s.t, cfg.Load(config.Sources{Options: strings.Join(all, "\n")}))
 	if n.log == nil {
@@ -251,7 +283,7 @@ func (n *simNode) boot() {
 		}
 	}
 	s.mu.Unlock()
-	for range 3 {
+	for range connForWaits + 1 {
 		n.conns = append(n.conns, n.dial())
 	}
 }
@@ -282,10 +314,17 @@ func (n *simNode) halt(orderly bool) {
 	case <-time.After(simPatience):
 		s.hung("the end of " + n.name())
 	}
-	for _, c := range n.conns {
-		c.Close()
-	}
+	n.hangUp(0)
 	n.conns = nil
+}
+
+// hangUp closes the connections from one on; what was sent on them is still waited for.
+func (n *simNode) hangUp(from int) {
+	for _, c := range n.conns[from:] {
+		if n.sim.flight == nil || !slices.Contains(n.sim.flight.conns, c) {
+			c.Close()
+		}
+	}
 }
 
 // shutDown ends a node as SHUTDOWN does, as often as it has to be asked: while an append only
@@ -338,7 +377,9 @@ func (n *simNode) do(args ...string) testutil.Value {
 func (s *sim) close(goroutines int) {
 	if s.t.Failed() {
 		for _, n := range s.nodes {
-			go n.node.Close()
+			if n.node != nil {
+				go n.node.Close()
+			}
 		}
 		time.Sleep(100 * time.Millisecond)
 		return
