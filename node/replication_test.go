@@ -306,3 +306,22 @@ func TestDatabaseBehindSnapshot(t *testing.T) {
 	replica.catchesUp(primary)
 	middle.syncs("1")
 }
+
+// TestReplicationFirstWrite: what is written after a snapshot does not wait for the beat of a
+// second. A primary sends nothing before the replica has acknowledged.
+func TestReplicationFirstWrite(t *testing.T) {
+	primary, replica := pairOf(t)
+	best := time.Hour
+	for i := 0; i < 3 && best > 300*time.Millisecond; i++ {
+		replica.do("REPLICAOF NO ONE")
+		replica.follows(primary)
+		primary.until("the replica", func() bool { return strings.Contains(primary.replication("slave0"), "state=online") })
+		from := time.Now()
+		primary.do("INCR first")
+		replica.until("the first write", func() bool { return replica.do("GET first") == strconv.Itoa(i+1) })
+		best = min(best, time.Since(from))
+	}
+	if best > 300*time.Millisecond {
+		t.Errorf("the first write arrived after %v at best", best)
+	}
+}
