@@ -420,18 +420,24 @@ func (r *replicas) look() {
 	}
 	r.mu.Unlock()
 	for _, p := range list {
-		r.ask(nil, func(m *replication.Primary, now time.Duration) []replication.Order {
-			if p.body != nil {
-				sent, more := p.body.Sent()
-				m.Progress(p.peer, sent, more, now)
-			}
-			if p.log == nil {
-				return nil
-			}
-			p.log.SetLagMax(m.LagMax(p.peer))
-			return m.Lagging(p.peer, p.log.Lag(), p.log.IsCut(), now)
-		})
+		r.lookAt(p)
 	}
+}
+
+// lookAt sees how far a replica is, or that the log has cut it off: for that it is looked at
+// before it is gone, so that the log says why, and it gets no other snapshot at once.
+func (r *replicas) lookAt(p *replica) {
+	r.ask(nil, func(m *replication.Primary, now time.Duration) []replication.Order {
+		if p.body != nil {
+			sent, more := p.body.Sent()
+			m.Progress(p.peer, sent, more, now)
+		}
+		if p.log == nil {
+			return nil
+		}
+		p.log.SetLagMax(m.LagMax(p.peer))
+		return m.Lagging(p.peer, p.log.Lag(), p.log.IsCut(), now)
+	})
 }
 
 // renamed disconnects all replicas, since the history has another name. Only alone.

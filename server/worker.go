@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"dozo/env"
 	"dozo/eventloop"
 	"dozo/keyspace"
+	"dozo/oplog"
 	"dozo/pubsub"
 	"dozo/resp"
 )
@@ -151,6 +153,9 @@ func (w *worker) open(conn *eventloop.Conn) {
 func (w *worker) Closed(conn *eventloop.Conn, err error) {
 	cl := conn.User.(*Client)
 	w.gated(func() {
+		if errors.Is(err, oplog.ErrLagging) {
+			w.srv.replicas.lookAt(cl.replica)
+		}
 		w.bury(cl)
 		cl.upstream.end(err)
 		if cl.replica != nil {
