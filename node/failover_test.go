@@ -111,7 +111,7 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// TestFailoverWaits: while a replica is waited for, nothing is appended to the log, and
+// TestFailoverWaits: while a replica is waited for, nothing but the question how far it is is appended to the log, and
 // nothing else may change who is the primary; what waits goes on when it is given up.
 func TestFailoverWaits(t *testing.T) {
 	primary, replica := announced(t, "repl-ping-replica-period 1")
@@ -127,12 +127,14 @@ func TestFailoverWaits(t *testing.T) {
 	waits := primary.sendsOn(writer, "WAIT", "1", "0")
 	primary.waiting(1)
 	target := fmt.Sprintf("FAILOVER TO 127.0.0.1 %d", replica.port())
+	offset := primary.replication("master_repl_offset")
 	primary.do(target)
+	primary.until("replicas are asked", func() bool { return primary.replication("master_repl_offset") != offset })
 	if got := primary.replication("master_failover_state"); got != "waiting-for-sync" {
 		t.Errorf("the state is %s", got)
 	}
 	held := primary.sends("SET", "held", "1")
-	offset := primary.replication("master_repl_offset")
+	offset = primary.replication("master_repl_offset")
 	for end := time.Now().Add(1500 * time.Millisecond); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		primary.do("CLIENT UNPAUSE")
 		_, _ = primary.DoErr("GET", "going")

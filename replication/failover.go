@@ -26,6 +26,8 @@ func (s FailoverState) String() string {
 type (
 	// PauseWrites: hold the commands that write, and whatever else appends to the log.
 	PauseWrites struct{}
+	// AskReplicas: append GetAck to the log, twice.
+	AskReplicas struct{}
 	// ResumeWrites: go on with them, as what this server is by then.
 	ResumeWrites struct{}
 	// HandOver: become a replica of this address (Follow.Failover); HandedOver is to
@@ -38,7 +40,11 @@ type (
 	TakeBack struct{}
 )
 
+// GetAck in the log has replicas say how far they are.
+const GetAck = "*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n"
+
 func (PauseWrites) order()  {}
+func (AskReplicas) order()  {}
 func (ResumeWrites) order() {}
 func (HandOver) order()     {}
 func (TakeBack) order()     {}
@@ -48,12 +54,15 @@ func (TakeBack) order()     {}
 // to take over.
 //
 //	f.Command(...)  on FAILOVER
-//	f.Tick(...)     each second, and whenever a replica has acknowledged
+//	f.Tick(...)     soon after that, each second, and whenever a replica has acknowledged
 //	f.Ended(...)    when the Link says HandedOver
 //
 // Nothing that is acknowledged to a client is lost unless FORCE is given: the target is
 // asked only when it has acknowledged the last byte, and nothing is appended after the
-// pause.
+// pause but the question how far the replicas are, which a genuine server tells only once a
+// second by itself. It answers while it executes the question, without counting that one, so
+// there are two: who answers the second has executed all before it, and the rest has left
+// for it long before it is told to take over.
 type Failover struct {
 	out   []Order
 	state FailoverState
@@ -61,6 +70,7 @@ type Failover struct {
 	port  int
 	until time.Duration // when to stop waiting; 0 = never
 	force bool
+	asked uint64 // the log's end when replicas had been asked how far they are
 }
 
 // State is what INFO tells.
@@ -154,7 +164,7 @@ func (f *Failover) impossible(plan Failover, timeout time.Duration, p *Primary, 
 }
 
 func (f *Failover) begin(plan Failover, timeout, now time.Duration) {
-	f.host, f.port, f.force, f.until = plan.host, plan.port, plan.force, 0
+	f.host, f.port, f.force, f.until, f.asked = plan.host, plan.port, plan.force, 0, 0
 	if timeout != 0 {
 		f.until = now + timeout
 	}
@@ -194,6 +204,9 @@ func (f *Failover) Tick(p *Primary, v View, now time.Duration) []Order {
 		f.host, f.port = r.host(), r.port
 		f.log("Failover target %s is synced, failing over.", f.target())
 		f.handOver()
+	} else if v.End != f.asked { // or something was appended since
+		f.asked = v.End + 2*uint64(len(GetAck))
+		f.do(AskReplicas{})
 	}
 	return f.out
 }
@@ -210,7 +223,8 @@ func (f *Failover) hopes(p *Primary) bool {
 // ready is a replica that has everything, if the plan allows it.
 func (f *Failover) ready(p *Primary, v View) *Replica {
 	for _, r := range p.replicas {
-		if r.state != ReplicaOnline || r.ack != v.End {
+		answered := v.End == f.asked && r.ack == v.End-uint64(len(GetAck)) && !r.dozo1 // which counts what it has executed
+		if r.state != ReplicaOnline || r.ack != v.End && !answered {
 			continue
 		}
 		if f.host == "" || (strings.EqualFold(r.host(), f.host) && r.port == f.port) {

@@ -545,6 +545,11 @@ func (n *simNode) order(o Order) {
 		n.write()
 	case PauseWrites:
 		n.paused, n.handing = true, len(n.data)
+	case AskReplicas:
+		for range 2 * len(GetAck) {
+			n.write()
+		}
+		n.handing = len(n.data)
 	case ResumeWrites:
 		n.paused = false
 	case HandOver:

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"dozo/command"
+	"dozo/keyspace"
+	"dozo/oplog"
 	"dozo/replication"
 )
 
@@ -15,7 +17,8 @@ import (
 // package follower is the link over which the replica is asked. The steps:
 //
 //  1. Writes wait, and so does all else that would be appended to the log: keys whose time
-//     is over stay, hidden, nothing is evicted, replicas get no PING and no GETACK.
+//     is over stay, hidden, nothing is evicted, replicas get no PING. They are asked once how
+//     far they are (GETACK), since a genuine Redis says so only each second.
 //  2. A replica has acknowledged the last byte of the log. In that very step, alone, this
 //     server becomes its replica: whatever was still about to be appended, no matter by
 //     whom, cannot be any more, so that the pause is for progress and not for safety.
@@ -49,13 +52,12 @@ import (
 // starts as its configuration says. What it has acknowledged is on the replica by step 2.
 //
 // LIMITATIONS: FORCE gives up what the replica has not got when the time is over, as its
-// name says. A genuine Redis as the replica acknowledges once a second, so that writers wait
-// up to that long; a replica of our make acknowledges each burst.
+// name says.
 
+// errInDoubt is the answer to FAILOVER ABORT then.
 const errInDoubt command.ReplyError = "ERR The replica was asked to take over and has not answered yet: it may be a primary that takes writes. " +
 	"It is asked again until it answers. If it is known not to be a primary, REPLICAOF NO ONE makes this server one again."
 
-// errFailingOver is the answer to REPLICAOF meanwhile.
 const errNoLink command.ReplyError = "ERR FAILOVER is not possible: this server cannot be a replica"
 
 // FailingOver tells whether this server hands over. Inside the gate.
@@ -71,9 +73,11 @@ func failover(c *command.Context) error {
 	case abort && s.replicas.handing.State() == replication.FailoverUnderWay && !s.opts.Following.Withdraw():
 		return errInDoubt
 	}
-	return s.handOver(c, func(f *replication.Failover, p *replication.Primary, v replication.View, now time.Duration) []replication.Order {
+	err := s.handOver(c, func(f *replication.Failover, p *replication.Primary, v replication.View, now time.Duration) []replication.Order {
 		return f.Command(clientOf(c).ID, args, p, v, now)
 	})
+	s.Alone(func(*keyspace.View) { s.stepFailover() }) // not here: it may be within a transaction
+	return err
 }
 
 // stepFailover looks how far replicas are. Only alone, and not within a transaction: what
@@ -108,6 +112,9 @@ func (s *Server) handOver(c *command.Context,
 			refusal = command.ReplyError(o.Text)
 		case replication.PauseWrites:
 			s.startPause(pauseFailover, pauseForever, true)
+		case replication.AskReplicas:
+			s.log.Append(oplog.NoDB, getAckBytes)
+			s.log.Append(oplog.NoDB, getAckBytes)
 		case replication.ResumeWrites:
 			s.endPause(pauseFailover)
 		case replication.HandOver:

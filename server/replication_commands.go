@@ -157,7 +157,7 @@ func (s *Server) ping() {
 
 var (
 	pingBytes   = []byte("*1\r\n$4\r\nPING\r\n")
-	getAckBytes = []byte("*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n")
+	getAckBytes = []byte(replication.GetAck)
 )
 
 // replied tells whether a command has written a reply to a client that is a replica, whose
