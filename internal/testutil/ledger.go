@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -60,64 +61,126 @@ func NewLedger(clients int) *Ledger {
 }
 
 // Begin has the clients write to a server, until the connections end or until end is
-// called, which waits for them and gives the first error that a write was answered.
-func (l *Ledger) Begin(addr string) (end func() error, err error) {
-	var conns []*Conn
+// called, which waits for them and gives the first error that a write was answered. If there
+// are more addresses, a client that is told READONLY sends the same to the next one.
+func (l *Ledger) Begin(addrs ...string) (end func() error, err error) {
+	var all []*writer
 	var writers sync.WaitGroup
 	end = func() error {
-		for _, c := range conns {
-			c.Close()
+		for _, w := range all {
+			w.close()
 		}
 		writers.Wait()
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		return l.fault
 	}
-	for range l.lines {
-		c, err := Dial(addr)
-		if err != nil {
+	for _, line := range l.lines {
+		w := &writer{line: line, addrs: addrs}
+		if err := w.dial(); err != nil {
 			return nil, errors.Join(err, end())
 		}
-		conns = append(conns, c)
+		all = append(all, w)
 	}
-	for i, line := range l.lines {
+	for _, w := range all {
 		writers.Go(func() {
-			for l.writeOne(conns[i], line) {
+			for l.writeOne(w) {
 			}
 		})
 	}
 	return end, nil
 }
 
-// writeOne does one write; false = the connection has ended, or there was an error.
-func (l *Ledger) writeOne(c *Conn, line *line) bool {
-	l.mu.Lock()
-	line.sent++
-	n := line.sent
-	l.mu.Unlock()
-	commands := line.write(line.key, n)
-	for _, words := range commands {
-		c.Queue(words...)
+// writer is a client at work.
+type writer struct {
+	*line
+	addrs []string
+	at    int // where it writes
+
+	mu    sync.Mutex
+	conn  *Conn // changed by the client itself
+	ended bool
+}
+
+var errEnded = errors.New("the clients were ended")
+
+func (w *writer) dial() error {
+	c, err := Dial(w.addrs[w.at])
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err == nil && w.ended {
+		c.Close()
+		err = errEnded
 	}
-	if c.Flush() != nil {
+	if err == nil {
+		w.conn = c
+	}
+	return err
+}
+
+func (w *writer) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	w.conn.Close()
+}
+
+// move goes to the next address.
+func (w *writer) move() error {
+	w.conn.Close()
+	w.at = (w.at + 1) % len(w.addrs)
+	if w.at == 0 {
+		time.Sleep(time.Millisecond) // none of them takes writes at the moment
+	}
+	return w.dial()
+}
+
+// writeOne does one write; false = the connection has ended, or there was an error.
+func (l *Ledger) writeOne(w *writer) bool {
+	l.mu.Lock()
+	w.sent++
+	n := w.sent
+	l.mu.Unlock()
+	refusal, err := w.try(n)
+	for err == nil && strings.Contains(refusal, "READONLY") && len(w.addrs) > 1 {
+		if err = w.move(); err == nil {
+			refusal, err = w.try(n)
+		}
+	}
+	if refusal != "" {
+		l.failed(errors.New(refusal))
 		return false
 	}
-	var last Value
+	if err != nil {
+		return false
+	}
+	l.acknowledged(w.line, n)
+	return !w.waits || l.await(w.conn, w.line, n)
+}
+
+// try sends the n-th write. It may be refused; the error is the connection's.
+func (w *writer) try(n int) (refusal string, err error) {
+	commands := w.write(w.key, n)
+	for _, words := range commands {
+		w.conn.Queue(words...)
+	}
+	if err := w.conn.Flush(); err != nil {
+		return "", err
+	}
 	for range commands {
-		raw, err := c.ReadRaw()
+		raw, err := w.conn.ReadRaw()
 		if err != nil {
-			return false
+			return "", err
 		}
-		if last, err = Parse(raw); err == nil && last.IsError() {
-			err = fmt.Errorf("%q: %s", commands, last.Str)
-		}
+		v, err := Parse(raw)
 		if err != nil {
-			l.failed(err)
-			return false
+			return err.Error(), nil
+		}
+		if v.IsError() {
+			return fmt.Sprintf("%q: %s", commands, v.Str), nil
 		}
 	}
-	l.acknowledged(line, n)
-	return !line.waits || l.await(c, line, n)
+	return "", nil
 }
 
 // await asks whether a write is on the disk.
@@ -180,6 +243,27 @@ func (l *Ledger) Promised(ago time.Duration) []int {
 // Acked is, for each client, how many writes were acknowledged, promises or not.
 func (l *Ledger) Acked() []int {
 	return l.count(func(line *line) int { return line.acked })
+}
+
+// LongestGap is the longest time since then in which no write was acknowledged, between the
+// first and the last that were.
+func (l *Ledger) LongestGap(since time.Time) (gap time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var times []time.Time
+	for _, line := range l.lines {
+		for _, a := range slices.Backward(line.acks) {
+			if a.at.Before(since) {
+				break
+			}
+			times = append(times, a.at)
+		}
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	for i := 1; i < len(times); i++ {
+		gap = max(gap, times[i].Sub(times[i-1]))
+	}
+	return gap
 }
 
 // Keep says that so many writes of each client are on the disk.

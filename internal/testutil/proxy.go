@@ -1,6 +1,7 @@
 package testutil
 
 import (
+	"bytes"
 	"net"
 	"sync"
 	"testing"
@@ -37,6 +38,7 @@ type weather struct {
 	still [2]bool
 	delay [2]time.Duration
 	rate  [2]int // bytes a second; 0 = any
+	trap  [2][]byte
 }
 
 // pair is one connection through the proxy.
@@ -93,6 +95,18 @@ func (p *Proxy) Down() {
 // Still swallows nothing and passes nothing on, in one direction, until Restore: as a
 // network does that has lost its way. Connections stay.
 func (p *Proxy) Still(d Direction) { p.change(func() { p.state.still[d] = true }) }
+
+// StillAt is Still from the moment on in which these bytes want to pass in one go; Trapped tells whether they did.
+func (p *Proxy) StillAt(d Direction, mark string) {
+	p.change(func() { p.state.trap[d] = []byte(mark) })
+}
+
+// Trapped tells whether what StillAt waits for has come.
+func (p *Proxy) Trapped(d Direction) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.state.trap[d] != nil && p.state.still[d]
+}
 
 // Delay has bytes arrive so much later.
 func (p *Proxy) Delay(d Direction, by time.Duration) { p.change(func() { p.state.delay[d] = by }) }
@@ -195,6 +209,7 @@ func (p *Proxy) pass(c *pair, to, from net.Conn, d Direction) {
 	defer close(gone)
 	for parcel := range parcels {
 		time.Sleep(time.Until(parcel.due))
+		p.spring(d, parcel.bytes)
 		if !p.awaitWay(c, d) {
 			return
 		}
@@ -212,6 +227,15 @@ func (p *Proxy) throttled(d Direction) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.state.rate[d] != 0 && !p.closed
+}
+
+// spring is for StillAt.
+func (p *Proxy) spring(d Direction, b []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if mark := p.state.trap[d]; mark != nil && bytes.Contains(b, mark) {
+		p.state.still[d] = true
+	}
 }
 
 func (p *Proxy) delayOf(d Direction) time.Duration {
