@@ -86,6 +86,7 @@ var parts = []part{
 	{"snapshot", (*bench).snapshot},
 	{"aof", (*bench).appendOnly},
 	{"loading", (*bench).loading},
+	{"failover", (*bench).failover},
 	{"fanout", (*bench).fanout},
 	{"gc", (*bench).collector},
 	{"loops", (*bench).loops},
