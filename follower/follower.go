@@ -290,6 +290,10 @@ func (m *Manager) do(effect replication.Effect) {
 		}
 		s.send(e.Args)
 	case replication.HandedOver:
+		if e.Doubt {
+			m.host.Alone(func(*keyspace.View) { m.host.HandOverInDoubt() })
+			return
+		}
 		m.asked.CompareAndSwap(asked, answered(e.Why))
 		m.host.Alone(func(*keyspace.View) { m.host.HandedOver(e.Why) })
 	case replication.Newline:

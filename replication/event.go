@@ -121,8 +121,12 @@ type (
 		Port           int
 		User, Password string
 	}
-	// HandedOver: what became of Follow.Failover; empty is well.
-	HandedOver struct{ Why string }
+	// HandedOver: what became of Follow.Failover; Why is empty if all is well. If Doubt,
+	// that is not known yet: another will tell.
+	HandedOver struct {
+		Why   string
+		Doubt bool
+	}
 	// Log: write a line.
 	Log struct {
 		Text    string

@@ -55,7 +55,8 @@ func (TakeBack) order()     {}
 //
 //	f.Command(...)  on FAILOVER
 //	f.Tick(...)     soon after that, each second, and whenever a replica has acknowledged
-//	f.Ended(...)    when the Link says HandedOver
+//	f.Ended(...)    when the Link says HandedOver,
+//	f.InDoubt()     when that is in doubt
 //
 // Nothing that is acknowledged to a client is lost unless FORCE is given: the target is
 // asked only when it has acknowledged the last byte, and nothing is appended after the
@@ -248,6 +249,16 @@ func (f *Failover) Ended(why string) []Order {
 		f.abort(why)
 	default:
 		f.end()
+	}
+	return f.out
+}
+
+// InDoubt: HandedOver was in doubt. Who waits is told that this is a replica, since it is not
+// going to be anything else by itself.
+func (f *Failover) InDoubt() []Order {
+	f.out = f.out[:0]
+	if f.state == FailoverUnderWay {
+		f.do(ResumeWrites{})
 	}
 	return f.out
 }

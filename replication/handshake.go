@@ -156,7 +156,7 @@ func (l *Link) refusedAgain(line string, now time.Duration) {
 // handedOver tells whoever hands over what became of it.
 func (l *Link) handedOver(why string) {
 	l.failover = false
-	l.do(HandedOver{why})
+	l.do(HandedOver{Why: why})
 }
 
 func (l *Link) fullResync(line string, now time.Duration) {

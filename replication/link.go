@@ -288,6 +288,7 @@ func (l *Link) fail(now time.Duration, format string, args ...any) {
 		l.handedOver("Failover target cannot be reached: " + l.trouble)
 	case l.failover:
 		l.warn("The failover's target may have taken over without our knowing. It is asked again.")
+		l.do(HandedOver{Doubt: true})
 	}
 	l.hangUp(l.trouble)
 	l.guard.cleared, l.guard.keysMin = false, 0

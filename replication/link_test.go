@@ -144,6 +144,9 @@ func showEffect(e Effect) string {
 		}
 		return fmt.Sprintf("receive at %s, %s, keys at least %d", e.At, how, e.KeysMin)
 	case HandedOver:
+		if e.Doubt {
+			return "handed over: in doubt"
+		}
 		return fmt.Sprintf("handed over: %q", e.Why)
 	}
 	return strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", e), "replication.")) + fmt.Sprintf(" %v", e)

@@ -173,6 +173,8 @@ func (s *primaryStory) act(word string, args []string, id uint64, r *Replica) []
 		return append(p.Tick(v, now), s.failover.Tick(p, v, now)...)
 	case "failover":
 		return s.failover.Command(99, args, p, v, now)
+	case "in-doubt":
+		return s.failover.InDoubt()
 	case "handed-over":
 		return s.failover.Ended(strings.Join(args, " "))
 	}

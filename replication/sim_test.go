@@ -440,7 +440,11 @@ func (n *simNode) effect(f Effect) {
 	case Ask:
 		n.ask(f, n.life)
 	case HandedOver:
-		n.handedOver(f.Why)
+		if f.Doubt {
+			n.orders(n.failover.InDoubt())
+		} else {
+			n.handedOver(f.Why)
+		}
 	}
 }
 

@@ -39,6 +39,7 @@ import (
 //
 //   - the replica is asked again, without end; one that has taken over says that it is a
 //     primary, and is then followed as one;
+//   - clients that waited are told READONLY, and may look for who takes writes;
 //   - FAILOVER ABORT is refused. Who knows that the replica is no primary, because it is
 //     dead and was not replaced, says REPLICAOF NO ONE, which is otherwise refused during
 //     a failover: it is a person's decision.
@@ -49,7 +50,12 @@ import (
 // certain, and makes room for taking back.
 //
 // When this process ends half way, what it follows is lost with it: like every server it
-// starts as its configuration says. What it has acknowledged is on the replica by step 2.
+// starts as its configuration says. What it has acknowledged is on the replica by step 2. If
+// the request was under way in the network then, it may arrive when the replica follows the
+// process that was started anew: that has another name for its history, and so has who says
+// REPLICAOF NO ONE, so that the replica refuses. If the replica has taken over, who was
+// started anew is another primary until it is told to follow; by the names what it has written
+// is told from what the other has, and it is kept (package rescue).
 //
 // LIMITATIONS: FORCE gives up what the replica has not got when the time is over, as its
 // name says.
@@ -92,6 +98,14 @@ func (s *Server) stepFailover() {
 func (s *Server) HandedOver(why string) {
 	_ = s.handOver(nil, func(f *replication.Failover, _ *replication.Primary, _ replication.View, _ time.Duration) []replication.Order {
 		return f.Ended(why)
+	})
+}
+
+// HandOverInDoubt says that what becomes of Following.HandOver is not known for the moment.
+// Only alone.
+func (s *Server) HandOverInDoubt() {
+	_ = s.handOver(nil, func(f *replication.Failover, _ *replication.Primary, _ replication.View, _ time.Duration) []replication.Order {
+		return f.InDoubt()
 	})
 }
 
