@@ -147,15 +147,18 @@ func (l *Ledger) writeOne(w *writer) bool {
 			refusal, err = w.try(n)
 		}
 	}
-	if refusal != "" {
+	switch {
+	case err != nil:
+		return false
+	case refusal != "":
 		l.failed(errors.New(refusal))
 		return false
 	}
-	if err != nil {
-		return false
-	}
 	l.acknowledged(w.line, n)
-	return !w.waits || l.await(w.conn, w.line, n)
+	if !w.waits || l.await(w.conn, w.line, n) {
+		return true
+	}
+	return len(w.addrs) > 1 && w.move() == nil // the write is there, whoever takes the next
 }
 
 // try sends the n-th write. It may be refused; the error is the connection's.
@@ -186,7 +189,7 @@ func (w *writer) try(n int) (refusal string, err error) {
 // await asks whether a write is on the disk.
 func (l *Ledger) await(c *Conn, line *line, n int) bool {
 	v, err := c.DoErr("WAITAOF", "1", "0", "0")
-	if err != nil {
+	if err != nil || strings.HasPrefix(v.Str, "UNBLOCKED") {
 		return false
 	}
 	l.mu.Lock()
