@@ -60,6 +60,14 @@ func NewLedger(clients int) *Ledger {
 	return l
 }
 
+// Keys is, for each client, what the keys and members begin with that it writes.
+func (l *Ledger) Keys() (keys []string) {
+	for _, line := range l.lines {
+		keys = append(keys, line.key)
+	}
+	return keys
+}
+
 // Begin has the clients write to a server, until the connections end or until end is
 // called, which waits for them and gives the first error that a write was answered. If there
 // are more addresses, a client that is told READONLY sends the same to the next one.
