@@ -118,6 +118,7 @@ func (l *loader) read(file env.File, p *Part) error {
 			return nil
 		}
 		if err == nil {
+			l.store.annotated = l.store.annotated || c.History != nil
 			err = l.Command(&c)
 		}
 		if err != nil {

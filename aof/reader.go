@@ -21,6 +21,8 @@ type Command struct {
 	// Time is the latest #TS annotation before it, in seconds since the epoch;
 	// 0 if there was none.
 	Time int64
+	// History is the annotation of a history that stands right before it, nil if none.
+	History *HistoryNote
 }
 
 // TornError says that the file ends within a command or a unit: what a crash
@@ -103,6 +105,7 @@ type Reader struct {
 	unitEnd int64 // EXEC was seen to end here; 0 if unknown
 	last    int64 // the last argument of the latest command
 	time    int64
+	history *HistoryNote // of the command to come
 	lines   int64
 }
 
@@ -226,7 +229,8 @@ func (r *Reader) command() (Command, error) {
 			return Command{}, r.broken(&p)
 		}
 		if p.need == 0 {
-			c := Command{Args: r.args, Offset: r.Offset(), End: r.Offset() + int64(n), Time: r.time}
+			c := Command{Args: r.args, Offset: r.Offset(), End: r.Offset() + int64(n), Time: r.time, History: r.history}
+			r.history = nil
 			r.last = r.Offset() + int64(p.line)
 			r.pos += n
 			r.lines += p.lines
@@ -287,6 +291,9 @@ func (r *Reader) annotation() error {
 			return ErrTimeReached
 		}
 		r.time = ts
+	}
+	if h := parseHistory(line); h != nil {
+		r.history = h
 	}
 	r.pos += len(line)
 	return nil

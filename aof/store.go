@@ -184,6 +184,7 @@ type Store struct {
 	// names; they must stay until this one has been written again.
 	unsettled bool
 	doubtful  []string
+	annotated bool // what was loaded says which history it is of
 }
 
 // Open locks the folder, which is made if it is not there, and looks at what it

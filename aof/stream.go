@@ -47,6 +47,7 @@ type place struct {
 	size  int64
 	pos   uint64
 	stamp int64
+	gap   bool // what the log has right before it is not in the file
 }
 
 // cure is what a stream with a fault needs.
@@ -92,14 +93,16 @@ func (w *Writer) attach(s *stream, at uint64) (err error) {
 // which bytes before it in the log have chosen. A new file without a command
 // stays empty.
 func (s *stream) begin() error {
-	db := s.read.DB()
-	if db == oplog.NoDB {
+	if !s.selects() {
 		return nil // the first command brings its own
 	}
 	cmd := oplog.AppendHeader(nil, 2)
 	cmd = oplog.AppendArgString(cmd, "SELECT")
-	return s.put(oplog.AppendArgInt(cmd, int64(db)))
+	return s.put(oplog.AppendArgInt(cmd, int64(s.read.DB())))
 }
+
+// selects tells whether begin has anything to write.
+func (s *stream) selects() bool { return s.read.DB() != oplog.NoDB }
 
 // resumeStream goes on with a file that was loaded, at the end of the log.
 func (w *Writer) resumeStream(p Part) (*stream, error) {
@@ -140,7 +143,7 @@ func (w *Writer) write(s *stream, target uint64) error {
 	}
 	began := w.Clock.Monotonic()
 	stamps := set.Timestamps
-	stamp := s.whole.stamp
+	stamp, gap := s.whole.stamp, s.whole.gap
 	for s.read.Pos() < target {
 		upto := target
 		if stamps {
@@ -153,6 +156,11 @@ func (w *Writer) write(s *stream, target uint64) error {
 			}
 			upto = min(upto, next)
 		}
+		next, err := w.annotate(s, gap)
+		if err != nil {
+			return err
+		}
+		upto, gap = min(upto, next), false
 		if s.read.Pos() == s.start {
 			if err := s.begin(); err != nil {
 				return err
@@ -163,13 +171,14 @@ func (w *Writer) write(s *stream, target uint64) error {
 			if err := advance(s.read, min(until, upto)); err != nil {
 				return err
 			}
+			gap = true
 			continue
 		}
 		if err := s.copy(min(upto, next)); err != nil {
 			return err
 		}
 	}
-	s.whole = place{s.size, target, stamp}
+	s.whole = place{s.size, target, stamp, gap}
 	d := w.Clock.Monotonic() - began
 	w.writes.add(d)
 	w.took(w.writeEvent(s), d)

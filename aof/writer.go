@@ -86,6 +86,7 @@ type Writer struct {
 	settings atomic.Pointer[Settings]
 	busy     atomic.Bool // a snapshot or rewrite is being written to disk
 	marks    marks
+	notes    notes
 	risk     risk
 
 	state        atomic.Int32
@@ -449,6 +450,7 @@ func (w *Writer) dropMarks() {
 	}
 	if need != math.MaxUint64 {
 		w.marks.drop(need)
+		w.notes.drop(need)
 	}
 }
 

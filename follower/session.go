@@ -96,7 +96,11 @@ func (s *session) converse() error {
 	have := replication.Connected{Try: s.try}
 	if !s.m.host.AloneWait(func(v *keyspace.View) {
 		s.generation = s.m.generation
-		have.Have, have.Keys = s.m.host.Position(), s.m.host.KeyCount(v)
+		have.Have, have.Keys = s.m.host.KnownPosition(), s.m.host.KeyCount(v)
+		if s.m.asked.Load() != withdrawn { // who is to take over knows the present name
+			have.Have = s.m.host.Position()
+		}
+		have.Kept, have.Proof = s.m.host.LogKept(), s.m.host.Proof()
 	}) {
 		return errSuperseded
 	}

@@ -244,7 +244,15 @@ func TestNoClaim(t *testing.T) {
 		meanwhile  func(replica *machine)
 		off        func(disk *faultfs.Mem)
 	}{
-		{"loaded again", aof, func(m *machine) { m.do("DEBUG LOADAOF") }, nil},
+		{"loaded again", aof, func(m *machine) {
+			m.do("DEBUG LOADAOF")
+			m.rewrites()
+		}, nil},
+		{"writable with a file", aof, func(m *machine) {
+			m.do("CONFIG SET replica-read-only no")
+			m.do("SET own write")
+			m.rewrites()
+		}, nil},
 		{"reloaded", kinds["snapshot"], func(m *machine) { m.do("DEBUG RELOAD NOSAVE NOFLUSH MERGE") }, nil},
 		{"writable", kinds["snapshot"], func(m *machine) {
 			m.do("CONFIG SET replica-read-only no")
@@ -281,17 +289,21 @@ func TestNoClaim(t *testing.T) {
 // edit appends to the last part of the append only file.
 func edit(t *testing.T, disk *faultfs.Mem, text string) {
 	t.Helper()
-	list, err := disk.ReadDir("/data/appendonlydir")
-	noError(t, err)
-	name := ""
-	for _, e := range list {
-		if n := e.Name(); len(n) > 9 && n[len(n)-9:] == ".incr.aof" {
-			name = n
-		}
-	}
-	f, err := disk.OpenFile("/data/appendonlydir/"+name, env.Append, 0)
+	f, err := disk.OpenFile(lastPart(t, disk), env.Append, 0)
 	noError(t, err)
 	_, err = f.Write([]byte(text))
 	noError(t, err)
 	noError(t, f.Close())
+}
+
+func lastPart(t *testing.T, disk *faultfs.Mem) (path string) {
+	t.Helper()
+	list, err := disk.ReadDir("/data/appendonlydir")
+	noError(t, err)
+	for _, e := range list {
+		if strings.HasSuffix(e.Name(), ".incr.aof") {
+			path = "/data/appendonlydir/" + e.Name()
+		}
+	}
+	return path
 }

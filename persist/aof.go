@@ -69,6 +69,7 @@ func (m *Manager) newAppendFile(store *aof.Store) *appendFile {
 // run lets the writer write. Under mu.
 func (m *Manager) run(a *appendFile) {
 	m.aof = a
+	m.noting.Store(a.writer)
 	m.writers.Go(func() {
 		a.writer.Run()
 		_ = a.store.Close() // the lock is given back by the end of the process, too
@@ -131,6 +132,7 @@ func (m *Manager) turnOn(v *keyspace.View) error {
 	a := m.newAppendFile(m.takeOpened())
 	m.host.UseLog(server.LogFile, true)
 	m.run(a)
+	m.NoteHistory()
 	switch {
 	case len(m.jobs) > 0 || m.quiet:
 		m.rewrites.scheduled = true
@@ -288,6 +290,7 @@ func (m *Manager) rewriteOnce(v *keyspace.View) error {
 	a.once = true
 	m.host.UseLog(server.LogFile, true)
 	m.run(a)
+	m.NoteHistory()
 	err := m.beginRewrite(v)
 	if err == nil {
 		j := m.rewriting()
@@ -322,7 +325,7 @@ func (m *Manager) beginRewrite(v *keyspace.View) error {
 	m.rewrites.count++
 	j := m.newJob(v, c)
 	j.rewrite, j.of, j.incremental = rw, m.aof, c.Bool(config.AOFRewriteIncrementalFsync)
-	j.info.AOFBase = true
+	j.info.AOFBase, j.info.Replication = true, m.host.LogStanding()
 	o := snapshot.Options{Version: j.opts.Version}
 	if j.commands = !preamble; j.commands {
 		j.stamped = c.Bool(config.AOFTimestampEnabled)

@@ -159,7 +159,7 @@ func (m *Manager) loadRDB(ctx context.Context, f *findings) error {
 	if err != nil {
 		return fmt.Errorf("the snapshot %s cannot be loaded: %w", path, err)
 	}
-	m.goOnFrom(got.Info.Replication)
+	m.goOnFrom(got.Info.Replication, nil)
 	m.logf(logger.Notice, "DB loaded from disk: %.3f seconds", (m.env.Clock.Monotonic() - m.loading.Load().began).Seconds())
 	return nil
 }
@@ -265,9 +265,13 @@ func (m *Manager) loadWithAOF(ctx context.Context, f *findings, from source) err
 	store.Tidy(m.cfg.Bool(config.AOFDisableAutoGC))
 	a := m.newAppendFile(store)
 	var stands *rdb.ReplicationInfo
+	var tail *server.LogTail
 	if from == fromAOF {
-		stands = m.standsAsLeft(f.marker, a.store.Set())
-		err = m.loadAOF(ctx, a.store)
+		left, edited := m.standsAsLeft(f.marker, a.store.Set())
+		var where *whereabouts
+		if where, err = m.loadAOF(ctx, a.store); err == nil && !edited {
+			stands, tail = m.standsAt(left, where)
+		}
 	} else if from == fromRDB {
 		m.logf(logger.Notice, "There is no append only file yet: it is made from the snapshot")
 		err = m.loadRDB(ctx, f)
@@ -276,8 +280,12 @@ func (m *Manager) loadWithAOF(ctx context.Context, f *findings, from source) err
 		_ = a.store.Close()
 		return err
 	}
-	m.goOnFrom(stands)
-	m.alone(func(*keyspace.View) { m.host.UseLog(server.LogFile, true) }) // clients come and go meanwhile
+	m.goOnFrom(stands, tail)
+	m.alone(func(*keyspace.View) { // clients come and go meanwhile
+		m.host.UseLog(server.LogFile, true)
+		m.noting.Store(a.writer)
+		m.NoteHistory()
+	})
 	if from == fromAOF {
 		if err := a.writer.Resume(); err != nil {
 			_ = a.store.Close()
@@ -317,9 +325,9 @@ func (m *Manager) firstBase(ctx context.Context, a *appendFile) error {
 }
 
 // loadAOF executes what the append only file holds.
-func (m *Manager) loadAOF(ctx context.Context, store *aof.Store) error {
+func (m *Manager) loadAOF(ctx context.Context, store *aof.Store) (*whereabouts, error) {
 	if err := store.Upgrade(); err != nil {
-		return err
+		return nil, err
 	}
 	l := m.loading.Load()
 	l.total = store.Set().Size()
@@ -332,14 +340,14 @@ func (m *Manager) loadAOF(ctx context.Context, store *aof.Store) error {
 		err = r.flush()
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	l.lacking = l.lacking || r.refused > 0 || r.torn
+	l.lacking = l.lacking || r.refused > 0
 	if r.refused > refusedShown {
 		m.logf(logger.Warning, "%d commands in all were answered with an error", r.refused)
 	}
 	m.logf(logger.Notice, "DB loaded from append only file: %.3f seconds", (m.env.Clock.Monotonic() - l.began).Seconds())
-	return nil
+	return &r.where, nil
 }
 
 // loadOptions are how an append only file is loaded.
@@ -352,6 +360,7 @@ func (m *Manager) loadOptions(l *loading, r *replay) aof.LoadOptions {
 			if err != nil {
 				return 0, err
 			}
+			r.where.snapshot(got.Info.Replication)
 			return got.End, nil
 		},
 		Command:  r.add,
@@ -464,7 +473,7 @@ type replay struct {
 	file  string
 	// refused is how many commands were answered with an error.
 	refused int
-	torn    bool // a file was cut
+	where   whereabouts
 }
 
 // replayed is a command: its words are those from one place to another, and where the
@@ -486,6 +495,7 @@ func (r *replay) add(c *aof.Command) error {
 		return err
 	}
 	r.m.pause(r.ctx)
+	r.where.pass(c)
 	if done, err := r.control(c); done || err != nil {
 		return err
 	}
@@ -563,7 +573,10 @@ func (r *replay) slice(calls []replayed, exec func(db int, args [][]byte) error)
 }
 
 // begin takes note of the file that is read next.
-func (r *replay) begin(p *aof.Part) { r.file, r.began = p.Name, r.m.env.Clock.Monotonic() }
+func (r *replay) begin(p *aof.Part) {
+	r.file, r.began = p.Name, r.m.env.Clock.Monotonic()
+	r.where.begin(p)
+}
 
 // refusedShown is how many commands that were refused the log shows.
 const refusedShown = 10
@@ -593,7 +606,6 @@ func (r *replay) judge(c replayed, err error) error {
 func (r *replay) end(p *aof.Part, torn *aof.TornError) {
 	took := (r.m.env.Clock.Monotonic() - r.began).Seconds()
 	if torn != nil {
-		r.torn = true
 		r.m.logf(logger.Warning, "!!! Warning: short read while loading the AOF file %s!!! %s", p.Name, torn.What())
 		r.m.logf(logger.Warning, "!!! Truncating the AOF %s at offset %d !!!", p.Name, torn.Offset)
 		r.m.logf(logger.Warning, "AOF %s loaded anyway because aof-load-truncated is enabled: these bytes were cut off", p.Name)

@@ -25,6 +25,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"dozo/aof"
 	"dozo/command"
 	"dozo/config"
 	"dozo/env"
@@ -113,6 +114,9 @@ type Manager struct {
 	lastTry   time.Duration
 	saved     saved
 	stands    *standing // of the append only file that is complete, at the end of the run
+
+	noting    atomic.Pointer[aof.Writer] // what is told of histories
+	notesOwed atomic.Bool
 
 	beforeWrite func()                        // of the append only file; nil = nothing is done
 	peaks       struct{ save, rewrite int64 } // of what the last ones held in memory, bytes
@@ -210,6 +214,7 @@ const retryAfter = 5 * time.Second
 func (m *Manager) Tick(v *keyspace.View) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.noteOwed()
 	if m.aof != nil {
 		m.aof.writer.Tick()
 	}

@@ -7,21 +7,26 @@ import (
 	"dozo/keyspace"
 	"dozo/logger"
 	"dozo/rdb"
+	"dozo/server"
 )
 
 // Which moment of which history the data in a file is, so that a server that loads it, and
 // its replicas, can go on from there without a snapshot.
 //
-// A snapshot says it in its header. The append only file cannot: its bytes are not all of
-// the log, and a killed run leaves any number of them. A run that ends in good order leaves
-// word (marker.go) of where its log ended, and of how each part of the file is then, when all
-// of the log is in them and on the disk. That holds as long as they have that length and
-// that time: who has edited one, cut it or put another in its place has changed the time,
-// and a run that was killed has made them longer. In doubt nothing is claimed, and replicas
-// get a snapshot. Word that was believed is replaced before a write.
+// A snapshot says it in its header, and the append only file in annotations: whereabouts.go.
+// A run that ends in good order leaves word (marker.go) besides of where its log ended, and of
+// how each part of the file is then, when all of the log is in them and on the disk. While
+// there is such word the parts must have that length and that time: who has edited one, cut it
+// or put another in its place has changed the time. In doubt nothing is claimed, and replicas
+// get a snapshot. The word is replaced before a write of the next run.
 //
-// LIMITATIONS: after a crash with an append only file there is no partial resync. Who edits
-// a file and sets its time back is believed.
+// What makes the data something else than the history counts where a snapshot is taken of it,
+// and so where a base is: writes to a replica that takes them, a reload (doubted). The append
+// only file never has those, so it goes on to tell the truth.
+//
+// LIMITATIONS: who edits a file and sets its time back is believed, and so is who edits it
+// after a crash, but for what replicas prove. With aof-use-rdb-preamble no a file of which
+// nothing was written behind its base says nothing.
 
 // standing is what a marker says of it.
 type standing struct {
@@ -73,19 +78,56 @@ func (m *Manager) partsOf(s *aof.Set) (list []partLeft) {
 	return list
 }
 
-// standsAsLeft is where the data of an append only file stands, nil if that is not known.
-// It is called before anything is done to its parts.
-func (m *Manager) standsAsLeft(k *marker, set *aof.Set) *rdb.ReplicationInfo {
+// standsAsLeft is where the data of an append only file stands by the word of the last run,
+// nil if there is none; edited says that the parts are not as that has left them. It is called
+// before anything is done to its parts.
+func (m *Manager) standsAsLeft(k *marker, set *aof.Set) (left *rdb.ReplicationInfo, edited bool) {
 	if k == nil || k.Stands == nil || !k.AOF || set.Upgrade || len(set.Missing) > 0 {
-		return nil
+		return nil, false
 	}
 	parts := m.partsOf(set)
 	if len(parts) == 0 || !slices.Equal(parts, k.Stands.Parts) {
 		m.logf(logger.Notice, "The append only file is not as the last run has left it: replicas cannot go on from it")
-		return nil
+		return nil, true
 	}
 	st := k.Stands
-	return &rdb.ReplicationInfo{DB: st.DB, ID: st.ID, Offset: st.Offset, Lineage: st.Lineage, Primary: st.Primary, Time: st.Time}
+	return &rdb.ReplicationInfo{DB: st.DB, ID: st.ID, Offset: st.Offset, Lineage: st.Lineage, Primary: st.Primary, Time: st.Time}, false
+}
+
+// standsAt is where the data of an append only file stands that was loaded, and the end of the
+// log that is in it.
+func (m *Manager) standsAt(left *rdb.ReplicationInfo, w *whereabouts) (*rdb.ReplicationInfo, *server.LogTail) {
+	found := w.end()
+	if left == nil {
+		left = found
+	}
+	if left == nil {
+		return nil, nil
+	}
+	if found != nil && left.ID == found.ID && left.Offset == found.Offset {
+		if tail := w.tail(m.env.FS, m.host.TailWanted()); tail != nil {
+			return left, tail
+		}
+	}
+	return left, &server.LogTail{From: uint64(left.Offset), DB: left.DB}
+}
+
+// NoteHistory implements server.Persistence. Inside a transaction nobody can say where the
+// data stands: it is said when that is over.
+func (m *Manager) NoteHistory() {
+	w := m.noting.Load()
+	if w == nil {
+		return
+	}
+	m.notesOwed.Store(m.host.InTransaction())
+	w.NoteHistory(historyText(m.host.LogStanding()))
+}
+
+// noteOwed is NoteHistory for what was done in a transaction. Only alone.
+func (m *Manager) noteOwed() {
+	if m.notesOwed.Load() && !m.host.InTransaction() {
+		m.NoteHistory()
+	}
 }
 
 // namesHistory tells whether a snapshot says which moment of which history it is.
@@ -99,12 +141,12 @@ func (m *Manager) namesHistory(path string) (names bool) {
 
 // goOnFrom has the server go on in a history, if it is known. All was loaded, and no client
 // has been served.
-func (m *Manager) goOnFrom(r *rdb.ReplicationInfo) {
+func (m *Manager) goOnFrom(r *rdb.ReplicationInfo, tail *server.LogTail) {
 	if r == nil || m.loading.Load().lacking {
 		return
 	}
 	m.alone(func(*keyspace.View) {
-		if m.host.ResumeHistory(r) {
+		if m.host.ResumeHistory(r, tail) {
 			m.logf(logger.Notice, "The data is of the history %s at offset %d: replicas can go on from there", r.ID, r.Offset)
 		}
 	})

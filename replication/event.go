@@ -23,11 +23,14 @@ type (
 	// Unfollow: be a replica no more.
 	Unfollow struct{}
 	// Connected: what Dial asked for is there. Have is where the data stands and Keys
-	// how many keys it has; they do not change until the next Stream or snapshot.
+	// how many keys it has; they do not change until the next Stream or snapshot. Kept is
+	// from which offset on the log has the writes, and Proof what Prove gives of them.
 	Connected struct {
-		Try  uint64
-		Have Position
-		Keys int
+		Try   uint64
+		Have  Position
+		Keys  int
+		Kept  uint64
+		Proof string
 	}
 	// Line: the primary has sent a line, given without its end. Until Receive or
 	// Stream everything is lines.

@@ -65,7 +65,7 @@ func (d *linkDriver) effect(f Effect) {
 		}
 		c.SetDeadline(time.Now().Add(20 * time.Second))
 		d.conn, d.in = c, bufio.NewReader(c)
-		d.step(Connected{f.Try, d.have, 0})
+		d.step(Connected{Try: f.Try, Have: d.have})
 	case Send:
 		d.conn.Write(testutil.AppendCommand(nil, f.Args...))
 	case Newline:

@@ -20,7 +20,11 @@ import (
 //   - the process is younger than the end of the link: what was done by commands since
 //     (FLUSHALL, another REPLICAOF and back) was meant;
 //   - and it has less than a tenth of our keys, or its former history is ours and stops
-//     before the place where we stand.
+//     before the place where we stand. Not if it has gone on from its append only file, and
+//     all that we have beyond it is in our log: such a file ends where the process was killed
+//     or the machine has failed, and lacks no more than appendfsync lets it; which goes to a
+//     rescue file here. What a replica has beyond the file of a process that was killed was
+//     not even acknowledged.
 //
 // If INFO is not to be had (an ACL), or says nothing of this, the snapshot is taken if it
 // has a tenth of our keys (Receive.KeysMin): it is counted before it takes the place of
@@ -112,7 +116,7 @@ func (l *Link) judge(i primaryInfo, now time.Duration) string {
 	if i.keys*guardShare < l.keys {
 		return fmt.Sprintf("it was restarted and has %d keys, where this replica has %d of it", i.keys, l.keys)
 	}
-	if i.former == l.have.ID && i.formerEnd-1 < int64(l.have.Offset) {
+	if i.former == l.have.ID && i.formerEnd-1 < int64(l.have.Offset) && !(i.fromFile && i.formerEnd-1 >= int64(l.kept)) {
 		return fmt.Sprintf("it was restarted with older data: it knows %d bytes of the writes, and this replica has %d", i.formerEnd-1, l.have.Offset)
 	}
 	return ""
@@ -125,6 +129,7 @@ type primaryInfo struct {
 	keys      int
 	former    string
 	formerEnd int64 // as on the wire
+	fromFile  bool  // and is what its append only file had
 }
 
 // parseInfo reads INFO. What is missing counts against nobody: no role is no primary.
@@ -142,6 +147,8 @@ func parseInfo(text string) primaryInfo {
 			i.former = value
 		case name == "second_repl_offset":
 			i.formerEnd, _ = strconv.ParseInt(value, 10, 64)
+		case name == "dozo_resumed_from":
+			i.fromFile = value == "aof"
 		case strings.HasPrefix(name, "db") && strings.HasPrefix(value, "keys="):
 			number, _, _ := strings.Cut(value[len("keys="):], ",")
 			n, _ := strconv.Atoi(number)

@@ -75,7 +75,11 @@ func (l *Link) introduce() {
 	if s.IP != "" {
 		l.tell(replyIP, "REPLCONF", "ip-address", s.IP)
 	}
-	l.tell(replyCapa, "REPLCONF", "capa", "eof", "capa", "psync2", "capa", "dozo1")
+	capa := []string{"REPLCONF", "capa", "eof", "capa", "psync2", "capa", "dozo1"}
+	if l.proof != "" {
+		capa = append(capa, "capa", l.proof)
+	}
+	l.tell(replyCapa, capa...)
 	if s.Version != "" {
 		l.tell(replyVersion, "REPLCONF", "version", s.Version)
 	}

@@ -107,6 +107,18 @@ func (l Lineage) SecondOffset() int64 {
 	return -1
 }
 
+// Earliest is the position at an offset, the end, by the oldest name that it has: the names
+// since which nothing was written are left out. A server that has gone on under a new name
+// (a primary that was restarted, a replica that was promoted) and has written nothing since is
+// still where the former name says, and whoever has taken its place knows only that one.
+func (l Lineage) Earliest(end uint64) Position {
+	i := len(l.periods) - 1
+	for i > 0 && l.periods[i].from == end {
+		i--
+	}
+	return Position{l.periods[i].id, end}
+}
+
 // Check tells whether all bytes up to a position are of this history, so that whoever
 // has them can go on here. It does not know how many bytes there are, nor which are
 // kept: the log does.

@@ -71,6 +71,8 @@ type Link struct {
 	// The connection's.
 	awaited  []reply // handshake: the replies that are still to come
 	have     Position
+	kept     uint64
+	proof    string // of have
 	keys     int
 	full     Position // LinkSync
 	acks     bool     // the primary knows of offsets
@@ -189,7 +191,8 @@ func (l *Link) connected(e Connected, now time.Duration) {
 	if l.state != LinkConnecting {
 		return
 	}
-	l.state, l.lastIO, l.have, l.keys = LinkHandshake, now, e.Have, e.Keys
+	l.state, l.lastIO = LinkHandshake, now
+	l.have, l.kept, l.proof, l.keys = e.Have, e.Kept, e.Proof, e.Keys
 	l.awaited = append(l.awaited[:0], replyPing)
 	l.send("PING")
 }

@@ -68,6 +68,7 @@ func (s *linkStory) parse(word string, args []string) Event {
 	_, known := option(args, "known")
 	_, failover := option(args, "failover")
 	_, whole := option(args, "whole")
+	proof, _ := option(args, "proof")
 	try := s.conn
 	if stale, ok := option(args, "try"); ok {
 		try, _ = strconv.ParseUint(stale, 10, 64)
@@ -79,7 +80,7 @@ func (s *linkStory) parse(word string, args []string) Event {
 	case "unfollow":
 		return Unfollow{}
 	case "connected":
-		return Connected{try, position(args[0]), number(args, "keys")}
+		return Connected{Try: try, Have: position(args[0]), Keys: number(args, "keys"), Kept: uint64(number(args, "kept")), Proof: proof}
 	case "line":
 		return Line{try, expand(rest)}
 	case "received":
@@ -172,7 +173,7 @@ func TestLinkAnyEvents(t *testing.T) {
 	for range 200000 {
 		now += time.Duration(r.Int64N(int64(2 * time.Second)))
 		try := l.Try()
-		events := []Event{Tick{}, Tick{}, Tick{}, Connected{try, Position{long("a"), 10}, 5}, Line{try, lines[r.IntN(len(lines))]}, Line{try, lines[r.IntN(len(lines))]},
+		events := []Event{Tick{}, Tick{}, Tick{}, Connected{Try: try, Have: Position{long("a"), 10}, Keys: 5}, Line{try, lines[r.IntN(len(lines))]}, Line{try, lines[r.IntN(len(lines))]},
 			Line{try, "+OK"}, Received{try, 1, r.IntN(3) == 0}, Loaded{try}, Heard{try}, Told{try, "role:master\r\n", nil}, Told{try, "", errors.New("x")}}
 		if r.IntN(20) == 0 {
 			events = []Event{Follow{"h", 1, true, r.IntN(2) == 0}, Unfollow{}, Lost{try, nil}, Lost{try, nil}}

@@ -33,6 +33,7 @@ type View struct {
 	Lineage     Lineage
 	Logging     bool   // the log is written
 	First, End  uint64 // what of it is kept
+	Sum         Summer // of that; nil = nothing is compared
 	Follows     bool   // this server is a replica itself
 	LinkUp      bool   // and connected
 	FailingOver bool
@@ -170,6 +171,9 @@ func (p *Primary) partial(r *Replica, id string, number int64, v View, now time.
 	}
 	if err == nil && (!v.Logging || at < v.First || at > v.End) {
 		err = fmt.Errorf("lack of backlog (Replica request was: %d, kept are %d to %d)", number, oplog.ToWire(v.First), oplog.ToWire(v.End))
+	}
+	if err == nil {
+		err = disproved(r.proof, at, v.Sum)
 	}
 	if err != nil {
 		p.log("Partial resynchronization not accepted for replica %s: %v", r.name(), err)

@@ -49,6 +49,7 @@ type Replica struct {
 	ip, version        string
 	port               int
 	eof, psync2, dozo1 bool
+	proof              string // of what it has
 	snapshotOnly       bool
 	filter             Filter
 	plain              bool // it came by SYNC: it acknowledges nothing
@@ -173,6 +174,9 @@ func parseInt(s string) (int, error) {
 
 // can takes one capability; those that are not known are for other servers.
 func (r *Replica) can(capability string) {
+	if strings.HasPrefix(capability, proofWord) {
+		r.proof = capability
+	}
 	switch strings.ToLower(capability) {
 	case "eof":
 		r.eof = true

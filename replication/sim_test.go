@@ -459,7 +459,7 @@ func (n *simNode) dial(f Dial, life int) {
 		default:
 			c.rep = NewReplica(n.r.Uint64(), "n")
 			n.up, to.conns = c, append(to.conns, c)
-			n.event(Connected{f.Try, n.standing(), len(n.data)})
+			n.event(Connected{Try: f.Try, Have: n.standing(), Keys: len(n.data)})
 		}
 	})
 }

@@ -45,6 +45,15 @@ func (s *Server) Position() replication.Position {
 	return replication.Position{ID: s.lineage.ID(), Offset: s.log.Offset()}
 }
 
+// KnownPosition is Position by a name that others may know: one that this server has given
+// itself says nothing to them as long as nothing was written under it. Only alone.
+func (s *Server) KnownPosition() replication.Position {
+	if s.lineage.ID() != s.ownName {
+		return s.Position()
+	}
+	return s.lineage.Earliest(s.log.Offset())
+}
+
 // StreamDB is the database that the next command of the history is for, unless it says
 // another. Only alone.
 func (s *Server) StreamDB() int {
@@ -63,11 +72,18 @@ func (s *Server) ShiftHistory(id string) {
 		return
 	}
 	if id == "" {
-		id = replication.NewID(s.env.NewRand())
+		id = s.newName()
 		s.log.ForgetDB() // a primary's own writes bring their SELECT
 	}
 	s.lineage = s.lineage.Shift(id, s.log.Offset())
+	s.noteHistory()
 	s.replicas.renamed("the history has a new name")
+}
+
+// newName is the name of a history that this server writes by itself.
+func (s *Server) newName() string {
+	s.ownName = replication.NewID(s.env.NewRand())
+	return s.ownName
 }
 
 // AdoptHistory begins the history that the data is of now, and goes by its time: ms, or 0 if
@@ -84,6 +100,7 @@ func (s *Server) AdoptHistory(at replication.Position, db int, ms int64) {
 	s.BeginHistory(at.Offset)
 	s.log.AppendRaw(nil, db)
 	s.NewClock(ms)
+	s.noteHistory()
 }
 
 // CountReceived counts bytes of a snapshot that came from the primary.

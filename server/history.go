@@ -39,6 +39,14 @@ func (s *Server) UseLog(who LogUser, on bool) {
 		s.renameHistory()
 	}
 	s.keepBacklog() // from now on, not from the next tick on: a link may be cut before
+	s.noteHistory()
+}
+
+// noteHistory has the append only file say which history the log is of. Only alone.
+func (s *Server) noteHistory() {
+	if p := s.opts.Persistence; p != nil {
+		p.NoteHistory()
+	}
 }
 
 // renameHistory says that what is logged from now on continues nothing.
@@ -65,6 +73,9 @@ type backlog struct {
 	at     time.Duration
 	peak   float64 // bytes a second
 	known  bool    // a whole second of this history was seen
+
+	restored uint64        // what was found in a file at the start is kept, too,
+	until    time.Duration // as long as replicas may need it that were cut off by the end of the last run
 }
 
 const (
@@ -120,7 +131,9 @@ func (s *Server) keepBacklog() {
 	s.backlog.observe(s.log.Offset(), s.clock.Monotonic())
 	size := uint64(0)
 	if s.logUsers&LogReplicas != 0 {
-		size = s.backlog.keep(s.cfg, s.memoryLimit())
+		if size = s.backlog.keep(s.cfg, s.memoryLimit()); s.clock.Monotonic() < s.backlog.until {
+			size = max(size, s.backlog.restored)
+		}
 	}
 	if size != s.kept {
 		s.kept = size
@@ -128,6 +141,61 @@ func (s *Server) keepBacklog() {
 	}
 }
 
+// restoredMax is how much of the log is had back from a file at most: it takes some time.
+const restoredMax = 64 << 20
+
+// TailWanted is how much of the log is worth having back from a file at the start: what is
+// kept of it in any case, and if nobody has set that, what replicas may need that were cut off
+// while much was written.
+func (s *Server) TailWanted() uint64 {
+	v, size := s.cfg.Values(), s.backlogSize()
+	if v.Int(config.ReplBacklogTime) == 0 || v.String(config.ReplBacklogSize) != s.cfg.Default(config.ReplBacklogSize) {
+		return size
+	}
+	return max(size, uint64(min(s.memoryLimit()/backlogShare, restoredMax)))
+}
+
+// restore begins the log with what a file had of it, and has it kept for a while. Only alone.
+func (s *Server) restore(t *LogTail, at uint64) {
+	s.BeginHistory(t.From)
+	s.log.AppendRaw(nil, t.DB)
+	for _, p := range t.Pieces {
+		s.log.AppendRaw(p.Bytes, p.DB)
+	}
+	s.backlog.at = 0 // it was not written at a rate
+	s.backlog.restored = at - t.From
+	s.backlog.until = s.clock.Monotonic() + max(restoredFor, time.Duration(s.cfg.Values().Int(config.ReplBacklogTime))*time.Second)
+	s.keepBacklog()
+}
+
+// restoredFor is how long that is at least.
+const restoredFor = time.Minute
+
 // backlogSize is how many bytes of the log are kept for replicas, if there are any, once the
 // rate is known.
 func (s *Server) backlogSize() uint64 { return s.backlog.size(s.cfg, s.memoryLimit()) }
+
+// Proof is what there is to say of the end of the log (replication/proof.go). Only alone.
+func (s *Server) Proof() string { return replication.Prove(s.log.Offset(), s.sumLog) }
+
+// LogKept is the oldest offset from which the log is kept. Only alone.
+func (s *Server) LogKept() uint64 { return s.log.First() }
+
+// sumLog is the sum of what the log has between two offsets, false if that is not kept.
+func (s *Server) sumLog(from, to uint64) (sum uint64, ok bool) {
+	r, err := s.log.NewReader(from, nil)
+	if err != nil {
+		return 0, false
+	}
+	defer r.Close()
+	for r.Pos() < to {
+		p, err := r.Peek()
+		if err != nil || len(p) == 0 {
+			return 0, false
+		}
+		p = p[:min(uint64(len(p)), to-r.Pos())]
+		sum = replication.Sum(sum, p)
+		r.Advance(len(p))
+	}
+	return sum, true
+}

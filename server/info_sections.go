@@ -323,6 +323,7 @@ func (t *infoText) replication() {
 	t.ints("repl_backlog_active repl_backlog_size repl_backlog_first_byte_offset repl_backlog_histlen",
 		active, int64(t.srv.backlogSize()), first, length)
 	t.addf("dozo_lineage:%s", t.srv.lineage)
+	t.addf("dozo_resumed_from:%s", t.srv.resumedFrom)
 	t.rescues()
 }
 

@@ -36,6 +36,9 @@ type Persistence interface {
 	// tells whether it is one that changes them. args are the words behind the name. With
 	// no other executor inside.
 	KeepLibrary(args [][]byte) (changes bool)
+	// NoteHistory is called whenever the log begins to be of another history, or becomes one
+	// that others may follow; alone.
+	NoteHistory()
 	// AbortShutdown ends the save with which a shutdown has begun.
 	AbortShutdown()
 	// ResetStats is CONFIG RESETSTAT.

@@ -138,7 +138,7 @@ func (s *Server) view() replication.View {
 		Follows: s.Follows(), LinkUp: s.linkUp, FailingOver: s.FailingOver(), Paused: s.FailingOver() || s.Ending(),
 	}
 	if v.Logging {
-		v.First = s.log.First()
+		v.First, v.Sum = s.log.First(), s.sumLog
 	}
 	return v
 }

@@ -114,6 +114,8 @@ type Server struct {
 	startupMemory int64
 	statsBase     statsBase
 	lineage       replication.Lineage
+	ownName       string // of the history, if this server has given it
+	resumedFrom   string // the file in which it was found at the start; empty = in none
 	doubted       bool   // what changed the data is not all in the log
 	unlogged      bool   // the log never had all that was done to the data
 	origin        string // see Origin

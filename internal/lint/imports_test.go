@@ -53,7 +53,7 @@ var importTable = []layer{
 	{folder: "server", imports: "eventloop resp command acl pubsub config env text logger arena keyspace object container oplog rdb replication grouptime", modules: []string{
 		sys, "github.com/HdrHistogram/hdrhistogram-go",
 	}},
-	{folder: "persist", imports: "server snapshot oplog aof rescue rdb command keyspace config env logger resp text"},
+	{folder: "persist", imports: "server snapshot oplog aof rescue replication grouptime rdb command keyspace config env logger resp text"},
 	{folder: "follower", imports: "server persist replication client rescue oplog command keyspace config env logger text"},
 	{folder: "status"},
 	{folder: "node", imports: "*"},
