@@ -68,6 +68,7 @@ soak: peers
 	$(GO) test -count=1 -v -timeout 4h ./tests/differential -commands $(SOAK_COMMANDS) -seed $(SEED)
 	$(GO) test -count=1 -v -timeout 2h ./tests/e2e -run Storm -storm $(SOAK_TIME)
 	$(GO) test -count=1 -v -timeout 2h ./tests/e2e -run KilledWith -crashes $(CRASHES) -crash-seed $(SEED)
+	$(GO) test -count=1 -v -timeout 2h ./tests/e2e -run ReplicationKilled$$ -repl-kills $(CRASHES)
 	$(GO) test -count=1 -v -timeout 2h ./node -run PowerLoss -losses $(LOSSES) -loss-seed $(SEED)
 	$(GO) test -count=1 -v -timeout 4h ./node -run ReplicationSim -repl-sims $(REPL_SIMS) -repl-seed $(SEED)
 	$(GO) test -count=1 -v -timeout 2h ./rdb -run Mutations -mutations 100000 -seed $(SEED)
