@@ -298,8 +298,14 @@ func (m *Manager) do(effect replication.Effect) {
 		m.host.Alone(func(*keyspace.View) { m.host.HandedOver(e.Why) })
 	case replication.Newline:
 		s.write([]byte("\n"))
+	case replication.Hold:
+		s.held = make(chan struct{})
 	case replication.Receive:
 		s.receive = &e
+		if s.held != nil {
+			close(s.held)
+			s.held = nil
+		}
 	case replication.Stream:
 		s.stream = &e
 	case replication.Ack:

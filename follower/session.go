@@ -52,7 +52,8 @@ type session struct {
 	conn    net.Conn // nil before it is there
 	receive *replication.Receive
 	stream  *replication.Stream
-	acks    bool // the primary is told at once where the stream begins
+	acks    bool          // the primary is told at once where the stream begins
+	held    chan struct{} // nothing is read until it is closed; nil = go on
 
 	given      atomic.Bool // the connection is the server's
 	in         *bufio.Reader
@@ -107,7 +108,7 @@ func (s *session) converse() error {
 	s.m.step(have)
 	for {
 		s.m.mu.Lock()
-		receive, stream, acks := s.receive, s.stream, s.acks
+		receive, stream, acks, held := s.receive, s.stream, s.acks, s.held
 		s.receive = nil
 		s.m.mu.Unlock()
 		switch {
@@ -117,6 +118,11 @@ func (s *session) converse() error {
 			return s.follow(stream, acks)
 		case receive != nil:
 			err = s.load(receive)
+		case held != nil:
+			select {
+			case <-held:
+			case <-s.ctx.Done():
+			}
 		default:
 			err = s.readLine()
 		}

@@ -100,6 +100,8 @@ type (
 	}
 	// Newline: write a line break, by which the primary knows that we live.
 	Newline struct{}
+	// Hold: read nothing more before Receive.
+	Hold struct{}
 	// Receive: what follows on the connection is a snapshot of this position, which is
 	// not Known if the primary speaks only SYNC. One of fewer keys than KeysMin is to be
 	// refused (Lost), not loaded.
@@ -144,6 +146,7 @@ func (Dial) effect()       {}
 func (Close) effect()      {}
 func (Send) effect()       {}
 func (Newline) effect()    {}
+func (Hold) effect()       {}
 func (Receive) effect()    {}
 func (Stream) effect()     {}
 func (Ack) effect()        {}

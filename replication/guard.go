@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"dozo/client"
 )
 
 // Replicas that are not wiped.
@@ -13,8 +15,9 @@ import (
 // to begin anew, and those that obey lose what may be the last copy. So a replica looks
 // twice before it takes a snapshot, under all of these conditions: it has keys; they are
 // of this very primary (same address, and no REPLICAOF by an operator since); and what is
-// offered is of another history, or of an earlier moment of the same. It then hangs up and
-// asks the primary on another connection for INFO. The data is refused if that says
+// offered is of another history, or of an earlier moment of the same. It then reads no
+// further and asks the primary on another connection for INFO. (To hang up meanwhile would
+// cost each replica of a storm two snapshots.) The data is refused if that says
 //
 //   - it is a primary itself: that the data of a replica changes is its primary's doing;
 //   - the process is younger than the end of the link: what was done by commands since
@@ -49,7 +52,8 @@ type guard struct {
 	proven  bool          // the data is of the primary that is followed
 	heard   time.Duration // when it was last heard on a link that was up, or -1
 	asking  bool
-	cleared bool // INFO had nothing against it: the next answer is believed
+	offered *client.Snapshot // what comes on the connection when the answer is good
+	cleared bool             // INFO had nothing against it: the next answer is believed
 	keysMin int
 	refusal string
 }
@@ -61,17 +65,16 @@ func (l *Link) suspicious(at Position) bool {
 	return l.settings.KeepData && g.proven && !g.cleared && l.keys > 0 && l.have.Known() && older
 }
 
-// holdBack hangs up to ask.
-func (l *Link) holdBack(now time.Duration) {
-	l.hangUp("its data is of another history than ours: it is asked for the reason first")
-	l.state, l.due = LinkConnect, now
-	l.ask()
+// askFirst asks beside the connection on which a snapshot is offered.
+func (l *Link) askFirst() {
+	l.guard.asking, l.guard.offered = true, nil
+	l.do(Ask{l.try, l.host, l.port, l.settings.User, l.settings.Password})
 }
 
-func (l *Link) ask() {
-	l.guard.asking = true
+// askAgain asks whether what was refused can be taken.
+func (l *Link) askAgain() {
 	l.try++
-	l.do(Ask{l.try, l.host, l.port, l.settings.User, l.settings.Password})
+	l.askFirst()
 }
 
 // told decides by what INFO said.
@@ -91,15 +94,32 @@ func (l *Link) told(e Told, now time.Duration) {
 		why = l.judge(parseInfo(e.Info), now)
 	}
 	if why == "" {
-		g.refusal, g.cleared = "", true
-		l.dial(now)
+		l.believe(now)
 		return
+	}
+	if l.state == LinkSync {
+		l.hangUp("its data is not taken")
+		l.state = LinkConnect
+		l.fulls--
 	}
 	if g.refusal == "" {
 		l.warn("The data of %s:%d is not taken, since %s. This replica keeps its own data and goes on answering reads. If the primary's data is right, give REPLICAOF %s %d again; if not, promote this replica with REPLICAOF NO ONE.", l.host, l.port, why, l.host, l.port)
 	}
 	g.refusal, l.trouble = why, "refused: "+why
 	l.askLater(now)
+}
+
+// believe takes what was offered, or sees what is offered now.
+func (l *Link) believe(now time.Duration) {
+	g := &l.guard
+	g.refusal = ""
+	switch {
+	case l.state != LinkSync:
+		g.cleared = true
+		l.dial(now)
+	case g.offered != nil:
+		l.receive(*g.offered)
+	}
 }
 
 func (l *Link) askLater(now time.Duration) {

@@ -167,11 +167,12 @@ func (l *Link) fullResync(line string, now time.Duration) {
 	at, ok := parseFull(line)
 	if !ok {
 		l.warn("Master replied with wrong +FULLRESYNC syntax.")
-	} else if l.suspicious(at) {
-		l.holdBack(now)
-		return
 	} else {
 		l.log("Full resync from master: %s", at)
+	}
+	if ok && l.suspicious(at) {
+		l.log("That is of another history than the data here: the primary is asked for the reason first")
+		l.askFirst()
 	}
 	l.awaitSnapshot(at, now)
 }

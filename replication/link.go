@@ -226,6 +226,16 @@ func (l *Link) announced(line string, now time.Duration) {
 		return
 	}
 	l.size = s.Size
+	if l.guard.asking {
+		l.guard.offered = &s
+		l.do(Hold{})
+		return
+	}
+	l.receive(s)
+}
+
+// receive has the snapshot taken that is about to come.
+func (l *Link) receive(s client.Snapshot) {
 	if s.Mark != nil {
 		l.log("MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF")
 	} else {
@@ -346,7 +356,7 @@ func (l *Link) tickWaiting(now time.Duration) {
 		return
 	}
 	if l.guard.refusal != "" {
-		l.ask()
+		l.askAgain()
 		return
 	}
 	l.log("Connecting to MASTER %s:%d", l.host, l.port)
@@ -368,7 +378,7 @@ func (l *Link) timeout(now time.Duration) {
 // Due is when the next Tick is wanted, or a time that never comes.
 func (l *Link) Due() time.Duration {
 	switch {
-	case l.state == LinkNone, l.guard.asking:
+	case l.state == LinkNone, l.state == LinkConnect && l.guard.asking:
 		return Never
 	case l.state == LinkConnect:
 		return l.due

@@ -91,6 +91,7 @@ type simConn struct {
 	early      []func() // what came while a snapshot was loaded
 	position   Position // that PSYNC asked for
 	snapshotAt Position // what the replica is about to load
+	reads      bool     // what comes, and does not wait for an answer on another connection
 }
 
 func (s *sim) fatalf(format string, args ...any) {
@@ -430,8 +431,10 @@ func (n *simNode) effect(f Effect) {
 		c.toPrimary(func() { c.to.primary.Alive(c.rep, c.to.now) })
 	case Ack:
 		n.ack(c)
+	case Hold:
+		c.reads = false
 	case Receive:
-		c.snapshotAt = f.At
+		c.snapshotAt, c.reads = f.At, true
 	case Stream:
 		if !f.Full && f.At.ID != n.lineage.ID() {
 			n.rename(n.lineage.Shift(f.At.ID, f.At.Offset))
@@ -450,7 +453,7 @@ func (n *simNode) effect(f Effect) {
 
 func (n *simNode) dial(f Dial, life int) {
 	to := n.nodes[f.Port-simPort]
-	c := &simConn{from: n, to: to, try: f.Try, open: true, pos: -1, held: -1}
+	c := &simConn{from: n, to: to, try: f.Try, open: true, reads: true, pos: -1, held: -1}
 	n.after(n.ms(50), func() {
 		switch {
 		case n.life != life || n.link.Try() != f.Try:
@@ -692,8 +695,16 @@ func (n *simNode) sendBody(c *simConn) {
 
 // receive is the replica's end of it.
 func (n *simNode) receive(c *simConn) {
-	n.event(Received{c.try, 1, true})
 	life := n.life
+	if !c.reads {
+		n.after(10*time.Millisecond, func() {
+			if n.life == life && n.up == c {
+				n.receive(c)
+			}
+		})
+		return
+	}
+	n.event(Received{c.try, 1, true})
 	n.after(n.ms(500), func() {
 		if n.life != life || n.up != c {
 			return
