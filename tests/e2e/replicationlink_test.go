@@ -181,10 +181,10 @@ func TestReplicationAlwaysSlow(t *testing.T) {
 	follow(t, other, primary.Addr())
 	inStep(t, primary, other)
 	l := linkUp(t, primary, peer(t, false, config...))
-	l.way.Throttle(testutil.Down, 1<<20)
+	l.way.Throttle(testutil.Down, 500_000)
 	c, big := primary.Conn(t, 2), strings.Repeat("x", 50_000)
 	cut, longest := 0, time.Duration(0)
-	for began := time.Now(); time.Since(began) < writing; {
+	for began := time.Now(); time.Since(began) < writing || cut == 0 && time.Since(began) < replTimeout; {
 		for i := range values {
 			sent := time.Now()
 			c.MustOK("SET", "big:"+strconv.Itoa(i), big)
@@ -196,7 +196,7 @@ func TestReplicationAlwaysSlow(t *testing.T) {
 			l.way.Cut() // it would not notice, for all that is on its way
 		}
 	}
-	const most = 4 // after 1, 2 and 4 seconds, and once more in the time that the machine takes
+	const most = 6 // after 1, 2, 4 ... seconds: as many as a busy machine has time for
 	if full := fulls(t, primary) - 2; cut == 0 || full < 1 || full > most {
 		t.Errorf("%d full resyncs after it was cut off %d times\n%s", full, cut, primary.Log())
 	}
