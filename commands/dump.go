@@ -134,31 +134,32 @@ func restore(c *command.Context) error {
 		return errTTL
 	}
 	var d object.Draft
-	if err := decodeDump(c, &d); err != nil {
+	version, err := decodeDump(c, &d)
+	if err != nil {
 		return err
 	}
 	if ttl != 0 && !o.absTTL {
 		ttl += c.Now
 	}
-	o.put(c, key, &d, ttl)
+	o.put(c, key, &d, ttl, version)
 	c.Out.OK()
 	return nil
 }
 
-// decodeDump makes a draft of RESTORE's payload.
-func decodeDump(c *command.Context, d *object.Draft) error {
-	body, _, err := rdb.CheckDump(c.Args[3], c.Set.SkipChecksum)
+// decodeDump makes a draft of RESTORE's payload, and tells its version.
+func decodeDump(c *command.Context, d *object.Draft) (version int, err error) {
+	body, version, err := rdb.CheckDump(c.Args[3], c.Set.SkipChecksum)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	in, b := rdb.NewDecoder(body), &codecOf(c).builder
 	defer b.Trim(codecKept)
-	return b.Object(&in, c.Place(c.Args[1]), d)
+	return version, b.Object(&in, c.Place(c.Args[1]), d)
 }
 
 // put stores what RESTORE has decoded. A value whose time is over already only
 // takes away what it was to replace.
-func (o *restoreOpts) put(c *command.Context, key []byte, d *object.Draft, deadline int64) {
+func (o *restoreOpts) put(c *command.Context, key []byte, d *object.Draft, deadline int64, version int) {
 	replaced := o.replace && c.Delete(key)
 	if deadline != 0 && deadline <= c.Horizon() {
 		c.Discard(key, d)
@@ -172,9 +173,7 @@ func (o *restoreOpts) put(c *command.Context, key []byte, d *object.Draft, deadl
 	c.Store(key, d, deadline)
 	notifyNew(c, c.DB, key)
 	c.Modified(key, command.EventGeneric, "restore")
-	if deadline != 0 && !o.absTTL {
-		propagateRestore(c, deadline)
-	}
+	o.propagate(c, key, deadline, version)
 }
 
 // setAge carries over how the key was used where it came from, as far as the
@@ -188,10 +187,25 @@ func (o *restoreOpts) setAge(c *command.Context, cell *object.Cell) {
 	}
 }
 
-// propagateRestore logs the call with the deadline in place of the time to live.
-func propagateRestore(c *command.Context, deadline int64) {
+// propagate logs a call that would not mean the same anywhere and at any time: with the
+// deadline in place of the time to live, and a payload that a replica which gets snapshots
+// from us could refuse as one of their version.
+func (o *restoreOpts) propagate(c *command.Context, key []byte, deadline int64, version int) {
+	relative, newer := deadline != 0 && !o.absTTL, version > rdb.VersionShared
+	if !c.Effects.Enabled || !relative && !newer {
+		return
+	}
 	var d digits
 	words := append(make([][]byte, 0, len(c.Args)+1), c.Args...)
-	words[2] = text.AppendInt(d[:0], deadline)
-	c.Propagate(append(words, wordAbsTTL)...)
+	if relative {
+		words[2] = text.AppendInt(d[:0], deadline)
+		words = append(words, wordAbsTTL)
+	}
+	if cell := peek(c, key); newer && cell.Ok() {
+		e := codecOf(c).encoder
+		e.Version = rdb.VersionShared
+		c.Scratch = e.AppendFooter(e.AppendObject(c.Scratch[:0], &cell), 0)
+		words[3] = c.Scratch
+	}
+	c.Propagate(words...)
 }

@@ -1,13 +1,17 @@
 package node_test
 
 import (
+	"bytes"
+	"io"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"dozo/aof"
 	"dozo/env"
 	"dozo/internal/testutil"
+	"dozo/rdb"
 )
 
 // TestPublishReachesReplicas: who subscribes at a replica hears what is published at the
@@ -141,5 +145,46 @@ func TestTimeOfSnapshot(t *testing.T) {
 	noError(t, err)
 	if left := v.Int(); left <= 0 || left > 600_000 {
 		t.Errorf("the replica gives the key %d ms more, the primary no more than 600000", left)
+	}
+}
+
+// TestRestoreForOlderReplicas: what RESTORE has got in the newest form goes on in the newest
+// that a replica of 7.0 reads.
+func TestRestoreForOlderReplicas(t *testing.T) {
+	m := started(t, newDisk(t), "appendonly yes", "appendfsync always")
+	m.do("SADD set a b c")
+	dump := m.do("DUMP set")
+	if _, version, err := rdb.CheckDump([]byte(dump), false); err != nil || version <= rdb.VersionShared {
+		t.Fatalf("DUMP gives version %d: %v", version, err)
+	}
+	for _, more := range [][]string{{"0", dump}, {"1000000", dump, "REPLACE"}, {"99999999999999", dump, "ABSTTL", "REPLACE"}} {
+		if v, err := m.DoErr(append([]string{"RESTORE", "key"}, more...)...); err != nil || v.IsError() {
+			t.Fatalf("RESTORE: %v, %v", v, err)
+		}
+	}
+	want := m.do("DEBUG DIGEST")
+	file, err := m.disk.ReadFile("/data/appendonlydir/appendonly.aof.1.incr.aof")
+	noError(t, err)
+	found := 0
+	for r := aof.NewReader("", bytes.NewReader(file), 0, int64(len(file))); ; {
+		c, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		noError(t, err)
+		if string(c.Args[0]) == "RESTORE" {
+			found++
+			if _, version, err := rdb.CheckDump(c.Args[3], false); err != nil || version != rdb.VersionShared {
+				t.Errorf("the file has %q of version %d: %v", c.Args, version, err)
+			}
+		}
+	}
+	if found != 3 {
+		t.Errorf("the file has %d RESTOREs", found)
+	}
+	disk := m.disk
+	noError(t, m.node.Close())
+	if got := started(t, disk, "appendonly yes").do("DEBUG DIGEST"); got != want {
+		t.Errorf("after a restart the data is %s, want %s", got, want)
 	}
 }

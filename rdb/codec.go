@@ -13,6 +13,9 @@ import (
 const (
 	// VersionMax is the newest version that is read.
 	VersionMax = 12
+	// VersionShared is the newest version that all servers from 7.0 on read: replicas get
+	// nothing newer, but what that version does not have.
+	VersionShared = 10
 	// VersionDefault is what is written unless an older one is asked for.
 	VersionDefault = 11
 )

@@ -48,7 +48,7 @@
 //	p := NewPrimary(settings, rand, now)
 //	r := NewReplica(client, address)
 //	p.Replconf(r, args, now); p.Sync(r, args, pending, view, now)   the commands
-//	p.Gone(r, now)                                                  its connection ended
+//	p.Gone(r, why, now)                                             its connection ended
 //	p.Alive(r, now)                                                 it sent an empty line
 //	p.Tick(view, now)                                               a few times a second
 //	p.Lagging(r, lag, cut, now); p.Progress(r, sent, more, now)     once a second

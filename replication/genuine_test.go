@@ -248,7 +248,7 @@ func (d *primaryDriver) serve(l net.Listener) {
 		}
 		d.command(args)
 	}
-	d.orders(d.primary.Gone(d.rep, d.now()))
+	d.orders(d.primary.Gone(d.rep, nil, d.now()))
 }
 
 func (d *primaryDriver) command(args []string) {

@@ -254,9 +254,17 @@ func (p *Primary) syncing() (n int) {
 	return n
 }
 
-// Gone: the connection has ended.
-func (p *Primary) Gone(r *Replica, now time.Duration) []Order {
+// Gone: the connection has ended, and why if that was not the replica's own doing. One that
+// was disconnected for a reason has been told of.
+func (p *Primary) Gone(r *Replica, why error, now time.Duration) []Order {
 	p.out = p.out[:0]
+	switch {
+	case !slices.Contains(p.replicas, r):
+	case why != nil:
+		p.warn("Connection with replica %s lost: %v", r.name(), why)
+	default:
+		p.log("Connection with replica %s lost.", r.name())
+	}
 	p.remove(r, now)
 	return p.out
 }

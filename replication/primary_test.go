@@ -164,7 +164,7 @@ func (s *primaryStory) act(word string, args []string, id uint64, r *Replica) []
 	case "sent":
 		return p.Sent(r, now)
 	case "gone":
-		return p.Gone(r, now)
+		return p.Gone(r, nil, now)
 	case "renamed":
 		return p.Renamed(strings.Join(args, " "), now)
 	case "lagging":

@@ -401,7 +401,7 @@ func (c *simConn) close() {
 		c.from.up = nil
 	}
 	c.to.conns = slices.DeleteFunc(c.to.conns, func(o *simConn) bool { return o == c })
-	c.to.orders(c.to.primary.Gone(c.rep, c.to.now))
+	c.to.orders(c.to.primary.Gone(c.rep, nil, c.to.now))
 }
 
 // event steps the link.

@@ -236,14 +236,22 @@ func (s *Spool) cutSlowest() bool {
 	case slowest == nil:
 		return false
 	case !slowest.begun: // it waits for the end
-		slowest.err = ErrNoRoom
+		slowest.err = s.because(ErrNoRoom)
 	case starved && slowest.position() < s.size:
-		slowest.err = ErrSlow
+		slowest.err = s.because(ErrSlow)
 	default:
 		return false
 	}
 	s.leave(slowest)
 	return true
+}
+
+// because adds to a reason why there was no more room, if that is a failure.
+func (s *Spool) because(err error) error {
+	if s.noFile == nil {
+		return err
+	}
+	return fmt.Errorf("%w (%w)", err, s.noFile)
 }
 
 // Finish says that the body is whole.

@@ -53,6 +53,7 @@ type replica struct {
 	// paced is how body is sent, once it is.
 	paced *pacedSource
 
+	why   error    // its connection has ended, nil = it has said so itself
 	again []string // the call that is to be made when this server is a primary
 }
 
@@ -94,10 +95,6 @@ const (
 	errFewReplicas command.ReplyError = "NOREPLICAS Not enough good replicas to write."
 	errStale       command.ReplyError = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 )
-
-// snapshotVersion is the version of the format that replicas get: the newest that all
-// servers from 7.0 on can read.
-const snapshotVersion = 10
 
 func newReplicas(s *Server) *replicas {
 	r := &replicas{srv: s, byID: make(map[uint64]*replica), bodies: make(map[uint64]*body)}
@@ -312,7 +309,7 @@ func (r *replicas) beginSnapshot(o replication.Snapshot) {
 		Memory: spoolMemory, Disk: spoolDisk, FS: s.env.FS, Path: s.spoolPath(o.Number),
 	})}
 	b.stream = &SnapshotStream{
-		Version: snapshotVersion, To: b.spool,
+		Version: rdb.VersionShared, To: b.spool,
 		NoData: o.Filter&replication.WithoutData != 0, NoFunctions: o.Filter&replication.WithoutFunctions != 0,
 		Begun: func() *rdb.ReplicationInfo {
 			at, db := s.Position(), s.StreamDB()
@@ -378,7 +375,7 @@ func (r *replicas) release(number uint64) {
 func (r *replicas) gone(p *replica) {
 	r.ask(nil, func(m *replication.Primary, now time.Duration) []replication.Order {
 		delete(r.byID, p.cl.ID)
-		return m.Gone(p.peer, now)
+		return m.Gone(p.peer, p.why, now)
 	})
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"io"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -155,6 +156,9 @@ func (w *worker) Closed(conn *eventloop.Conn, err error) {
 	w.gated(func() {
 		if errors.Is(err, oplog.ErrLagging) {
 			w.srv.replicas.lookAt(cl.replica)
+		}
+		if cl.replica != nil && !errors.Is(err, io.EOF) {
+			cl.replica.why = err
 		}
 		w.bury(cl)
 		cl.upstream.end(err)
