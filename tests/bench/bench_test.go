@@ -164,3 +164,19 @@ func TestPercentiles(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
+
+// TestAcked: what INFO says of a replica, and what it says of none.
+func TestAcked(t *testing.T) {
+	const info = "role:master\r\nslave0:ip=127.0.0.1,port=1,state=online,offset=1234,lag=0\r\nslave1:ip=127.0.0.1,port=2,state=wait_bgsave,offset=0,lag=0\r\n"
+	if at, online := acked(info, 0); at != 1234 || !online {
+		t.Errorf("%v, %v", at, online)
+	}
+	for _, i := range []int{1, 2} {
+		if _, online := acked(info, i); online {
+			t.Errorf("replica %d is online", i)
+		}
+	}
+	if n := cutOffs("scheduled to be closed ASAP for overcoming of output buffer limits.\nwhere client-output-buffer-limit allows 5\n"); n != 2 {
+		t.Errorf("%v", n)
+	}
+}

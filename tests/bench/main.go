@@ -87,6 +87,7 @@ var parts = []part{
 	{"aof", (*bench).appendOnly},
 	{"loading", (*bench).loading},
 	{"failover", (*bench).failover},
+	{"storm", (*bench).storm},
 	{"fanout", (*bench).fanout},
 	{"gc", (*bench).collector},
 	{"loops", (*bench).loops},
