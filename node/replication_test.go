@@ -221,25 +221,6 @@ func TestReceivedWhileSaving(t *testing.T) {
 	has(t, replica.disk.KeepAll(), "old", "data")
 }
 
-// TestStreamStartsAtOnce: what is written behind a snapshot does not wait for the replica's
-// next beat, which is a second away.
-func TestStreamStartsAtOnce(t *testing.T) {
-	fastest := time.Hour
-	for range 3 { // a busy machine is slow now and then
-		primary := started(t, newDisk(t), "repl-diskless-sync-delay 0")
-		replica := started(t, newDisk(t))
-		replica.follows(primary)
-		replica.until("the link is up", func() bool { return replica.replication("master_link_status") == "up" })
-		begun := time.Now()
-		primary.do("SET first write")
-		replica.until("the first write", func() bool { return replica.do("GET first") == "write" })
-		fastest = min(fastest, time.Since(begun))
-	}
-	if fastest > 500*time.Millisecond {
-		t.Errorf("the first write arrived after %v", fastest)
-	}
-}
-
 // TestBacklogFromTheFirst: what is written from the first replica's coming on is kept for
 // it, though no tick has passed.
 func TestBacklogFromTheFirst(t *testing.T) {
