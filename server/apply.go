@@ -123,13 +123,8 @@ func (w *worker) applyBatch(cl *Client, in []byte) (consumed int) {
 			return consumed
 		}
 		args, n, err := cl.parser.Next(in[consumed:])
-		if len(args) > 0 && in[consumed] != '*' {
-			err = errInlineUpstream
-		}
 		if err != nil {
-			w.srv.logf(Warning, "Protocol error (%v) in the stream of the primary at offset %d. The link is made anew.", err, w.srv.log.Offset())
-			cl.conn.Close(err)
-			return len(in)
+			return w.breakUpstream(cl, err, len(in))
 		}
 		if n == 0 {
 			if missing := cl.parser.Missing(); missing > 0 {
@@ -137,13 +132,38 @@ func (w *worker) applyBatch(cl *Client, in []byte) (consumed int) {
 			}
 			return consumed
 		}
-		w.apply(cl, args, in[consumed:consumed+n])
-		consumed += n
-		if cl.freed {
-			return len(in)
+		w.lookAhead(cl, in, consumed+n, args)
+		for _, c := range w.ahead.commands[:w.ahead.n] {
+			if len(c.args) > 0 && in[consumed] != '*' {
+				return w.breakUpstream(cl, errInlineUpstream, len(in))
+			}
+			w.apply(cl, c.args, in[consumed:c.end])
+			if consumed = c.end; cl.freed {
+				return len(in)
+			}
 		}
 	}
 	return consumed
+}
+
+// lookAhead takes the command args, which ends at end, and those that follow it if it pays to
+// look for their keys before the first is executed.
+func (w *worker) lookAhead(cl *Client, in []byte, end int, args [][]byte) {
+	a := &w.ahead
+	if !w.warming || end == len(in) || len(args) > aheadArgsMax || cl.db >= w.ks.Databases() {
+		a.commands[0], a.n = parsed{args, end}, 1
+		return
+	}
+	w.view.DB = cl.db
+	w.collect(cl, in, end, args)
+	w.view.Warm(&a.warm)
+}
+
+// breakUpstream ends a connection to a primary that sends what cannot be understood.
+func (w *worker) breakUpstream(cl *Client, err error, all int) (consumed int) {
+	w.srv.logf(Warning, "Protocol error (%v) in the stream of the primary at offset %d. The link is made anew.", err, w.srv.log.Offset())
+	cl.conn.Close(err)
+	return all
 }
 
 func (w *worker) beginApplying(cl *Client) {

@@ -2,12 +2,13 @@ package server
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 
 	"dozo/internal/invariants"
+	"dozo/object"
 	"dozo/oplog"
-	"dozo/resp"
 )
 
 // TestUnknownWithinATransaction: a command of the stream that this server does not know is
@@ -15,28 +16,55 @@ import (
 // of this server would get other bytes at the same offsets.
 func TestUnknownWithinATransaction(t *testing.T) {
 	in := string(stream("SELECT 0", "MULTI", "SET a 1", "NOSUCH x", "SET b 2", "EXEC"))
-	p := newFollower(t, 0)
-	cl := newReplayer(p.w)
-	cl.flags, cl.upstream = fromPrimary, &Upstream{client: cl}
-	cl.parser.Limits = resp.Limits{MaxArgs: argsMax, MaxBulk: bulkMax}
-	from := p.log.Offset()
-	p.w.enter()
-	if n := p.w.applyBatch(cl, []byte(in)); n != len(in) {
-		t.Errorf("%d bytes of %d were dealt with", n, len(in))
+	applying(t, func(w *worker, cl *Client) {
+		w.applies(t, cl, in)
+		if n := w.srv.applyErrors.Load(); n != 1 {
+			t.Errorf("%d errors were counted", n)
+		}
+	})
+}
+
+// applies has parts of a primary's stream applied, and demands that the log has them then.
+func (w *worker) applies(t *testing.T, cl *Client, parts ...string) {
+	t.Helper()
+	log := w.srv.log
+	from, in := log.Offset(), ""
+	for _, part := range parts {
+		in += part
+		in = in[w.applyBatch(cl, []byte(in)):]
 	}
-	p.w.leave()
-	reader, err := p.log.NewReader(from, nil)
+	if in != "" {
+		t.Errorf("%q was not dealt with", in)
+	}
+	reader, err := log.NewReader(from, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	got, err := reader.Peek()
-	if string(got) != in {
-		t.Errorf("the log has %q, %v\nwant %q", got, err, in)
+	got, want := make([]byte, log.Offset()-from), strings.Join(parts, "")
+	if _, err := reader.Read(got); string(got) != want {
+		t.Errorf("the log has %q, %v\nwant %q", got, err, want)
 	}
-	reader.Advance(len(got))
-	if n := p.applyErrors.Load(); n != 1 {
-		t.Errorf("%d errors were counted", n)
+}
+
+// TestApplyingAhead: however a stream comes in parts, and though the keys of commands are
+// looked for before their turn, all is executed once and in order, and the log has the bytes
+// that came.
+func TestApplyingAhead(t *testing.T) {
+	long := strings.Repeat(" x", aheadArgsMax)
+	in := string(stream("FLUSHALL", "SELECT 0", "SET a 1", "APPEND a 2")) + "\r\n" +
+		string(stream("RPUSH list"+long, "MULTI", "SET b 2", "NOSUCH x", "APPEND b 3", "SELECT 1", "SET c 1", "EXEC",
+			"SELECT 99", "SET z 1", "APPEND z 1", "SELECT 0", "SET d 1", "FLUSHDB", "APPEND e 3", "RPUSH list"+long, "APPEND e 4", "PING", "APPEND e 5"))
+	digests := map[object.Digest]int{}
+	applying(t, func(w *worker, cl *Client) {
+		for cut := range len(in) {
+			w.warming = cut > 0
+			w.applies(t, cl, in[:cut], in[cut:])
+			w.alone(func() { digests[w.view.Digest()] = cut })
+		}
+	})
+	if len(digests) != 1 {
+		t.Errorf("one stream ends in different ways: %v", digests)
 	}
 }
 
@@ -77,6 +105,7 @@ func TestApplyingAllocatesNothing(t *testing.T) {
 		t.Skip("the checks of this build take memory")
 	}
 	applying(t, func(w *worker, cl *Client) {
+		w.warming = true
 		for _, in := range [][]byte{
 			stream("SET key value", "INCR number", "SET key value PXAT 99999999999999"),
 			stream("REPLCONF GETACK *"),

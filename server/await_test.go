@@ -101,6 +101,27 @@ func TestWaitAOFEnds(t *testing.T) {
 	})
 }
 
+// TestReplicasAreAskedAtOnce: the question to replicas, which is written at the end of a
+// round, leaves with that round, and not when something else wakes those who send it.
+func TestReplicasAreAskedAtOnce(t *testing.T) {
+	g := startGated(t, 1)
+	woken := make(chan bool)
+	g.workers[0].call(func(w *worker) {
+		told := false
+		r, err := g.log.NewTailReader(func() { told = true })
+		if err != nil || !r.Arm() {
+			t.Errorf("a reader of the log: %v", err)
+		}
+		defer r.Close()
+		w.acks.asks = true
+		w.BeforeSleep(w.loop)
+		woken <- told
+	})
+	if !<-woken {
+		t.Error("who sends the log to replicas was not woken for the question")
+	}
+}
+
 // TestWaitAOFServed: what a client that was served has popped is its write.
 func TestWaitAOFServed(t *testing.T) {
 	eachGated(t, func(t *testing.T, g *gated) {

@@ -35,7 +35,7 @@ func startLogged(t testing.TB, loops int, prepare func(s *Server)) *logged {
 	}
 	world := env.Real()
 	ks := keyspace.New(keyspace.Options{Arena: a, Loops: loops, Databases: 16, Seed: 1, NewRand: world.NewRand})
-	log := oplog.New(a, oplog.Options{})
+	log := oplog.New(a, oplog.Options{DeferWake: true})
 	log.SetRetain(1 << 20)
 	log.Activate(0)
 	s, err := New(Options{

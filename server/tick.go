@@ -129,7 +129,7 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	if d := w.mono - l.Now(); d > 0 {
 		w.busy.Store(w.busy.Load() + int64(d))
 	}
-	w.srv.log.Wake() // once for all that the round has written
+	w.srv.log.Wake() // once for all that the round's commands have written
 	if w.srv.mayBeLong() {
 		w.gated(w.checkLog)
 	}
@@ -168,6 +168,7 @@ func (w *worker) BeforeSleep(l *eventloop.Loop) {
 	if len(w.servedHere) != 0 || w.view.HasRechecks() {
 		w.gated(w.endWaits)
 	}
+	w.srv.log.Wake() // for what was written meanwhile: questions to replicas, removals
 }
 
 // freeGraves frees some of what is buried, and has the loop come back while there is
