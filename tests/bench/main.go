@@ -86,6 +86,7 @@ var parts = []part{
 	{"snapshot", (*bench).snapshot},
 	{"aof", (*bench).appendOnly},
 	{"loading", (*bench).loading},
+	{"replication", (*bench).replication},
 	{"failover", (*bench).failover},
 	{"storm", (*bench).storm},
 	{"fanout", (*bench).fanout},
