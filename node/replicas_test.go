@@ -188,3 +188,23 @@ func TestRestoreForOlderReplicas(t *testing.T) {
 		t.Errorf("after a restart the data is %s, want %s", got, want)
 	}
 }
+
+// TestReplicaThatLoads: a replica that has got all of a snapshot and loads it for longer than
+// repl-timeout is not cut off as long as it says that it lives.
+func TestReplicaThatLoads(t *testing.T) {
+	t.Parallel()
+	primary := started(t, newDisk(t), "repl-diskless-sync no", "repl-timeout 1")
+	c := primary.dial()
+	c.Queue("PSYNC", "?", "-1")
+	noError(t, c.Flush())
+	online := func() bool { return strings.Contains(primary.replication("slave0"), "state=online") }
+	primary.until("it has all of the snapshot", online)
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		c.QueueRaw([]byte("\n"))
+		noError(t, c.Flush())
+	}
+	if !online() {
+		t.Errorf("it was cut off\n%s", primary.log)
+	}
+	primary.until("it is silent and is cut off", func() bool { return primary.replication("connected_slaves") == "0" })
+}

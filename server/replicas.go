@@ -371,6 +371,13 @@ func (r *replicas) release(number uint64) {
 	delete(r.bodies, number)
 }
 
+// alive: a replica sent an empty line, as it does while it loads what it has got.
+func (r *replicas) alive(p *replica) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.machine.Alive(p.peer, r.srv.clock.Monotonic())
+}
+
 // gone says that a client that was a replica, or might have been, has ended.
 func (r *replicas) gone(p *replica) {
 	r.ask(nil, func(m *replication.Primary, now time.Duration) []replication.Order {

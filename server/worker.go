@@ -403,6 +403,9 @@ const (
 // step executes one command of a batch.
 func (w *worker) step(cl *Client, args [][]byte) stepResult {
 	if len(args) == 0 {
+		if cl.has(isReplica) {
+			w.srv.replicas.alive(cl.replica)
+		}
 		return stepDone
 	}
 	if !w.execute(cl, args) {
