@@ -48,7 +48,6 @@ type Options struct {
 	Logger  *logger.Logger
 	Persist *persist.Manager
 	Log     *oplog.Log // the server's
-	PID     int
 }
 
 // Manager is the replica's side of one server.

@@ -50,7 +50,6 @@ var errWritten = errors.New("something was written here while the primary's snap
 type rescuer struct {
 	m      *Manager
 	log    *oplog.Log
-	temp   string
 	busy   chan struct{} // who has put something in writes
 	looks  chan struct{} // the folder shall be looked at
 	looked atomic.Int64
@@ -66,6 +65,7 @@ type rescuer struct {
 type loss struct {
 	generation int
 	at         replication.Position // where the history ends here
+	name       string               // of the history, which a restart does not change
 	fork       uint64
 	known      bool
 	keys       int
@@ -74,7 +74,7 @@ type loss struct {
 }
 
 func (r *rescuer) init(m *Manager, o Options) {
-	r.m, r.log, r.temp = m, o.Log, fmt.Sprintf("temp-rescue-%d.aof", o.PID)
+	r.m, r.log = m, o.Log
 	r.busy, r.looks = make(chan struct{}, 1), make(chan struct{}, 1)
 	r.looks <- struct{}{}
 }
@@ -177,6 +177,7 @@ func (s *session) loss(r *replication.Receive) (l *loss, lineage replication.Lin
 			err = errSuperseded
 		}
 		lineage, l.at, l.keys = s.m.host.Lineage(), s.m.host.Position(), s.m.host.KeyCount(v)
+		l.name = s.m.host.KnownPosition().ID
 	}) {
 		err = errSuperseded
 	}
@@ -281,7 +282,7 @@ func (s *session) save(l *loss) error {
 	}
 	room := s.m.cfg.Values().Int(config.ReplRescueMaxBytes)
 	for _, f := range list {
-		if f.History == l.at.ID && f.From-f.Missing <= from && f.To >= l.at.Offset {
+		if f.History == l.name && f.From-f.Missing <= from && f.To >= l.at.Offset {
 			return nil
 		}
 		room -= f.Size
@@ -299,7 +300,7 @@ func (s *session) save(l *loss) error {
 // does.
 func (s *session) copyTail(l *loss, from, first uint64, room int64) (rescue.File, error) {
 	head := rescue.Head{
-		Time: time.Unix(0, int64(s.m.env.Clock.Wall())), History: l.at.ID, From: first, To: l.at.Offset,
+		Time: time.Unix(0, int64(s.m.env.Clock.Wall())), History: l.name, From: first, To: l.at.Offset,
 		Fork: l.fork, Known: l.known, Missing: min(first, l.at.Offset) - from, Primary: l.primary, Taken: l.offered.String(),
 	}
 	if first >= l.at.Offset {
@@ -312,7 +313,7 @@ func (s *session) copyTail(l *loss, from, first uint64, room int64) (rescue.File
 	defer in.Close()
 	return rescue.Write(s.ctx, s.m.env.FS, s.m.rescues.dir(), rescue.Tail{
 		Head: head, Source: &alive{Reader: in, s: s}, Seek: !l.known || head.Missing > 0, DB: in.DB(),
-		Keys: s.m.host.Table().KeysOf, Max: room, Temp: s.m.rescues.temp,
+		Keys: s.m.host.Table().KeysOf, Max: room, Temp: s.m.persist.RescueTemp(),
 	})
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 
 	"dozo/env"
@@ -222,4 +224,104 @@ func cut(t *testing.T, disk *faultfs.Mem, n int) {
 	noError(t, err)
 	noError(t, f.Truncate(info.Size()-int64(n)))
 	noError(t, f.Close())
+}
+
+// loserOf is a primary with an append only file that was killed with writes that its successor
+// never saw, and both are there again.
+func loserOf(t *testing.T) (loser, winner *machine) {
+	t.Helper()
+	loser = started(t, newDisk(t), "repl-diskless-sync-delay 0", aofYes)
+	loser.fill()
+	loser.settled()
+	winner = started(t, newDisk(t), "repl-diskless-sync-delay 0", of(loser))
+	winner.catchesUp(loser)
+	loser.write(5)
+	winner.catchesUp(loser)
+	winner.do("REPLICAOF NO ONE")
+	loser.until("the replica is gone", func() bool { return loser.replication("connected_slaves") == "0" })
+	loser.do("SET only here")
+	winner.do("SET only there")
+	loser.killed()
+	return loser.again(loser.disk, aofYes), winner
+}
+
+// keptOnce checks that what only the loser had is in one file, and nothing else is left.
+func (m *machine) keptOnce() {
+	m.t.Helper()
+	list := m.rescued()
+	if len(list) != 1 || list[0].Missing != 0 || !list[0].Known || !bytes.Contains(m.commandsOf(list[0]), []byte("here")) {
+		m.t.Errorf("files: %+v\n%s", list, m.log)
+	}
+	all, err := m.disk.ReadDir("/data")
+	noError(m.t, err)
+	for _, e := range all {
+		if strings.HasPrefix(e.Name(), "temp-rescue") {
+			m.t.Errorf("%s is left", e.Name())
+		}
+	}
+}
+
+// TestRescueKilled: a server that is killed while it writes a rescue file, at any point of it,
+// has its data still, and writes the file when it comes back.
+func TestRescueKilled(t *testing.T) {
+	t.Parallel()
+	for _, op := range []faultfs.Op{faultfs.Open, faultfs.Write, faultfs.Sync, faultfs.Rename} {
+		loser, winner := loserOf(t)
+		at, goOn := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		loser.fs.Inject(faultfs.Fault{Op: op, Path: "*rescue*", Wait: func() {
+			once.Do(func() { close(at) })
+			<-goOn
+		}})
+		loser.follows(winner)
+		<-at
+		disk := loser.disk.KeepAll()
+		close(goOn)
+		loser.killed()
+		loser = loser.again(disk, aofYes)
+		if got := loser.do("GET only"); got != "here" {
+			t.Errorf("killed at %v: the data is %q", op, got)
+		}
+		loser.follows(winner)
+		loser.catchesUp(winner)
+		loser.keptOnce()
+	}
+}
+
+// TestRescueAfterCrashNeedsDisk: a primary that was killed does not give its data up while the
+// file cannot be written, not even by being killed again.
+func TestRescueAfterCrashNeedsDisk(t *testing.T) {
+	t.Parallel()
+	loser, winner := loserOf(t)
+	for range 2 {
+		heal := loser.fs.Inject(faultfs.Fault{Op: faultfs.Write, Path: "temp-rescue*", Err: syscall.ENOSPC, Short: 10})
+		loser.follows(winner)
+		loser.until("the trouble is shown", func() bool { return strings.Contains(loser.replication("dozo_rescue_trouble"), "no space") })
+		if got := loser.do("GET only"); got != "here" {
+			t.Errorf("the data is %q", got)
+		}
+		loser.killed()
+		heal()
+		loser = loser.again(loser.disk, aofYes)
+	}
+	loser.follows(winner)
+	loser.catchesUp(winner)
+	loser.keptOnce()
+}
+
+// TestRescueOfLittleLog: what the log does not keep of the file's end is missing, and said.
+func TestRescueOfLittleLog(t *testing.T) {
+	t.Parallel()
+	loser, winner := loserOf(t)
+	for i := range 400 {
+		loser.do(fmt.Sprintf("SET big:%d %s", i, strings.Repeat("x", 3000)))
+	}
+	loser.killed()
+	loser = loser.again(loser.disk, aofYes, "repl-backlog-size 100kb")
+	loser.follows(winner)
+	loser.catchesUp(winner)
+	list := loser.rescued()
+	if len(list) != 1 || list[0].Missing == 0 || !list[0].Known || loser.replication("dozo_rescue_incomplete") != "1" {
+		t.Errorf("files: %+v\n%s", list, loser.log)
+	}
 }

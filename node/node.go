@@ -237,7 +237,7 @@ func (n *Node) build() (err error) {
 	})
 	n.log = oplog.New(n.arena, oplog.Options{DeferWake: true})
 	n.persist = persist.New(persist.Options{Env: o.Env, Config: o.Config, Logger: n.logger, Log: n.log, PID: o.PID})
-	n.follow = follower.New(follower.Options{Env: o.Env, Config: o.Config, Logger: n.logger, Persist: n.persist, Log: n.log, PID: o.PID})
+	n.follow = follower.New(follower.Options{Env: o.Env, Config: o.Config, Logger: n.logger, Persist: n.persist, Log: n.log})
 	n.server, err = server.New(server.Options{
 		Env: o.Env, Config: o.Config, Keyspace: n.ks, Log: n.log, Logger: n.logger,
 		Commands: append(n.savingFlush(families()), n.persist.Commands(), n.follow.Commands()),

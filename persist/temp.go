@@ -22,8 +22,18 @@ func (m *Manager) tempName() string {
 	return fmt.Sprintf(tempPrefix+"%d-%.*s-%d.rdb", m.pid, runDigits, m.host.RunID(), m.files)
 }
 
+// RescueTemp is the name of a rescue file that is being written. There is one at a time.
+func (m *Manager) RescueTemp() string { return rescueTemp(m.host.RunID()) }
+
+func rescueTemp(run string) string {
+	return fmt.Sprintf(tempPrefix+"rescue-%.*s.aof", runDigits, run)
+}
+
 // ofRun tells whether a file was being written by a run.
 func ofRun(name, run string) bool {
+	if len(run) > runDigits && name == rescueTemp(run) {
+		return true
+	}
 	parts := strings.Split(strings.TrimPrefix(name, tempPrefix), "-")
 	return strings.HasPrefix(name, tempPrefix) && strings.HasSuffix(name, ".rdb") &&
 		len(parts) == 3 && len(run) > runDigits && parts[1] == run[:runDigits]
@@ -41,7 +51,7 @@ func (m *Manager) sweep() {
 			continue
 		}
 		if err := m.env.FS.Remove(filepath.Join(dir, e.Name())); err == nil {
-			m.logf(logger.Notice, "Removed %s, which a save has left that did not come to its end", e.Name())
+			m.logf(logger.Notice, "Removed %s, which the last run has left half written", e.Name())
 		}
 	}
 }
