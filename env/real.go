@@ -1,6 +1,7 @@
 package env
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"io/fs"
@@ -20,6 +21,32 @@ func Real() *Env {
 		Dialer:  &net.Dialer{},
 		NewRand: func() Rand { return Seeded(osSeed()) },
 	}
+}
+
+// From is a dialer whose connections come from an address of this machine, "" = from any.
+// That of a test goes its own ways.
+func From(d Dialer, source string) Dialer {
+	if real, ok := d.(*net.Dialer); ok && source != "" {
+		return &bound{Dialer: *real, source: source}
+	}
+	return d
+}
+
+// bound is a dialer with a source.
+type bound struct {
+	net.Dialer
+	source string
+}
+
+// DialContext implements Dialer.
+func (b *bound) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	ip, err := net.ResolveIPAddr("ip", b.source)
+	if err != nil {
+		return nil, err
+	}
+	d := b.Dialer
+	d.LocalAddr = &net.TCPAddr{IP: ip.IP, Zone: ip.Zone}
+	return d.DialContext(ctx, network, address)
 }
 
 // Flags of OpenFile, for those who may not ask os.

@@ -150,6 +150,11 @@ func (m *Manager) settings() replication.LinkSettings {
 	}
 }
 
+// dialer connects to the primary, from the address that bind-source-addr says.
+func (m *Manager) dialer() env.Dialer {
+	return env.From(m.env.Dialer, m.cfg.String(config.BindSourceAddr))
+}
+
 // address is the primary's, as what is loaded says it.
 func (m *Manager) address() string {
 	return net.JoinHostPort(strings.ToLower(m.primary.Host), strconv.Itoa(m.primary.Port))
@@ -265,8 +270,20 @@ func (m *Manager) step(e replication.Event) {
 	for _, effect := range m.link.Step(e, m.env.Clock.Monotonic()) {
 		m.do(effect)
 	}
-	m.show()
-	if after := m.seen.Load().State; after != before {
+	m.showChange(before)
+}
+
+// shown shows that the server has the stream: only now is the link up for who asks, since who
+// reads that may rely on the name of the history, and on the replicas' having been told it.
+func (m *Manager) shown() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.showChange(m.seen.Load().State)
+}
+
+// showChange is show, and tells the server whether the link is up. Under mu.
+func (m *Manager) showChange(before replication.LinkState) {
+	if m.show(); m.seen.Load().State != before {
 		m.host.Alone(func(*keyspace.View) { m.host.SetLinkUp(m.seen.Load().State == replication.LinkConnected) })
 	}
 }
@@ -364,5 +381,9 @@ func (m *Manager) Status() replication.LinkStatus {
 // show has Status tell how the link stands now. Under mu.
 func (m *Manager) show() {
 	now := m.env.Clock.Monotonic()
-	m.seen.Store(&seen{m.link.Status(now), now})
+	st := m.link.Status(now)
+	if st.State == replication.LinkConnected && (m.session == nil || !m.session.given.Load()) {
+		return // not yet: see shown
+	}
+	m.seen.Store(&seen{st, now})
 }

@@ -82,7 +82,7 @@ func (s *session) converse() error {
 	if err := s.rescueAgain(); err != nil {
 		return err
 	}
-	conn, err := s.m.env.Dialer.DialContext(s.ctx, "tcp", s.address)
+	conn, err := s.m.dialer().DialContext(s.ctx, "tcp", s.address)
 	if err != nil {
 		return err
 	}
@@ -242,6 +242,7 @@ func (s *session) follow(stream *replication.Stream, acks bool) error {
 	}) {
 		return errSuperseded
 	}
+	s.m.shown()
 	return err
 }
 
@@ -285,7 +286,7 @@ func (m *Manager) ask(e replication.Ask) {
 
 func (m *Manager) askInfo(ctx context.Context, e replication.Ask) (string, error) {
 	c, err := client.Dial(ctx, client.Options{
-		Dialer: m.env.Dialer, Address: net.JoinHostPort(e.Host, fmt.Sprint(e.Port)), User: e.User, Password: e.Password,
+		Dialer: m.dialer(), Address: net.JoinHostPort(e.Host, fmt.Sprint(e.Port)), User: e.User, Password: e.Password,
 		DialTimeout: askPatience, ReadTimeout: askPatience, WriteTimeout: askPatience,
 	})
 	if err != nil {

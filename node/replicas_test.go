@@ -3,6 +3,10 @@ package node_test
 import (
 	"bytes"
 	"io"
+	"io/fs"
+	"net"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -207,4 +211,104 @@ func TestReplicaThatLoads(t *testing.T) {
 		t.Errorf("it was cut off\n%s", primary.log)
 	}
 	primary.until("it is silent and is cut off", func() bool { return primary.replication("connected_slaves") == "0" })
+}
+
+// TestReplicaOfWithinATransaction: what a transaction has written before REPLICAOF is of this
+// server's history, and where the primary is asked to go on is behind it: the transaction is
+// through by then. What comes later in it writes nothing, for no log would have it.
+func TestReplicaOfWithinATransaction(t *testing.T) {
+	primary, replica := pairOf(t)
+	replica.do("REPLICAOF NO ONE")
+	replica.do("MULTI")
+	replica.do("SET lost 1")
+	host, port, _ := net.SplitHostPort(primary.node.Addrs()[0].String())
+	replica.do("REPLICAOF " + host + " " + port)
+	replica.do("SET unlogged 1")
+	v, err := replica.DoErr("EXEC")
+	if err != nil || len(v.Elems) != 3 || !strings.HasPrefix(v.Elems[2].Str, "READONLY") {
+		t.Errorf("EXEC: %v, %v", v, err)
+	}
+	primary.do("SET won " + strings.Repeat("x", 200)) // more than the transaction has logged
+	replica.catchesUp(primary)
+	if got := primary.stat("sync_full"); got != "2" {
+		t.Errorf("%s full resyncs: the replica had a write that the primary never saw\n%s", got, replica.log)
+	}
+}
+
+// TestRemovalsAcrossARestart: a key that was over and not removed when the primary ended is
+// removed from its replica by the next run, which the replica goes on to follow: the file must
+// have it.
+func TestRemovalsAcrossARestart(t *testing.T) {
+	for kind, directive := range kinds {
+		primary := started(t, newDisk(t), "repl-diskless-sync-delay 0", directive)
+		primary.fill()
+		replica := started(t, newDisk(t), of(primary))
+		replica.catchesUp(primary)
+		primary.do("DEBUG SET-ACTIVE-EXPIRE 0")
+		for i := range 10 {
+			primary.do("SET over:" + strconv.Itoa(i) + " x PX 1")
+		}
+		replica.until("it has caught up", func() bool {
+			return replica.replication("master_repl_offset") == primary.replication("master_repl_offset")
+		})
+		primary.settled()
+		again := primary.again(primary.stop("SHUTDOWN"), directive)
+		replica.until("the keys are gone", func() bool { return again.size() == replica.size() })
+		replica.catchesUp(again)
+		if got := again.stat("sync_full"); got != "0" {
+			t.Errorf("%s: %s full resyncs\n%s", kind, got, again.log)
+		}
+	}
+}
+
+// size is DBSIZE.
+func (m *machine) size() int {
+	m.t.Helper()
+	v, err := m.DoErr("DBSIZE")
+	noError(m.t, err)
+	return int(v.Int())
+}
+
+// TestSourceAddress: a replica connects from the address that bind-source-addr says.
+func TestSourceAddress(t *testing.T) {
+	primary, replica := pairOf(t)
+	replica.do("CONFIG SET bind-source-addr 127.0.0.2")
+	replica.do("REPLICAOF NO ONE")
+	replica.follows(primary)
+	replica.catchesUp(primary)
+	if got := primary.replication("slave0"); !strings.HasPrefix(got, "ip=127.0.0.2,") {
+		t.Errorf("the replica is %s", got)
+	}
+}
+
+// TestFlushAllGivesUpASave: without rules for saves, too, FLUSHALL ends one that runs.
+func TestFlushAllGivesUpASave(t *testing.T) {
+	m := started(t, newDisk(t), "rdb-key-save-delay 100000")
+	m.do("DEBUG POPULATE 1000")
+	m.do("BGSAVE")
+	m.do("FLUSHALL")
+	m.untilInfo("rdb_bgsave_in_progress", "0")
+	if got := m.info("rdb_last_bgsave_status"); got != "ok" {
+		t.Errorf("the last save is %s", got)
+	}
+	m.do("SET still writable")
+	if files, err := m.disk.ReadDir("/data"); err != nil || slices.ContainsFunc(files, func(e fs.DirEntry) bool { return e.Name() == "dump.rdb" }) {
+		t.Errorf("a snapshot was written: %v, %v", files, err)
+	}
+}
+
+// TestResetOfReplication: CONFIG RESETSTAT counts resyncs, and commands of the stream that are not
+// executed, anew. DEBUG REPLICATE sends such a command.
+func TestResetOfReplication(t *testing.T) {
+	primary, replica := pairOf(t)
+	primary.do("DEBUG REPLICATE no-such-command")
+	replica.catchesUp(primary)
+	if full, errs := primary.stat("sync_full"), replica.stat("unexpected_error_replies"); full != "1" || errs != "1" {
+		t.Errorf("%s full resyncs, %s commands were not executed", full, errs)
+	}
+	primary.do("CONFIG RESETSTAT")
+	replica.do("CONFIG RESETSTAT")
+	if full, errs := primary.stat("sync_full"), replica.stat("unexpected_error_replies"); full != "0" || errs != "0" {
+		t.Errorf("after the reset: %s full resyncs, %s commands were not executed", full, errs)
+	}
 }

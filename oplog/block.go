@@ -114,7 +114,9 @@ func (l *Log) hold(n int) {
 
 func (l *Log) setExtra() {
 	const around = 2 // the tail, and the spare piece
-	l.extra.Store(max(0, l.held-int64(l.retain)-int64(around*l.blockSize())))
+	beyond := max(0, l.held-int64(l.retain))
+	l.beyond.Store(beyond)
+	l.extra.Store(max(0, beyond-int64(around*l.blockSize())))
 }
 
 // retire gives a block up. A reader that was cut while it looked at the bytes

@@ -78,6 +78,7 @@ type Log struct {
 	spareSize    int
 	held         int64 // bytes taken from the arena
 	extra        atomic.Int64
+	beyond       atomic.Int64
 	blockSizeMax int
 	deferWake    bool
 	era          Era // of the gates, as of Activate

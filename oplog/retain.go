@@ -30,10 +30,15 @@ func (l *Log) trim() {
 }
 
 // Extra is how many bytes of the arena are in use for the sake of readers that are
-// behind, beyond what is retained anyway: of a disk that is slow to sync, say. Like the
-// buffers of Redis' file and replicas they must not count against maxmemory: what is
-// evicted is logged, so that the log would only grow.
+// behind, beyond what is retained anyway: of a disk that is slow to sync, or of a replica
+// that is slow to read.
 func (l *Log) Extra() int64 { return l.extra.Load() }
+
+// Beyond is how many bytes of the arena are in use in all, beyond what is retained: those
+// of Extra, and the block that is written and the next one. Like the buffers of Redis' file
+// and replicas they must not count against maxmemory: what is evicted is logged, so that the
+// log would only grow. What counts is as much as is retained, and never more.
+func (l *Log) Beyond() int64 { return l.beyond.Load() }
 
 // First is the oldest offset that a reader may start at.
 func (l *Log) First() uint64 {

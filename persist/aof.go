@@ -326,7 +326,7 @@ func (m *Manager) beginRewrite(v *keyspace.View) error {
 	j := m.newJob(v, c)
 	j.rewrite, j.of, j.incremental = rw, m.aof, c.Bool(config.AOFRewriteIncrementalFsync)
 	j.info.AOFBase, j.info.Replication = true, m.host.LogStanding()
-	o := snapshot.Options{Version: j.opts.Version}
+	o := m.picture(j)
 	if j.commands = !preamble; j.commands {
 		j.stamped = c.Bool(config.AOFTimestampEnabled)
 		o.NewAppender = func(now int64) snapshot.Appender { return &snapshot.Image{Now: now} }

@@ -136,14 +136,18 @@ func (m *Manager) save(c *command.Context) error {
 
 // SaveAfter makes of FLUSHALL's handler one that saves where there are rules for saves:
 // somebody who empties the data may be about to fill it anew, and a restart must not
-// bring the old data back. The reply waits for the save; within a transaction nothing
+// bring the old data back. Where there are none a save that runs is given up. The reply waits for the save; within a transaction nothing
 // can wait. What is executed again (Timeless) was saved after, or is about to be undone.
 func (m *Manager) SaveAfter(handler command.Handler) command.Handler {
 	return func(c *command.Context) error {
 		mark := len(c.Out.Buf)
 		err := handler(c)
-		if err != nil || c.Timeless || len(m.cfg.Values().Save()) == 0 {
+		if err != nil || c.Timeless {
 			return err
+		}
+		if len(m.cfg.Values().Save()) == 0 {
+			m.host.Alone(m.giveUpFlushed)
+			return nil
 		}
 		finish := func(func(*resp.Writer) error) {}
 		if c.CanBlock() {
@@ -178,6 +182,16 @@ func (m *Manager) saveFlushed(v *keyspace.View, done func(error)) {
 		done(nil)
 	default:
 		m.begin(v, done)
+	}
+}
+
+// giveUpFlushed gives up a save that runs: it is of what was before FLUSHALL, which the next
+// start would bring back. A snapshot that others write, too, is theirs as well. Only alone.
+func (m *Manager) giveUpFlushed(*keyspace.View) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if j := m.saving(); j != nil && len(m.jobs) == 1 {
+		j.snap.Cancel(errFlushed)
 	}
 }
 

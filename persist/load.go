@@ -171,7 +171,7 @@ func (m *Manager) loadFrom(ctx context.Context, l *loading, file io.Reader, size
 	c := m.cfg.Values()
 	got, err := snapshot.Load(ctx, file, snapshot.LoadOptions{
 		Keyspace: m.host.Keyspace(), Limits: &m.host.Settings().Limits, Workers: int(c.Int(config.IOThreads)),
-		Size: size, Now: m.env.Clock.Wall().Milliseconds(), KeepExpired: keep || m.host.Follows(),
+		Size: size, Now: m.env.Clock.Wall().Milliseconds(), KeepExpired: keep || m.host.Follows(), Following: m.host.Follows(),
 		Deep: c.Int(config.SanitizeDumpPayload) == config.SanitizeYes, SkipChecksum: !c.Bool(config.RDBChecksum),
 		Progress: &l.progress, Replace: l.replace,
 		Fact: func(name, value string) { m.logFact(l, name, value) }, Pause: func() { m.pause(ctx) },
@@ -406,7 +406,7 @@ func (m *Manager) saveHere(v *keyspace.View) error {
 	j := m.newJob(v, m.cfg.Values())
 	j.path, j.temp = m.cfg.Path(config.DBFilename), m.tempName()
 	j.info.Replication = m.host.Standing()
-	j.share(snapshot.Begin(v, snapshot.Options{Version: j.opts.Version}))
+	j.share(snapshot.Begin(v, m.picture(j)))
 	over := make(chan error, 1)
 	go func() {
 		err := j.save()

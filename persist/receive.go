@@ -37,10 +37,11 @@ func (m *Manager) Receive(ctx context.Context, o Receiving) (*Received, error) {
 	l := &loading{began: m.env.Clock.Monotonic(), at: m.now(), total: o.Size, aside: true}
 	r := &Received{m: m, shadow: m.host.Keyspace().NewShadow(), load: l}
 	m.alone(func(*keyspace.View) { r.begin() })
+	m.logf(logger.Notice, "MASTER <-> REPLICA sync: Loading DB in memory")
 	c := m.cfg.Values()
 	got, err := snapshot.Load(ctx, o.Src, snapshot.LoadOptions{
 		Keyspace: r.shadow, Limits: &m.host.Settings().Limits, Workers: int(c.Int(config.IOThreads)),
-		Size: o.Size, Now: m.env.Clock.Wall().Milliseconds(), KeepExpired: true,
+		Size: o.Size, Now: m.env.Clock.Wall().Milliseconds(), KeepExpired: true, Following: true,
 		Deep: c.Int(config.SanitizeDumpPayload) == config.SanitizeYes, SkipChecksum: !c.Bool(config.RDBChecksum),
 		Progress: &l.progress, Pause: func() { m.pause(ctx) },
 		Fact: func(name, value string) {
@@ -51,6 +52,7 @@ func (m *Manager) Receive(ctx context.Context, o Receiving) (*Received, error) {
 		},
 	})
 	if err != nil {
+		m.logf(logger.Warning, "Internal error in RDB reading: %v", err)
 		m.host.Alone(r.Discard) // not waited for: the server may have ended, which is why
 		if l.emptied.Load() {
 			m.logf(logger.Warning, "The data was flushed to make room for the primary's, which did not come: this server has NO DATA until a full resync succeeds. It is tried again.")
@@ -140,6 +142,7 @@ func (r *Received) Adopt(v *keyspace.View) {
 	m := r.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.logf(logger.Notice, "MASTER <-> REPLICA sync: Swapping active DB with loaded DB. Discarding old DB in background")
 	v.Adopt(r.shadow)
 	r.end()
 	m.emptied.Store(false)

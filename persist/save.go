@@ -78,7 +78,7 @@ func (m *Manager) begin(v *keyspace.View, done func(error)) {
 	if j.done, m.waiting = m.waiting, nil; done != nil {
 		j.done = append(j.done, done)
 	}
-	if !m.start(j, v, snapshot.Options{Version: j.opts.Version}) {
+	if !m.start(j, v, m.picture(j)) {
 		m.scheduled, m.waiting = true, j.done
 		return
 	}
@@ -86,6 +86,13 @@ func (m *Manager) begin(v *keyspace.View, done func(error)) {
 		m.saved.count++
 		m.logf(logger.Notice, "Background saving started by pid %d", m.pid)
 	}
+}
+
+// picture is what a job wants of its snapshot. Replicas have what is over and not removed
+// yet, as this server does, and wait to be told to remove it: by the next run, if it is that of
+// this file. It must have it to do so.
+func (m *Manager) picture(j *job) snapshot.Options {
+	return snapshot.Options{Version: j.opts.Version, KeepOver: m.host.HasReplicas()}
 }
 
 // newJob is what all jobs have in common.

@@ -8,7 +8,6 @@ import (
 	"dozo/logger"
 	"dozo/rdb"
 	"dozo/server"
-	"dozo/snapshot"
 )
 
 // BeginStream implements server.Persistence.
@@ -59,7 +58,7 @@ func (m *Manager) stream(v *keyspace.View, s *server.SnapshotStream) bool {
 	j.opts.Compress = c.Bool(config.RDBCompression)
 	j.info.Replication = s.Begun()
 	j.done = append(j.done, s.Done)
-	m.start(j, v, snapshot.Options{Version: j.opts.Version})
+	m.start(j, v, m.picture(j))
 	m.logf(logger.Notice, "Background RDB transfer started by pid %d", m.pid)
 	return true
 }

@@ -193,6 +193,7 @@ func (l *Link) partialResync(line string, now time.Duration) {
 		at.ID = words[1]
 		l.log("Master replication ID changed to %s", at.ID)
 	}
+	l.log("MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.")
 	l.acks = true
 	l.stream(Stream{At: at}, now)
 }

@@ -237,9 +237,9 @@ func (l *Link) announced(line string, now time.Duration) {
 // receive has the snapshot taken that is about to come.
 func (l *Link) receive(s client.Snapshot) {
 	if s.Mark != nil {
-		l.log("MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF")
+		l.log("MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF to parser")
 	} else {
-		l.log("MASTER <-> REPLICA sync: receiving %d bytes from master", s.Size)
+		l.log("MASTER <-> REPLICA sync: receiving %d bytes from master to parser", s.Size)
 	}
 	l.do(Receive{At: l.full, Snapshot: s, KeysMin: l.guard.keysMin})
 }

@@ -142,6 +142,9 @@ func (p *Primary) SnapshotEnded(number uint64, size int64, err error, now time.D
 		return p.out
 	}
 	s.whole, s.size, s.ended = true, size, now
+	if p.settings.Diskless {
+		p.log("Diskless rdb transfer, done reading from pipe, %d replicas still up.", len(p.those(ReplicaAttached, number))+len(p.those(ReplicaTransfer, number)))
+	}
 	for _, r := range p.those(ReplicaAttached, number) {
 		p.transfer(r, now)
 	}
@@ -196,7 +199,7 @@ func (p *Primary) cancelUnwanted() {
 		}
 	}
 	s.lost = true
-	p.log("The last replica that the snapshot was for is gone: it is canceled")
+	p.log("Diskless rdb transfer, last replica dropped: the snapshot is canceled")
 	s.open = false
 	p.do(CancelSnapshot{s.number})
 }

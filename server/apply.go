@@ -137,6 +137,10 @@ func (w *worker) applyBatch(cl *Client, in []byte) (consumed int) {
 			if len(c.args) > 0 && in[consumed] != '*' {
 				return w.breakUpstream(cl, errInlineUpstream, len(in))
 			}
+			if len(c.args) > 0 && w.mustHold(cl, c.args) {
+				w.stayUnread(cl, len(in)-consumed)
+				return consumed
+			}
 			w.apply(cl, c.args, in[consumed:c.end])
 			if consumed = c.end; cl.freed {
 				return len(in)
@@ -245,6 +249,9 @@ func (w *worker) apply(cl *Client, args [][]byte, raw []byte) {
 	if cmd.FullName == "multi" {
 		w.raw = nil
 		cl.set(inMulti, true)
+		return
+	}
+	if !w.mayObey(cl, cmd) {
 		return
 	}
 	w.run(cl, cmd, args) // and logs it
@@ -359,14 +366,6 @@ func (w *worker) leaveOut(cl *Client, raw []byte) {
 	from := len(up.raw)
 	up.raw = append(up.raw, raw...)
 	up.leftOut = append(up.leftOut, oplog.Span{From: from, To: len(up.raw)})
-}
-
-// complainUpstream logs that a command of the stream was not executed: from here on the
-// data may differ from the primary's.
-func (w *worker) complainUpstream(args [][]byte, why string) {
-	w.srv.applyErrors.Add(1)
-	w.srv.logf(Warning, "== CRITICAL == This replica is sending an error to its primary: '%s' after processing the command '%s'. "+
-		"The data here may differ from the primary's from now on.", text.Shorten(why), shown(args[0], shownOfCall))
 }
 
 // logRaw appends the bytes of what was executed to the log, and says where they end there.

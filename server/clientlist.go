@@ -80,6 +80,10 @@ func (w *worker) describe(cl *Client) string {
 		total += int64(b.argv) // its command lies in the buffer that all share
 	}
 	events, obl, oll, omem := b.output()
+	if lag := cl.replica.lag(); lag > 0 { // in the log, which all replicas share
+		events, oll, omem = "rw", 1, omem+lag
+		total += int64(lag)
+	}
 	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d"+
 		" multi=%d qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=%d rbs=%d rbp=%d obl=%d oll=%d omem=%d tot-mem=%d"+
 		" events=%s cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s",

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dozo/command"
+	"dozo/oplog"
 	"dozo/text"
 )
 
@@ -59,6 +60,7 @@ func debugTable() []debugCommand {
 		{"QUICKLIST", "<key> [<0|1>]", "Write a quicklist's shape to the log.", 3, 4, debugQuicklist},
 		{"QUICKLIST-PACKED-THRESHOLD", "<size>", "Set the size from which on an element of a list has a node of its own.", 3, 3, debugPackedThreshold},
 		{"RELOAD", "[MERGE] [NOFLUSH] [NOSAVE]", "Save the data set and load it again.", 2, 5, debugReload},
+		{"REPLICATE", "<command> [<arg> ...]", "Send replicas a command that is not executed here.", 3, debugAny, debugReplicate},
 		{"REPLYBUFFER", "<PEAK-RESET-TIME|RESIZING> <value>", "Accepted: reply buffers belong to the loop and are not resized by time.", 4, 4, debugReplyBuffer},
 		{"SEGFAULT", "", "Crash by a bad access to memory.", 2, 2, debugSegfault},
 		{"SET-ACTIVE-EXPIRE", "<0|1>", "Stop removing keys when their time is over, or go on with it.", 3, 3, debugActiveExpire},
@@ -96,6 +98,19 @@ func debugHelp(c *command.Context) error {
 	for _, l := range lines {
 		c.Out.SimpleString(l)
 	}
+	return nil
+}
+
+// debugReplicate sends replicas what tests want to see them do with it.
+func debugReplicate(c *command.Context) error {
+	s := serverOf(c)
+	switch {
+	case s.logUsers&LogFile != 0:
+		return command.ReplyError("ERR the append only file would have the command, too, and no start could execute it")
+	case s.records():
+		s.log.Append(oplog.NoDB, oplog.AppendCommand(nil, c.Args[2:]...))
+	}
+	c.Out.OK()
 	return nil
 }
 

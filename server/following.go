@@ -77,6 +77,7 @@ func (s *Server) ShiftHistory(id string) {
 	}
 	s.lineage = s.lineage.Shift(id, s.log.Offset())
 	s.noteHistory()
+	s.logf(Notice, "Setting secondary replication ID to %s, valid up to offset: %d. New replication ID is %s", s.lineage.ID2(), s.lineage.SecondOffset(), id)
 	s.replicas.renamed("the history has a new name")
 }
 

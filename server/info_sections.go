@@ -145,9 +145,9 @@ func (t *infoText) memory() {
 	human("maxmemory", s.cfg.Int(config.MaxMemory))
 	t.addf("maxmemory_policy:%s", s.cfg.String(config.MaxMemoryPolicy))
 	t.fragmentation(&m)
-	t.ints("mem_not_counted_for_evict", s.ks.Apart()+s.log.Extra())
-	t.ints("mem_replication_backlog mem_total_replication_buffers", m.log, m.log)
-	t.ints("mem_clients_slaves mem_clients_normal mem_cluster_links mem_aof_buffer", 0, m.clients, 0, 0)
+	t.ints("mem_not_counted_for_evict", s.ks.Apart()+s.log.Beyond())
+	t.ints("mem_replication_backlog mem_total_replication_buffers", m.backlog(), m.log)
+	t.ints("mem_clients_slaves mem_clients_normal mem_cluster_links mem_aof_buffer", m.replicas, m.clients, 0, m.file)
 	t.addf("mem_allocator:dozo-arena")
 	t.ints("active_defrag_running", int64(s.defrag.share.Load()))
 	t.addf("lazyfree_pending_objects:%d", s.ks.Graves())
@@ -356,7 +356,7 @@ func (t *infoText) role() {
 	}
 	t.addf("master_link_status:%s", up)
 	t.ints("master_last_io_seconds_ago master_sync_in_progress", lastIO, number(st.State == replication.LinkSync))
-	t.ints("slave_read_repl_offset slave_repl_offset", offset, offset)
+	t.ints("slave_read_repl_offset slave_repl_offset", offset+s.unapplied(), offset)
 	if st.State == replication.LinkSync {
 		t.transfer(st)
 	}

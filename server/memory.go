@@ -40,6 +40,7 @@ type memoryUse struct {
 	used, startup, peak int64
 	resident            int64 // of the whole process
 	clients, log        int64
+	replicas, file      int64 // of the log, for replicas that lag behind, or the file that does
 	tables, wheels      int64
 	overhead, dataset   int64
 	keys                int64
@@ -67,6 +68,12 @@ func (s *Server) memoryUse(v *keyspace.View) (m memoryUse) {
 	s.notePeak(m.used)
 	m.peak, m.startup, m.resident = s.peak.bytes, s.startupMemory, s.residentBytes()
 	m.log = s.log.Stats().Memory
+	switch {
+	case s.replicas.any():
+		m.replicas = s.log.Extra()
+	case s.logUsers&LogFile != 0:
+		m.file = s.log.Extra()
+	}
 	for db := range s.ks.Databases() {
 		if loading {
 			break
@@ -84,6 +91,9 @@ func (s *Server) memoryUse(v *keyspace.View) (m memoryUse) {
 	m.dataset = max(m.used-m.overhead, 0)
 	return m
 }
+
+// backlog is what is kept of the log for whoever comes.
+func (m *memoryUse) backlog() int64 { return m.log - m.replicas - m.file }
 
 // net is the memory in use beyond what an empty server takes; at least 1.
 func (m *memoryUse) net() int64 { return max(m.used-m.startup, 1) }

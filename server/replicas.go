@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dozo/command"
@@ -48,8 +49,9 @@ type replica struct {
 	cl   *Client
 	peer *replication.Replica
 
-	log  *oplog.Reader // what it gets, or will when it has the snapshot; nil = nothing
-	body *replication.SpoolReader
+	log     *oplog.Reader                // what it gets, or will when it has the snapshot; nil = nothing
+	follows atomic.Pointer[oplog.Reader] // log, for who does not hold mu
+	body    *replication.SpoolReader
 	// paced is how body is sent, once it is.
 	paced *pacedSource
 
@@ -258,6 +260,7 @@ func (r *replicas) hold(p *replica, from uint64) {
 	}
 	reader.SetLagMax(r.machine.LagMax(p.peer))
 	p.log = reader
+	p.follows.Store(reader)
 }
 
 // transfer sends the snapshot.
@@ -391,6 +394,7 @@ func (r *replicas) letGo(p *replica) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if p.log != nil {
+		p.follows.Store(nil)
 		p.log.Close()
 	}
 	if p.body != nil {
@@ -454,6 +458,36 @@ func (r *replicas) status() []replication.ReplicaStatus {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.machine.Replicas(r.srv.clock.Monotonic())
+}
+
+// resetStats begins to count anew.
+func (r *replicas) resetStats() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	*r.machine.Stats() = replication.PrimaryStats{}
+}
+
+// any tells whether there is a replica.
+func (r *replicas) any() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.byID {
+		if p.peer.IsReplica() {
+			return true
+		}
+	}
+	return false
+}
+
+// lag is how much of the log a replica has not got, 0 for who is none.
+func (p *replica) lag() int {
+	if p == nil {
+		return 0
+	}
+	if log := p.follows.Load(); log != nil {
+		return int(log.Lag())
+	}
+	return 0
 }
 
 // good is how many replicas min-replicas-to-write counts.

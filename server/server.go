@@ -126,6 +126,7 @@ type Server struct {
 	ackWaiters    atomic.Int64 // clients in WAIT and WAITAOF
 	applyErrors   atomic.Int64
 	appliedAt     atomic.Int64 // when something came from the primary, monotonic
+	obeyedNote    atomic.Int64 // when the log said last that the disk does not keep it, monotonic
 	receivedBytes atomic.Int64 // of its snapshots
 	backlog       backlog
 	kept          uint64 // what the log was told to retain

@@ -167,7 +167,7 @@ func (s *Server) applyMemory(v *config.Values) {
 		MaxMemory: v.Int(config.MaxMemory), Policy: policies[v.Int(config.MaxMemoryPolicy)],
 		Samples:      int(v.Int(config.MaxMemorySamples)),
 		LFULogFactor: int(v.Int(config.LFULogFactor)), LFUDecayMins: int(v.Int(config.LFUDecayTime)),
-		CountedBeside: func() int64 { return s.countedBeside() - s.log.Extra() },
+		CountedBeside: func() int64 { return s.countedBeside() - s.log.Beyond() },
 	}
 	s.ks.SetLimits(l)
 	s.attend(attnMaxMemory, l.MaxMemory > 0)

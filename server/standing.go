@@ -34,7 +34,7 @@ import (
 // Standing is which moment of which history the data is, nil if nobody could go on from it.
 // Only alone, or when the server has ended.
 func (s *Server) Standing() *rdb.ReplicationInfo {
-	if !s.log.Active() || s.logUsers&LogReplicas == 0 || s.doubted || s.InTransaction() {
+	if !s.HasReplicas() || s.doubted || s.InTransaction() {
 		return nil
 	}
 	at := s.Position()
@@ -47,6 +47,9 @@ func (s *Server) Standing() *rdb.ReplicationInfo {
 	}
 	return r
 }
+
+// HasReplicas tells whether there are replicas that go by the log, or may come back. Only alone.
+func (s *Server) HasReplicas() bool { return s.log.Active() && s.logUsers&LogReplicas != 0 }
 
 // LogTail is the end of a log, as it was found in a file. DB is the database in force where it
 // begins; a piece's is in force at its end.

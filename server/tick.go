@@ -84,6 +84,7 @@ func (w *worker) Tick(_ *eventloop.Loop, _ time.Duration) {
 func (w *worker) periodic() {
 	begin := w.mono
 	w.inspectClients()
+	w.hearHeld()
 	if w.index == 0 {
 		w.srv.tick(w)
 	}

@@ -88,6 +88,8 @@ func (s *Server) resetStats() {
 	s.sampled = samples{}
 	s.shortage = shortage{}
 	s.resetDefragTimes()
+	s.replicas.resetStats()
+	s.applyErrors.Store(0)
 	if p := s.opts.Persistence; p != nil {
 		p.ResetStats()
 	}

@@ -159,8 +159,14 @@ func (w *worker) execHeld(cl *Client) {
 	w.out.Array(len(cl.tx.queue))
 	w.ctx.Effects.Reset()
 	w.inExec = true
+	writable := !w.srv.refusesWrites()
 	for i := range cl.tx.queue {
 		q := &cl.tx.queue[i]
+		if writable && w.srv.refusesWrites() && q.cmd.Flags&command.Write != 0 { // it has made the server a replica
+			w.stats.commands[q.cmd.ID].rejected++
+			w.replyError(nil, errReadOnly.Error())
+			continue
+		}
 		w.perform(cl, q.cmd, q.args)
 	}
 	w.inExec = false

@@ -38,6 +38,8 @@ type LoadOptions struct {
 	// primary to delete them, and for the base of an AOF, whose commands were run with
 	// them.
 	KeepExpired bool
+	// Following is for a replica, for which no key is over: they are kept, and not counted.
+	Following bool
 	// Replace lets a key that comes twice, or is there before, have the last value.
 	// Otherwise it is damage.
 	Replace bool
@@ -67,7 +69,8 @@ type Loaded struct {
 	Functions [][]byte
 	// Modules are types of modules whose data besides keys was left out.
 	Modules []string
-	// Keys are those in the keyspace, Expired those left out since their time was over, and Empty
+	// Keys are those in the keyspace, Expired those whose time was over, which are left out
+	// unless KeepExpired, and Empty
 	// those left out since old versions wrote them without elements; some of their
 	// names are in EmptyNames.
 	Keys, Expired, Empty int64
@@ -254,10 +257,12 @@ func (l *loader) key(it *rdb.Item) error {
 	if n := l.o.Keyspace.Databases(); it.DB >= n {
 		return it.Fail(&rdb.Fault{What: fmt.Sprintf("there are only %d databases here: set the directive databases to %d at least", n, it.DB+1)})
 	}
-	if it.Dated && !l.o.KeepExpired && it.Deadline < l.o.Now {
+	if it.Dated && it.Deadline < l.o.Now && !l.o.Following {
 		l.got.Expired++
 		l.o.Progress.Expired.Store(l.got.Expired)
-		return nil
+		if !l.o.KeepExpired {
+			return nil
+		}
 	}
 	if it.Dated && it.Deadline <= 0 {
 		it.Deadline = 1 // 0 would be never

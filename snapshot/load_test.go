@@ -349,18 +349,22 @@ func smallFile(t testing.TB, n int) []byte {
 
 func TestLoadLeavesExpiredKeysOut(t *testing.T) {
 	file := smallFile(t, 250)
-	for _, keep := range []bool{false, true} {
+	for _, o := range []LoadOptions{{}, {KeepExpired: true}, {KeepExpired: true, Following: true}} {
 		s := newStore(t, 1)
-		got, err := s.load(file, LoadOptions{Now: 900, KeepExpired: keep})
+		o.Now = 900
+		got, err := s.load(file, o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		want := Loaded{Keys: 223, Expired: 27} // 768 + 0, 5, ... 130 are below 900
-		if keep {
-			want = Loaded{Keys: 250}
+		if o.KeepExpired {
+			want.Keys = 250 // and what is over is counted all the same
+		}
+		if o.Following {
+			want.Expired = 0
 		}
 		if got.Keys != want.Keys || got.Expired != want.Expired {
-			t.Errorf("keep %v: %d keys and %d expired, not %d and %d", keep, got.Keys, got.Expired, want.Keys, want.Expired)
+			t.Errorf("keep %v, following %v: %d keys and %d expired, not %d and %d", o.KeepExpired, o.Following, got.Keys, got.Expired, want.Keys, want.Expired)
 		}
 		s.alone(func() {
 			if n := s.v.Len(2); int64(n) != got.Keys {

@@ -44,7 +44,7 @@
 //
 // # LIMITATIONS
 //
-// Keys that are over by the epoch are left out. How idle a key was is that of the
+// Keys that are over by the epoch are left out, but for KeepOver. How idle a key was is that of the
 // moment in which it was written down.
 //
 // A pre-image takes memory until it is written; if everything is overwritten faster
@@ -74,6 +74,9 @@ type Options struct {
 	// GiantFrom is how many elements a value has at least to be written in pieces; 0 = the
 	// default, which only tests change.
 	GiantFrom int
+	// KeepOver has what is over and was not removed yet in the snapshot, too: for servers
+	// whose replicas have it as well, and wait for its removal.
+	KeepOver bool
 }
 
 // Appender writes a key down. (rdb.Encoder, Image)
@@ -126,6 +129,9 @@ func Begin(v *keyspace.View, o Options) *Snapshot {
 	s := &Snapshot{
 		ks: ks, epoch: v.Lost(), opts: o, parts: make([]part, ks.Shards()),
 		sizes: make([]Database, ks.Databases()), was: make([]int, ks.Databases()), now: make([]int, ks.Databases()),
+	}
+	if o.KeepOver {
+		s.epoch = 0
 	}
 	for db := range s.sizes {
 		s.was[db], s.now[db] = db, db
