@@ -122,6 +122,14 @@ func (c *Config) makeDefaults() *Values {
 // Default is the value of d when nothing sets it, as CONFIG GET shows it.
 func (c *Config) Default(d *Directive) string { return c.defaults.String(d) }
 
+// Given tells whether somebody has said what d is to be: it has another value than the
+// default, or a source names it. A CONFIG SET to the default, where no source names it, is
+// no such word, since a restart would not know of it either.
+func (c *Config) Given(d *Directive) bool {
+	return !c.running.Load().all[d.index].same(c.defaults.all[d.index]) ||
+		c.loaded.Load().base.origins[d.index].Source != fromDefault
+}
+
 // Values are the running values. A caller that reads several in one go takes
 // them from one Values.
 func (c *Config) Values() *Values { return c.running.Load() }

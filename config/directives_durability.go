@@ -139,7 +139,7 @@ var (
 	ReplSyncRateLimit = replication.declare(row{name: "repl-sync-rate-limit", kind: bytesize(0, maxInt64), def: "0",
 		doc: "Bytes a second that the snapshots for replicas may take of the network, all of them together; 0 is no limit. What is written meanwhile is kept for them: less than the rate of writes is too little."})
 	ReplBacklogTime = replication.declare(row{name: "repl-backlog-time", kind: integer(0, maxInt32), def: "60",
-		doc: "Seconds that a replica may be away and go on where it was: the backlog grows with the rate of writes, up to 5% of maxmemory or of the machine's memory. Any repl-backlog-size but the default ends that, and 0 does."})
+		doc: "Seconds that a replica may be away and go on where it was: the backlog grows with the rate of writes, up to 5% of maxmemory or of the machine's memory. A repl-backlog-size in the configuration ends that, and 0 does."})
 	ReplBacklogTTL = replication.declare(row{name: "repl-backlog-ttl", kind: integer(0, maxInt64), def: "3600",
 		doc: "Seconds without replicas after which the backlog is freed; 0 is never."})
 	MinReplicasToWrite = replication.declare(row{name: "min-replicas-to-write", alias: "min-slaves-to-write", kind: integer(0, maxInt32), def: "0",

@@ -47,6 +47,33 @@ func mustSet(t *testing.T, c *Config, words ...string) {
 	}
 }
 
+// TestGiven: what a source says is a word of somebody's, be it the default.
+func TestGiven(t *testing.T) {
+	for _, c := range []struct {
+		file, set   string
+		given, then bool
+	}{
+		{"", "1mb", false, false}, // a restart would not know of it
+		{"", "2mb", false, true},
+		{"repl-backlog-size 1mb\n", "", true, true},
+		{"repl-backlog-size 2mb\n", "1mb", true, true},
+	} {
+		cfg, m := withFile(t, c.file)
+		if got := cfg.Given(ReplBacklogSize); got != c.given {
+			t.Errorf("%q: %v", c.file, got)
+		}
+		if c.set != "" {
+			mustSet(t, cfg, "config-set-persist", "yes", "repl-backlog-size", c.set)
+		}
+		if got := cfg.Given(ReplBacklogSize); got != c.then {
+			t.Errorf("%q, then set to %s: %v", c.file, c.set, got)
+		}
+		if got := restart(t, cfg, m).Given(ReplBacklogSize); got != c.then {
+			t.Errorf("%q, then set to %s and started again: %v", c.file, c.set, got)
+		}
+	}
+}
+
 func TestPersistToTheFile(t *testing.T) {
 	const old = "# keep me\nhz 10\nsave 1 1\nsave 2 2\n"
 	c, m := withFile(t, old)

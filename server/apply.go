@@ -47,6 +47,9 @@ type Upstream struct {
 	bursts  bool   // and does after each burst
 	acked   uint64 // what it was told last,
 	told    time.Duration
+
+	complaints int // in the log, since complained
+	complained time.Duration
 }
 
 const (

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dozo/internal/invariants"
+	"dozo/logger"
 	"dozo/object"
 	"dozo/oplog"
 )
@@ -66,6 +67,26 @@ func TestApplyingAhead(t *testing.T) {
 	if len(digests) != 1 {
 		t.Errorf("one stream ends in different ways: %v", digests)
 	}
+}
+
+// TestComplaintsAreBounded: what a primary sends by the thousand that is not known here does
+// not fill the log, and is counted.
+func TestComplaintsAreBounded(t *testing.T) {
+	in := strings.Repeat(string(stream("NOSUCH x")), 1000)
+	var said strings.Builder
+	applying(t, func(w *worker, cl *Client) {
+		w.srv.logger = logger.New(&said, w.srv.clock, 1, logger.Notice)
+		for second := 1; second <= 2; second++ {
+			cl.upstream.complained = w.mono - time.Hour
+			w.applies(t, cl, in)
+			if got := strings.Count(said.String(), "CRITICAL"); got != second*complaintsMax {
+				t.Errorf("%d lines are in the log after %d seconds", got, second)
+			}
+		}
+		if n := w.srv.applyErrors.Load(); n != 2000 {
+			t.Errorf("%d errors were counted", n)
+		}
+	})
 }
 
 // stream is what a primary sends: each line a command.

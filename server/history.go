@@ -66,8 +66,7 @@ func (s *Server) renameHistory() {
 // In the first second of a history nobody knows the rate, and it is then that replicas come
 // back to a server that was restarted under load: all is kept, up to that share of the memory.
 //
-// A size other than the default is what somebody has set, and what is kept, no more and no
-// less.
+// A size that somebody has set (config.Given) is what is kept, no more and no less.
 type backlog struct {
 	offset uint64 // of the log when it was looked at last
 	at     time.Duration
@@ -120,7 +119,7 @@ func (b *backlog) keep(cfg *config.Config, memory int64) uint64 {
 func (*backlog) covering(rate float64, cfg *config.Config, memory int64) uint64 {
 	v := cfg.Values()
 	least, seconds := v.Int(config.ReplBacklogSize), v.Int(config.ReplBacklogTime)
-	if seconds == 0 || v.String(config.ReplBacklogSize) != cfg.Default(config.ReplBacklogSize) {
+	if seconds == 0 || cfg.Given(config.ReplBacklogSize) {
 		return uint64(least)
 	}
 	return max(uint64(least), uint64(min(rate*float64(seconds)*1.25, float64(memory/backlogShare))))

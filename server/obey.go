@@ -81,17 +81,34 @@ func (w *worker) mayObey(cl *Client, cmd *command.Command) bool {
 	return true
 }
 
+// complaintsMax is how many commands of a stream that were not executed are logged in a
+// second: a primary with what this server does not have sends them by the thousand.
+const complaintsMax = 10
+
 // complainUpstream logs that a command of the stream was not executed: from here on the
 // data may differ from the primary's. Who does not want that has the process end.
 func (w *worker) complainUpstream(args [][]byte, why string) {
-	s := w.srv
+	s, name := w.srv, shown(args[0], shownOfCall)
 	s.applyErrors.Add(1)
-	name := shown(args[0], shownOfCall)
-	s.logf(Warning, "== CRITICAL == This replica is sending an error to its master: '%s' after processing the command '%s'. "+
-		"The data here may differ from the primary's from now on.", text.Shorten(why), name)
+	if more, ok := w.mayComplain(); ok {
+		s.logf(Warning, "== CRITICAL == This replica is sending an error to its master: '%s' after processing the command '%s'. "+
+			"The data here may differ from the primary's from now on.%s", text.Shorten(why), name, more)
+	}
 	if s.cfg.Int(config.PropagationErrorBehavior) != config.PropagationIgnore && s.cfg.Bool(config.ReplicaReadOnly) {
 		s.giveUp("This replica panicked sending an error to its master after processing the command '%s' (see propagation-error-behavior)", name)
 	}
+}
+
+// mayComplain tells whether one more complaint is logged in this second, and with what more.
+func (w *worker) mayComplain() (more string, ok bool) {
+	up := w.current.upstream
+	if w.mono-up.complained >= time.Second {
+		up.complained, up.complaints = w.mono, 0
+	}
+	if up.complaints++; up.complaints == complaintsMax {
+		more = " More of them within this second are not logged, but counted (unexpected_error_replies in INFO)."
+	}
+	return more, up.complaints <= complaintsMax
 }
 
 // giveUp ends the process at once, as an operator has asked for it.

@@ -130,10 +130,10 @@ func (w *writer) once(a *argument) {
 // keyClasses are the groups whose commands mostly keep to keys of their own, so that
 // not every other reply says that the key holds something else.
 // Positions are sorted sets.
-var keyClasses = map[string]int{"set": 1, "hash": 2, "list": 3, "sorted-set": 4, "geo": 4, "stream": 5}
+var keyClasses = map[string]int{"set": 1, "hash": 2, "list": 3, "sorted-set": 4, "geo": 4, "stream": 5, "hyperloglog": 6}
 
 // keysApart is how many classes there are, with that of all other groups.
-const keysApart = 6
+const keysApart = 7
 
 // key chooses a key.
 func (w *writer) key() string {
