@@ -3,10 +3,15 @@ package lint
 import (
 	"go/ast"
 	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"dozo/internal/testutil"
 )
 
 // worldFolders may touch clocks, files and the network; all other code gets them
@@ -64,6 +69,33 @@ func TestNothingUnfinished(t *testing.T) {
 				t.Errorf("%s:%d has a %s: finish it or write an issue", s.path, s.line(group.Pos()), m)
 			}
 		}
+	}
+}
+
+// conflict matches what git leaves in a file for a person to decide. A test of stories would
+// take it for the end of one.
+var conflict = regexp.MustCompile(`(?m)^(<<<<<<<|>>>>>>>) `)
+
+func TestNoUnfinishedMerges(t *testing.T) {
+	root, read := testutil.Root(), 0
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && d.Name() != "testdata":
+			return skipDir(root, path, d.Name())
+		case d.IsDir() || !slices.Contains([]string{".go", ".md", ".txt"}, filepath.Ext(path)):
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if at := conflict.FindIndex(text); at != nil {
+			t.Errorf("%s:%d has the mark of a merge that was not decided", path, 1+strings.Count(string(text[:at[0]]), "\n"))
+		}
+		read++
+		return err
+	})
+	if err != nil || read < 100 {
+		t.Errorf("%d files were read: %v", read, err)
 	}
 }
 
