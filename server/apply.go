@@ -47,6 +47,7 @@ type Upstream struct {
 	bursts  bool   // and does after each burst
 	acked   uint64 // what it was told last,
 	told    time.Duration
+	unread  int // bytes that have come and are not dealt with; written inside the gate
 
 	complaints int // in the log, since complained
 	complained time.Duration

@@ -56,10 +56,11 @@ func (w *worker) hearHeld() {
 // unapplied is how many bytes have come from the primary that are not in the log yet. Only
 // in exclusive mode.
 func (s *Server) unapplied() int64 {
-	if s.upstream == nil || s.upstream.client.conn == nil || s.upstream.client.freed {
+	up := s.upstream
+	if up == nil || up.client.conn == nil || up.client.freed {
 		return 0
 	}
-	return int64(len(s.upstream.raw) + s.upstream.client.conn.QueryBuffered())
+	return int64(len(up.raw) + up.unread)
 }
 
 // mayObey tells whether a command of the stream may be executed although the disk does not

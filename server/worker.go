@@ -271,6 +271,9 @@ func (w *worker) Data(conn *eventloop.Conn, in []byte) (consumed int) {
 		w.stats.noteBatch(w.mono-began, cl.commands-before)
 		w.endBatch(cl)
 	}
+	if cl.upstream != nil {
+		cl.upstream.unread = len(in) - consumed
+	}
 	w.leave()
 	return consumed
 }
