@@ -145,10 +145,11 @@ const restoredMax = 64 << 20
 
 // TailWanted is how much of the log is worth having back from a file at the start: what is
 // kept of it in any case, and if nobody has set that, what replicas may need that were cut off
-// while much was written.
+// while much was written. It may be called by anyone: the rate, which loops take, is not known
+// yet.
 func (s *Server) TailWanted() uint64 {
-	v, size := s.cfg.Values(), s.backlogSize()
-	if v.Int(config.ReplBacklogTime) == 0 || v.String(config.ReplBacklogSize) != s.cfg.Default(config.ReplBacklogSize) {
+	size := uint64(s.cfg.Int(config.ReplBacklogSize))
+	if s.cfg.Int(config.ReplBacklogTime) == 0 || s.cfg.Given(config.ReplBacklogSize) {
 		return size
 	}
 	return max(size, uint64(min(s.memoryLimit()/backlogShare, restoredMax)))
