@@ -14,6 +14,9 @@ import (
 // IDLength is how many characters the name of a history has.
 const IDLength = 40
 
+// NoID is what stands for a name where there is none.
+const NoID = "0000000000000000000000000000000000000000"
+
 // periodsMax is how many periods a lineage remembers. A replica that was away for
 // more promotions than these starts from a snapshot.
 const periodsMax = 8
@@ -95,7 +98,7 @@ func (l Lineage) ID2() string {
 	if n := len(l.periods); n > 1 {
 		return l.periods[n-2].id
 	}
-	return strings.Repeat("0", IDLength)
+	return NoID
 }
 
 // SecondOffset is INFO's second_repl_offset: the number of the first byte that ID2

@@ -104,7 +104,7 @@ func (b *backlog) observe(offset uint64, now time.Duration) {
 
 // size is how many bytes are to be kept, going by the rate.
 func (b *backlog) size(cfg *config.Config, memory int64) uint64 {
-	return b.covering(b.peak, cfg, memory)
+	return covering(b.peak, cfg, memory)
 }
 
 // keep is how many bytes are kept.
@@ -112,11 +112,11 @@ func (b *backlog) keep(cfg *config.Config, memory int64) uint64 {
 	if b.known {
 		return b.size(cfg, memory)
 	}
-	return b.covering(math.Inf(1), cfg, memory)
+	return covering(math.Inf(1), cfg, memory)
 }
 
 // covering is how many bytes are to be kept at a rate.
-func (*backlog) covering(rate float64, cfg *config.Config, memory int64) uint64 {
+func covering(rate float64, cfg *config.Config, memory int64) uint64 {
 	v := cfg.Values()
 	least, seconds := v.Int(config.ReplBacklogSize), v.Int(config.ReplBacklogTime)
 	if seconds == 0 || cfg.Given(config.ReplBacklogSize) {
@@ -148,11 +148,8 @@ const restoredMax = 64 << 20
 // while much was written. It may be called by anyone: the rate, which loops take, is not known
 // yet.
 func (s *Server) TailWanted() uint64 {
-	size := uint64(s.cfg.Int(config.ReplBacklogSize))
-	if s.cfg.Int(config.ReplBacklogTime) == 0 || s.cfg.Given(config.ReplBacklogSize) {
-		return size
-	}
-	return max(size, uint64(min(s.memoryLimit()/backlogShare, restoredMax)))
+	least := uint64(s.cfg.Int(config.ReplBacklogSize))
+	return min(covering(math.Inf(1), s.cfg, s.memoryLimit()), max(least, restoredMax))
 }
 
 // restore begins the log with what a file had of it, and has it kept for a while. Only alone.

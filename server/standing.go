@@ -1,8 +1,6 @@
 package server
 
 import (
-	"strings"
-
 	"dozo/config"
 	"dozo/grouptime"
 	"dozo/rdb"
@@ -69,7 +67,7 @@ type LogPiece struct {
 // ends there; it is nil where the data is from a snapshot. Only alone, before any client is
 // served.
 func (s *Server) ResumeHistory(r *rdb.ReplicationInfo, tail *LogTail) bool {
-	if len(r.ID) != replication.IDLength || r.ID == strings.Repeat("0", replication.IDLength) || r.Offset < 0 || r.DB < 0 || r.DB >= s.ks.Databases() {
+	if len(r.ID) != replication.IDLength || r.ID == replication.NoID || r.Offset < 0 || r.DB < 0 || r.DB >= s.ks.Databases() {
 		return false
 	}
 	at := uint64(r.Offset)
